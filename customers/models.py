@@ -1,0 +1,334 @@
+"""Who the customers are, what they did, and what we may do."""
+
+import secrets
+
+from django.db import models
+from django.db.models import F, Q
+
+PUBLIC_ID_BYTES = 16
+
+
+def new_public_id() -> str:
+    """Give a random 128-bit id, safe in a URL."""
+    return secrets.token_urlsafe(PUBLIC_ID_BYTES)
+
+
+class Source(models.Model):
+    """Where records come from: a file, an application, or our own campaigns."""
+
+    class Kind(models.TextChoices):
+        IMPORT = "import", "Import"
+        API = "api", "Application"
+        CAMPAIGNS = "campaigns", "Our campaigns"
+
+    key = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Customer(models.Model):
+    """One person or account we may contact.
+
+    `seed` is 64 bits of the external id's hash, as a signed integer: bucket, samples and every assignment follow
+    from it, so that the same customer always draws the same.
+    """
+
+    external_id = models.CharField(max_length=200, unique=True)
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    bucket = models.SmallIntegerField(editable=False)
+    seed = models.BigIntegerField(editable=False)
+    email = models.CharField(max_length=254, null=True, blank=True, db_index=True)
+    phone = models.CharField(max_length=20, null=True, blank=True, help_text="E.164")
+    first_name = models.CharField(max_length=120, null=True, blank=True)
+    last_name = models.CharField(max_length=120, null=True, blank=True)
+    country = models.CharField(max_length=80, null=True, blank=True)
+    city = models.CharField(max_length=120, null=True, blank=True)
+    language = models.CharField(max_length=20, null=True, blank=True)
+    time_zone = models.CharField(max_length=60, null=True, blank=True)
+    birth_date = models.DateField(null=True, blank=True)
+    attributes = models.JSONField(default=dict, blank=True, help_text="The latest value of every attribute.")
+    known_since = models.DateTimeField(help_text="When we could first have known this customer.")
+
+    class Meta:
+        indexes = [models.Index(fields=["bucket", "id"], name="customer_bucket")]
+        constraints = [
+            models.CheckConstraint(condition=Q(bucket__gte=0), name="customer_bucket_not_negative"),
+            models.CheckConstraint(condition=~Q(external_id=""), name="customer_external_id_not_blank"),
+        ]
+
+    def __str__(self) -> str:
+        return self.external_id
+
+
+class Identity(models.Model):
+    """An identifier that points to a customer."""
+
+    class Kind(models.TextChoices):
+        EXTERNAL = "external", "External id"
+        ANONYMOUS = "anonymous", "Anonymous id"
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="identities")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    value = models.CharField(max_length=200)
+    known_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "identities"
+        constraints = [models.UniqueConstraint(fields=["kind", "value"], name="identity_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.value}"
+
+
+class Attribute(models.Model):
+    """A fact that customers may have, with its type."""
+
+    class Type(models.TextChoices):
+        TEXT = "text", "Text"
+        NUMBER = "number", "Number"
+        YES_NO = "yes_no", "Yes or no"
+        DATE = "date", "Date"
+        LIST = "list", "List"
+
+    name = models.CharField(max_length=100, unique=True)
+    label = models.CharField(max_length=120, blank=True)
+    type = models.CharField(max_length=10, choices=Type.choices)
+    is_timeless = models.BooleanField(default=False, help_text="Taken as known for ever; the leakage guard watches it.")
+
+    def __str__(self) -> str:
+        return self.label or self.name
+
+
+class AttributeChange(models.Model):
+    """One told value of one attribute, kept for ever, so that it can be read as of a time.
+
+    The core columns country, city, language, time_zone and birth_date are kept here too, under those names.
+    A null `value` says that the attribute was cleared.
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="attribute_changes")
+    name = models.CharField(max_length=100)
+    value = models.JSONField(null=True)
+    known_at = models.DateTimeField()
+    stored_xact = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["customer", "name", "known_at"], name="attribute_change_as_of"),
+            models.Index(fields=["stored_xact", "id"], name="attribute_change_stored"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.value}"
+
+
+class EventName(models.Model):
+    """A kind of event that was seen, and whether its counts are features."""
+
+    name = models.CharField(max_length=120, unique=True)
+    is_counted = models.BooleanField(default=False, help_text="Counts in 7, 30, 90 and 365 days become features.")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Import(models.Model):
+    """One file that was read, and what became of its lines."""
+
+    class Kind(models.TextChoices):
+        CUSTOMERS = "customers", "Customers"
+        EVENTS = "events", "Events"
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.RUNNING)
+    file_name = models.CharField(max_length=255)
+    sha256 = models.CharField(max_length=64)
+    mapping = models.JSONField(default=dict)
+    source = models.ForeignKey(Source, on_delete=models.PROTECT)
+    read = models.IntegerField(default=0)
+    stored = models.IntegerField(default=0)
+    repeated = models.IntegerField(default=0)
+    quarantined = models.IntegerField(default=0)
+    error = models.TextField(blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.file_name} ({self.get_state_display()})"
+
+
+class Quarantine(models.Model):
+    """A record that was refused, with the place and the reason."""
+
+    source = models.ForeignKey(Source, on_delete=models.PROTECT)
+    of_import = models.ForeignKey(Import, null=True, blank=True, on_delete=models.CASCADE, related_name="refused")
+    line = models.IntegerField(null=True, blank=True)
+    column = models.CharField(max_length=120, blank=True)
+    reason = models.CharField(max_length=300)
+    record = models.JSONField(default=dict)
+    received_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "refused record"
+        indexes = [models.Index(fields=["of_import", "line"], name="quarantine_import")]
+
+    def __str__(self) -> str:
+        return f"line {self.line}, {self.column}: {self.reason}"
+
+
+class Event(models.Model):
+    """Something that happened at a time, with properties.
+
+    Three times: `occurred_at`; `known_at`, when we could have known it; (`stored_xact`, `id`), the order in which the
+    database committed it (`stored_xact` is 0 on SQLite).
+    """
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="events")
+    source = models.ForeignKey(Source, on_delete=models.PROTECT)
+    of_import = models.ForeignKey(Import, null=True, blank=True, on_delete=models.SET_NULL)
+    message_id = models.CharField(max_length=100)
+    name = models.CharField(max_length=120)
+    occurred_at = models.DateTimeField()
+    known_at = models.DateTimeField()
+    stored_xact = models.BigIntegerField(default=0, editable=False)
+    order_id = models.CharField(max_length=100, null=True, blank=True)
+    value = models.FloatField(null=True, blank=True)
+    currency = models.CharField(max_length=3, null=True, blank=True)
+    properties = models.JSONField(default=dict, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["customer", "-occurred_at"], name="event_customer_time"),
+            models.Index(fields=["stored_xact", "id"], name="event_stored"),
+        ]
+        constraints = [models.UniqueConstraint(fields=["source", "message_id"], name="event_message_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.occurred_at:%Y-%m-%d %H:%M}"
+
+
+class Product(models.Model):
+    """Something that is sold."""
+
+    external_id = models.CharField(max_length=100, unique=True)
+    name = models.CharField(max_length=255, blank=True)
+    category = models.CharField(max_length=120, blank=True)
+    brand = models.CharField(max_length=120, blank=True)
+
+    def __str__(self) -> str:
+        return self.name or self.external_id
+
+
+class OrderLine(models.Model):
+    """One product within an order event; a negative quantity was returned."""
+
+    event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="lines")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT)
+    quantity = models.FloatField()
+    price = models.FloatField(null=True, blank=True, help_text="Per unit, as paid.")
+    discount = models.FloatField(null=True, blank=True, help_text="Taken off the whole line.")
+    stored_xact = models.BigIntegerField(default=0, editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["stored_xact", "id"], name="order_line_stored")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:g} x {self.product_id}"
+
+
+class Channel(models.TextChoices):
+    EMAIL = "email", "E-mail"
+    PHONE = "phone", "Phone"
+    SMS = "sms", "SMS"
+    PUSH = "push", "Push"
+
+
+class Consent(models.Model):
+    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
+
+    pk = models.CompositePrimaryKey("customer_id", "channel", "topic")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consents")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    topic = models.CharField(max_length=60)
+    is_granted = models.BooleanField()
+    source = models.CharField(max_length=200)
+    since = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.topic} {'granted' if self.is_granted else 'withdrawn'}"
+
+
+class ConsentChange(models.Model):
+    """Every grant and withdrawal there ever was, in order."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consent_changes")
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    topic = models.CharField(max_length=60)
+    is_granted = models.BooleanField()
+    source = models.CharField(max_length=200)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["customer", "channel", "topic", "at"], name="consent_change_history")]
+        constraints = [
+            models.CheckConstraint(condition=~Q(source=""), name="consent_change_source_not_blank"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel}:{self.topic} {'granted' if self.is_granted else 'withdrawn'} {self.at:%Y-%m-%d}"
+
+
+class Suppression(models.Model):
+    """An address that must not be contacted, kept as a hash so that it outlives an erasure."""
+
+    class Reason(models.TextChoices):
+        UNSUBSCRIBED = "unsubscribed", "Unsubscribed from everything"
+        BOUNCED = "bounced", "Address does not exist"
+        COMPLAINED = "complained", "Marked as spam"
+        DO_NOT_CALL = "do_not_call", "Asked not to be called"
+        BY_HAND = "by_hand", "Added by hand"
+        ERASED = "erased", "Erased"
+
+    channel = models.CharField(max_length=10, choices=Channel.choices)
+    address_hash = models.CharField(max_length=64)
+    hint = models.CharField(max_length=80, blank=True, help_text="The address with most of it hidden.")
+    reason = models.CharField(max_length=20, choices=Reason.choices)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "address_hash"], name="suppression_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.channel} {self.hint}"
+
+
+class ApiKey(models.Model):
+    """A key of an integration: only the hash of its secret is kept."""
+
+    name = models.CharField(max_length=120)
+    prefix = models.CharField(max_length=12, unique=True, editable=False)
+    secret_hash = models.CharField(max_length=64, editable=False)
+    scopes = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = "API key"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(expires_at__isnull=True) | Q(expires_at__gt=F("created_at")), name="api_key_expires_later"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

@@ -1,0 +1,159 @@
+"""What customers will do: targets, the versions of their models, and scores."""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from customers.models import Customer
+
+
+class Target(models.Model):
+    """What a model predicts: who, what should or should not happen, and within how long."""
+
+    class Kind(models.TextChoices):
+        EVENT = "event", "Does something within a time"
+        NO_EVENT = "no_event", "Does not do something within a time"
+        ATTRIBUTE = "attribute", "An attribute has a value"
+
+    key = models.SlugField(max_length=60, unique=True, help_text="Its name in rules: scores.<key>.")
+    label = models.CharField(max_length=120)
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    event = models.CharField(max_length=120, blank=True, help_text="The event's name, for the first two kinds.")
+    horizon_days = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    attribute = models.CharField(max_length=100, blank=True, help_text="The attribute's name, for the third kind.")
+    equals = models.CharField(max_length=200, blank=True, help_text="The value that counts as yes.")
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="target_is_whole",
+                condition=(
+                    Q(kind="attribute") & ~Q(attribute="") & ~Q(equals="")
+                    | ~Q(kind="attribute") & ~Q(event="") & Q(horizon_days__gte=1)
+                ),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+
+class ModelVersion(models.Model):
+    """One fitted pipeline with its evaluation. At most one version of a target is live."""
+
+    class State(models.TextChoices):
+        CANDIDATE = "candidate", "Candidate"
+        LIVE = "live", "Live"
+        RETIRED = "retired", "Retired"
+
+    class Validated(models.TextChoices):
+        OVER_TIME = "over_time", "On later times and other customers"
+        IN_FOLDS = "in_folds", "In folds, because there are no dates"
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="versions")
+    number = models.IntegerField()
+    state = models.CharField(max_length=20, choices=State.choices, default=State.CANDIDATE)
+    reason = models.CharField(max_length=300, blank=True, help_text="Why it is live, or why it is not.")
+    learner = models.CharField(max_length=40)
+    validated = models.CharField(max_length=20, choices=Validated.choices)
+    as_of = models.DateTimeField(help_text="Nothing known later was used.")
+    created_at = models.DateTimeField()
+    seed = models.BigIntegerField()
+    features = models.JSONField(default=list, help_text="The frame's columns it reads, in order.")
+    artefact = models.CharField(max_length=255, blank=True, help_text="A skops file below the lake.")
+    artefact_mac = models.CharField(max_length=64, blank=True, help_text="HMAC-SHA256 of the file under SECRET_KEY.")
+    customers = models.IntegerField()
+    positives = models.IntegerField()
+    threshold = models.FloatField(null=True, blank=True)
+    bands = models.JSONField(default=list, help_text="Named ranges: [{name, from}], lowest first.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["target", "number"], name="model_version_number"),
+            models.UniqueConstraint(fields=["target"], condition=Q(state="live"), name="model_version_one_live"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.target.key} v{self.number}"
+
+
+class Evaluation(models.Model):
+    """How one learner did on one test: an origin in time, a fold, or all of them pooled (`origin` is null)."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="evaluations")
+    learner = models.CharField(max_length=40)
+    origin = models.DateTimeField(null=True, blank=True)
+    customers = models.IntegerField()
+    positives = models.IntegerField()
+    figures = models.JSONField(default=dict, help_text='{"auc": {"value", "low", "high"}, ...}')
+    curves = models.JSONField(default=dict, help_text="Reliability by decile, and gains.")
+
+    def __str__(self) -> str:
+        return f"{self.learner} on {self.origin or 'all origins'}"
+
+
+class ScoreRun(models.Model):
+    """One scoring of everybody. The published run is the one that is read."""
+
+    class State(models.TextChoices):
+        RUNNING = "running", "Running"
+        PUBLISHED = "published", "Published"
+        OLD = "old", "Old"
+
+    as_of = models.DateTimeField()
+    state = models.CharField(max_length=20, choices=State.choices, default=State.RUNNING)
+    inputs = models.CharField(max_length=64, help_text="Hash of the lake's generation and the model versions.")
+    cuts = models.JSONField(default=dict, help_text="Cut-points over all customers.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["state"], condition=Q(state="published"), name="score_run_one_published")
+        ]
+
+    def __str__(self) -> str:
+        return f"scores as of {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class Score(models.Model):
+    """A model's output for one customer in one run, rounded to 6 decimals."""
+
+    pk = models.CompositePrimaryKey("run_id", "target_id", "customer_id")
+    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE)
+    target = models.ForeignKey(Target, on_delete=models.CASCADE)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="scores")
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
+    bucket = models.SmallIntegerField()
+    as_of = models.DateTimeField()
+    value = models.FloatField()
+    percentile = models.FloatField(null=True, help_text="Share of customers at or below, 0 to 100.")
+    rank = models.IntegerField(null=True, help_text="1 is the highest.")
+    band = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["bucket", "run", "target"], name="score_bucket"),
+            models.Index(fields=["run", "target", "-value"], name="score_by_value"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.value:.3f}"
+
+
+class BandChange(models.Model):
+    """A customer moved from one band of a target to another; kept for ever."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE)
+    target = models.ForeignKey(Target, on_delete=models.CASCADE)
+    band_before = models.CharField(max_length=40, blank=True)
+    band = models.CharField(max_length=40)
+    as_of = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["customer", "target", "as_of"], name="band_change_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.band_before} to {self.band}"
