@@ -1,0 +1,216 @@
+"""Frames into tables and out again, in sets: COPY and one statement on PostgreSQL, executemany on SQLite.
+
+A frame's columns are the table's column names (`customer_id`, not `customer`). JSON travels as text. Every write gives
+the number of rows that really changed. Nothing else in the program writes SQL by hand.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
+
+import polars as pl
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models, transaction
+
+CHUNK = 20_000  # rows of one SQLite transaction: well under 200 ms
+
+Schema = dict[str, pl.DataType | type[pl.DataType]]
+UTC_MICROSECONDS = pl.Datetime("us", "UTC")
+
+
+def insert(model: type[models.Model], frame: pl.DataFrame, *, ignore: Sequence[str] = ()) -> int:
+    """Insert a frame; rows that conflict on the columns `ignore` are left out. Give how many were stored.
+
+    Raises IntegrityError for a conflict elsewhere; on SQLite every chunk of 20,000 rows is its own transaction.
+    """
+    conflict = f" ON CONFLICT ({_quoted(ignore)}) DO NOTHING" if ignore else ""
+    return _write(model, frame, conflict)
+
+
+def upsert(
+    model: type[models.Model],
+    frame: pl.DataFrame,
+    *,
+    key: Sequence[str],
+    update: Sequence[str],
+    newer: str | None = None,
+    compare: Sequence[str] | None = None,
+) -> int:
+    """Insert rows, or update those with the same `key` where a compared column differs. Give how many changed.
+
+    `update` names the columns to set, `compare` those that decide whether a row changed (default: `update`). With
+    `newer`, a row is updated only if its value of that column is not older than the stored one.
+    """
+    table = _table(model)
+    sets = ", ".join(f'"{name}" = excluded."{name}"' for name in update)
+    differs = " IS DISTINCT FROM " if connection.vendor == "postgresql" else " IS NOT "
+    where = " OR ".join(f'{table}."{name}"{differs}excluded."{name}"' for name in (compare or update))
+    if newer:
+        where = f'({where}) AND {table}."{newer}" <= excluded."{newer}"'
+    return _write(model, frame, f" ON CONFLICT ({_quoted(key)}) DO UPDATE SET {sets} WHERE {where}")
+
+
+def update(model: type[models.Model], frame: pl.DataFrame, *, key: Sequence[str], newer: str | None = None) -> int:
+    """Set the frame's other columns on the rows that match `key`. Give how many rows were found.
+
+    With `newer`, a row whose stored value of that column is later than the frame's is left alone.
+    """
+    others = [name for name in frame.columns if name not in key]
+    table = _table(model)
+    if connection.vendor == "postgresql":
+        sets = ", ".join(f'"{name}" = stage."{name}"' for name in others)
+        match = " AND ".join(f'{table}."{name}" = stage."{name}"' for name in key)
+        guard = f' AND {table}."{newer}" <= stage."{newer}"' if newer else ""
+        return _copy(model, frame, f"UPDATE {table} SET {sets} FROM stage WHERE {match}{guard}")
+    sets = ", ".join(f'"{name}" = ?' for name in others)
+    match = " AND ".join(f'"{name}" = ?' for name in key)
+    guard = f' AND "{newer}" <= ?' if newer else ""
+    order = [*others, *key, *([newer] if newer else [])]
+    texts = _for_sqlite(frame)
+    rows = zip(*(texts[name].to_list() for name in order), strict=True)
+    return _executemany(f"UPDATE {table} SET {sets} WHERE {match}{guard}", rows)
+
+
+def delete(model: type[models.Model], frame: pl.DataFrame) -> int:
+    """Delete the rows that equal the frame's rows in all its columns. Give how many went."""
+    table = _table(model)
+    if connection.vendor == "postgresql":
+        match = " AND ".join(f'{table}."{name}" = stage."{name}"' for name in frame.columns)
+        return _copy(model, frame, f"DELETE FROM {table} USING stage WHERE {match}")
+    match = " AND ".join(f'"{name}" = ?' for name in frame.columns)
+    return _executemany(f"DELETE FROM {table} WHERE {match}", _for_sqlite(frame).iter_rows())
+
+
+def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
+    """Give the rows of `queryset.values_list(...)` as a frame with the columns and types of `schema`, in that order.
+
+    Times come as UTC microseconds, JSON columns as text.
+    """
+    wire = {name: _wire_type(dtype) for name, dtype in schema.items()}
+    try:
+        sql, params = rows.query.sql_with_params()
+    except EmptyResultSet:  # the database need not be asked: id__in=[]
+        return pl.DataFrame(schema=wire).select(_from_wire(name, dtype) for name, dtype in schema.items())
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            statement = cast("Any", cursor).mogrify(sql, params) if params else sql
+            with cast("Any", cursor).copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
+                body = b"".join(bytes(part) for part in copy)
+            frame = pl.DataFrame(schema=wire)
+            if body:
+                frame = pl.read_csv(body, has_header=False, new_columns=list(schema), schema_overrides=wire)
+        else:
+            cursor.execute(_without_converters(sql, wire), params)
+            frame = pl.DataFrame(cursor.fetchall(), schema=wire, orient="row")
+    return frame.select(_from_wire(name, dtype) for name, dtype in schema.items())
+
+
+def committed_below() -> int | None:
+    """Give the transaction number below which every row's `stored_xact` is final; None on SQLite, where ids tell.
+
+    No transaction that is still open can commit a row below it. What this connection's own open transaction wrote
+    counts as final when no older transaction is open.
+    """
+    if connection.vendor != "postgresql":
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, "
+            "pg_current_xact_id_if_assigned()::text::bigint"
+        )
+        oldest, own = cast("tuple[int, int | None]", cursor.fetchone())
+    return oldest + 1 if oldest == own else oldest
+
+
+def _without_converters(sql: str, wire: dict[str, Any]) -> str:
+    """Wrap a query so that sqlite3 sees expressions, not typed columns: its converters cost 10 times the query."""
+    names = [f"c{i}" for i in range(len(wire))]
+    picked = (
+        f"{name} || ''" if dtype == pl.String else f"{name} + 0"
+        for name, dtype in zip(names, wire.values(), strict=True)
+    )
+    return f"WITH rows({', '.join(names)}) AS ({sql}) SELECT {', '.join(picked)} FROM rows"
+
+
+def _wire_type(dtype: pl.DataType | type[pl.DataType]) -> Any:
+    if dtype in (pl.Date, pl.Boolean) or isinstance(dtype, pl.Datetime) or dtype == pl.Datetime:
+        return pl.Int64 if dtype == pl.Boolean and connection.vendor == "sqlite" else pl.String
+    return dtype
+
+
+def _from_wire(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    column = pl.col(name)
+    if dtype == pl.Datetime:
+        text = column.str.replace(r"\+00(:00)?$", "")
+        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC").alias(name)
+    if dtype == pl.Date:
+        return column.str.to_date("%Y-%m-%d")
+    if dtype == pl.Boolean and connection.vendor == "postgresql":
+        return column == "t"
+    return column.cast(dtype)
+
+
+def _table(model: type[models.Model]) -> str:
+    return f'"{model._meta.db_table}"'
+
+
+def _quoted(columns: Iterable[str]) -> str:
+    return ", ".join(f'"{name}"' for name in columns)
+
+
+def _write(model: type[models.Model], frame: pl.DataFrame, conflict: str) -> int:
+    """Insert the frame; PostgreSQL notes the transaction in `stored_xact`, so that readers can follow the commits."""
+    columns = _quoted(frame.columns)
+    if connection.vendor == "postgresql":
+        follows = any(field.name == "stored_xact" for field in model._meta.fields)
+        extra, xact = (', "stored_xact"', ", pg_current_xact_id()::text::bigint") if follows else ("", "")
+        head = f"INSERT INTO {_table(model)} ({columns}{extra})"
+        return _copy(
+            model, frame, f"{head} SELECT {columns}{xact} FROM stage{' WHERE true' if conflict else ''}{conflict}"
+        )
+    others = [field for field in model._meta.fields if field.name == "stored_xact"]
+    extra, zero = (', "stored_xact"', ", 0") if others else ("", "")
+    marks = ", ".join("?" for _ in frame.columns)
+    head = f"INSERT INTO {_table(model)} ({columns}{extra})"
+    return _executemany(f"{head} VALUES ({marks}{zero}){conflict}", _for_sqlite(frame).iter_rows())
+
+
+def _copy(model: type[models.Model], frame: pl.DataFrame, statement: str) -> int:
+    """Load the frame into a temporary table that looks like the model's, and run one statement on it."""
+    if frame.is_empty():
+        return 0
+    picked = f"SELECT {_quoted(frame.columns)} FROM {_table(model)}"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE TEMP TABLE stage ON COMMIT DROP AS {picked} WITH NO DATA")
+        with cast("Any", cursor).copy("COPY stage FROM STDIN (FORMAT csv)") as copy:
+            copy.write(frame.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"))
+        cursor.execute(statement)
+        changed = int(cursor.rowcount)
+        cursor.execute("DROP TABLE stage")
+        return changed
+
+
+def _for_sqlite(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give the frame with times as Django writes them on SQLite: UTC text, no fraction where it is zero."""
+    times = [
+        pl.col(name).dt.strftime("%Y-%m-%d %H:%M:%S%.6f").str.replace(".000000", "", literal=True)
+        for name, dtype in frame.schema.items()
+        if isinstance(dtype, pl.Datetime)
+    ]
+    dates = [pl.col(name).dt.strftime("%Y-%m-%d") for name, dtype in frame.schema.items() if dtype == pl.Date]
+    return frame.with_columns(*times, *dates)
+
+
+def _executemany(statement: str, rows: Iterable[Sequence[Any]]) -> int:
+    """Run a statement for every row, in transactions of CHUNK rows unless one is open already."""
+    changed = 0
+    iterator = iter(rows)
+    while True:
+        chunk = [row for _, row in zip(range(CHUNK), iterator, strict=False)]
+        if not chunk:
+            return changed
+        with transaction.atomic(), connection.cursor() as cursor:
+            # Straight to sqlite3: Django's wrapper rewrites the placeholders of every row.
+            raw = cast("Any", cursor).cursor
+            before = connection.connection.total_changes
+            super(type(raw), raw).executemany(statement, chunk)
+            changed += connection.connection.total_changes - before

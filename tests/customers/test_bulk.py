@@ -1,0 +1,120 @@
+"""Frames go into tables and come back the same, on both databases."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from customers import bulk
+from customers.models import AttributeChange, Consent, Customer, Event, Source
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+T = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+WHOLE = datetime(2026, 1, 2, tzinfo=UTC)
+CUSTOMERS = pl.DataFrame(
+    {
+        "external_id": ["a", 'b"c,\nd', "e"],
+        "public_id": ["p1", "p2", "p3"],
+        "bucket": [0, 1, 2],
+        "seed": [-(2**63), 2**63 - 1, 0],
+        "email": ["a@example.test", None, ""],
+        "attributes": ['{"x": 1}', "{}", "{}"],
+        "known_since": [T, WHOLE, T],
+    },
+    schema_overrides={"known_since": bulk.UTC_MICROSECONDS},
+)
+SCHEMA: bulk.Schema = {
+    "id": pl.Int64,
+    "external_id": pl.String,
+    "seed": pl.Int64,
+    "email": pl.String,
+    "known_since": pl.Datetime,
+}
+
+
+def stored() -> pl.DataFrame:
+    return bulk.read(Customer.objects.order_by("seed").values_list(*SCHEMA), SCHEMA)
+
+
+def test_rows_come_back_as_they_went_in() -> None:
+    assert bulk.insert(Customer, CUSTOMERS) == 3
+    columns = ["external_id", "seed", "email", "known_since"]
+    assert stored().select(columns).rows() == CUSTOMERS.sort("seed").select(columns).rows()
+    assert Customer.objects.get(external_id="a").attributes == {"x": 1}
+    assert Customer.objects.get(known_since=WHOLE).external_id == 'b"c,\nd'
+
+
+def test_conflicting_rows_are_left_out_and_not_counted() -> None:
+    bulk.insert(Customer, CUSTOMERS.head(2))
+    again = CUSTOMERS.with_columns(public_id=pl.col("public_id") + "x")
+    assert bulk.insert(Customer, again, ignore=["external_id"]) == 1
+
+
+def test_upsert_changes_only_rows_that_differ() -> None:
+    bulk.insert(Customer, CUSTOMERS)
+    changed = CUSTOMERS.with_columns(email=pl.Series(["a@example.test", "b@example.test", ""]))
+    assert bulk.upsert(Customer, changed, key=["external_id"], update=["email"]) == 1
+    assert stored()["email"].to_list() == ["a@example.test", "", "b@example.test"]
+
+
+def test_an_older_row_never_replaces_a_newer_one() -> None:
+    bulk.insert(Customer, CUSTOMERS)
+    ids = {row["external_id"]: row["id"] for row in stored().to_dicts()}
+    consent = pl.DataFrame(
+        {
+            "customer_id": [ids["a"]],
+            "channel": ["email"],
+            "topic": ["news"],
+            "is_granted": [True],
+            "source": ["x"],
+            "since": [T],
+        },
+        schema_overrides={"since": bulk.UTC_MICROSECONDS},
+    )
+    key = ["customer_id", "channel", "topic"]
+    assert bulk.insert(Consent, consent) == 1
+    older = consent.with_columns(is_granted=pl.lit(False), since=pl.lit(WHOLE))
+    assert bulk.upsert(Consent, older, key=key, update=["is_granted", "since"], newer="since") == 0
+    assert Consent.objects.get().is_granted
+
+
+def test_update_and_delete_count_the_rows_they_found() -> None:
+    bulk.insert(Customer, CUSTOMERS)
+    ids = stored().select("id", bucket=pl.lit(9, dtype=pl.Int64)).head(2)
+    assert bulk.update(Customer, ids, key=["id"]) == 2
+    assert Customer.objects.filter(bucket=9).count() == 2
+    assert bulk.delete(Customer, ids.select("id")) == 2
+    assert Customer.objects.count() == 1
+
+
+def test_an_empty_frame_writes_nothing() -> None:
+    assert bulk.insert(Customer, CUSTOMERS.head(0)) == 0
+    assert bulk.delete(Customer, CUSTOMERS.head(0).select("external_id")) == 0
+
+
+def test_null_and_types_survive_the_way_out() -> None:
+    bulk.insert(Customer, CUSTOMERS)
+    source = Source.objects.create(key="s", name="s", kind="api")
+    customer = Customer.objects.get(external_id="a")
+    events = pl.DataFrame(
+        {
+            "customer_id": [customer.pk] * 2,
+            "source_id": [source.pk] * 2,
+            "message_id": ["1", "2"],
+            "name": ["x", "y"],
+            "occurred_at": [T, WHOLE],
+            "known_at": [T, T],
+            "value": [1.5, None],
+            "properties": ["{}", "{}"],
+        },
+        schema_overrides={"occurred_at": bulk.UTC_MICROSECONDS, "known_at": bulk.UTC_MICROSECONDS},
+    )
+    assert bulk.insert(Event, events, ignore=["source_id", "message_id"]) == 2
+    schema: bulk.Schema = {"occurred_at": pl.Datetime, "value": pl.Float64, "name": pl.String}
+    out = bulk.read(Event.objects.order_by("message_id").values_list(*schema), schema)
+    assert out.rows() == [(T, 1.5, "x"), (WHOLE, None, "y")]
+    nobody = bulk.read(Event.objects.filter(id__in=[]).values_list(*schema), schema)
+    assert nobody.schema == out.schema
+    assert nobody.is_empty()
+    nothing = bulk.read(AttributeChange.objects.values_list("id"), {"id": pl.Int64})
+    assert nothing.is_empty()
