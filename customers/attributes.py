@@ -1,0 +1,161 @@
+"""Facts about customers: their history, and the latest of each on the customer."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+import polars as pl
+from django.db import transaction
+
+from customers import bulk
+from customers.models import Attribute, AttributeChange, Customer
+
+CORE = ("country", "city", "language", "time_zone", "birth_date")
+ROWS_A_TRANSACTION = 20_000
+CUSTOMERS_A_TRANSACTION = 2_000
+CHANGES: bulk.Schema = {
+    "customer_id": pl.Int64,
+    "name": pl.String,
+    "value": pl.String,
+    "known_at": bulk.UTC_MICROSECONDS,
+}
+HISTORY: bulk.Schema = {
+    "id": pl.Int64,
+    "customer_id": pl.Int64,
+    "name": pl.String,
+    "value": pl.String,
+    "known_at": pl.Datetime,
+}
+WHEN = ["customer_id", "name", "known_at"]
+FORMS = {
+    Attribute.Type.NUMBER.value: r"^-?\d",
+    Attribute.Type.YES_NO.value: r"^(true|false)$",
+    Attribute.Type.TEXT.value: r'^"',
+    Attribute.Type.LIST.value: r"^\[",
+}
+CALLED = {
+    Attribute.Type.NUMBER.value: "is not a number",
+    Attribute.Type.YES_NO.value: "is not yes or no",
+    Attribute.Type.TEXT.value: "is not text",
+    Attribute.Type.DATE.value: "is not a date",
+    Attribute.Type.LIST.value: "is not a list",
+}
+
+
+def known_types() -> dict[str, str]:
+    """Give the type of every attribute there is."""
+    return dict(Attribute.objects.values_list("name", "type"))
+
+
+def is_unfit(value: pl.Expr, type_: str) -> pl.Expr:
+    """Say where a JSON text is not of an attribute type."""
+    if type_ == Attribute.Type.DATE:
+        day = value.str.slice(1, 10).str.to_date("%Y-%m-%d", strict=False)
+        return value.is_not_null() & (day.is_null() | ~value.str.starts_with('"'))
+    return ~value.str.contains(FORMS[type_])
+
+
+def type_of(values: pl.Series) -> str:
+    """Give the type that all of some JSON texts have; text where they differ."""
+    told = values.drop_nulls()
+    for kind in (Attribute.Type.NUMBER, Attribute.Type.YES_NO, Attribute.Type.LIST):
+        if not told.is_empty() and told.str.contains(FORMS[kind.value]).all():
+            return kind.value
+    return Attribute.Type.TEXT.value
+
+
+def declare(types: Mapping[str, str], timeless: Collection[str]) -> None:
+    """Store attributes that are new with their type; those told as timeless are marked so."""
+    names = [name for name in types if name not in CORE]
+    rows = pl.DataFrame(
+        {
+            "name": names,
+            "label": [""] * len(names),
+            "type": [types[name] for name in names],
+            "is_timeless": [name in timeless for name in names],
+        },
+        schema={"name": pl.String, "label": pl.String, "type": pl.String, "is_timeless": pl.Boolean},
+    )
+    bulk.insert(Attribute, rows, ignore=["name"])
+    Attribute.objects.filter(name__in=list(timeless), is_timeless=False).update(is_timeless=True)
+
+
+def store(told: pl.DataFrame) -> pl.Series:
+    """Store what changed of what was told (customer_id, name, value as JSON text, known_at); give whose did.
+
+    A null value clears. For the same customer, name and time the last row wins. An equal value is no change.
+    """
+    latest = told.select(pl.col(name).cast(dtype) for name, dtype in CHANGES.items()).unique(WHEN, keep="last")
+    changed = [_store_portion(portion) for portion in _portions(latest)]
+    return pl.concat(changed) if changed else pl.Series("customer_id", [], dtype=pl.Int64)
+
+
+def _portions(told: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Cut by customer, so that a portion stays below the rows and customers of one transaction."""
+    sizes = told.group_by("customer_id").len("size").sort("customer_id")
+    by_rows = pl.col("size").cum_sum() // ROWS_A_TRANSACTION
+    by_customers = pl.int_range(pl.len()) // CUSTOMERS_A_TRANSACTION
+    numbered = sizes.select("customer_id", portion=pl.struct(by_rows, by_customers.alias("people")).rle_id())
+    yield from told.join(numbered, on="customer_id").partition_by("portion", include_key=False)
+
+
+@transaction.atomic
+def _store_portion(told: pl.DataFrame) -> pl.Series:
+    customers = told["customer_id"].unique()
+    # Sorted and locked, so that two imports of the same people take turns.
+    list(Customer.objects.select_for_update().filter(pk__in=customers.to_list()).order_by("pk").values_list("pk"))
+    stored = AttributeChange.objects.filter(customer_id__in=customers.to_list())
+    history = bulk.read(stored.values_list(*HISTORY), HISTORY)
+    changes = _differing(history, told)
+    if changes.is_empty():
+        return changes["customer_id"]
+    bulk.insert(AttributeChange, changes)
+    _set_latest(pl.concat([history.drop("id"), changes]), changes)
+    return changes["customer_id"].unique()
+
+
+def _differing(history: pl.DataFrame, told: pl.DataFrame) -> pl.DataFrame:
+    """Give the told rows whose value differs from what held just before."""
+    both = pl.concat(
+        [history.with_columns(is_told=False), told.with_columns(id=pl.lit(None, pl.Int64), is_told=True)],
+        how="diagonal",
+    )
+    ordered = both.sort(*WHEN, "id", nulls_last=True).with_columns(_key=_comparable(pl.col("value")))
+    before = pl.col("_key").shift(1).over("customer_id", "name")
+    return ordered.filter(pl.col("is_told") & pl.col("_key").ne_missing(before)).select(*CHANGES)
+
+
+def _comparable(value: pl.Expr) -> pl.Expr:
+    """Give JSON text in one spelling: databases write numbers and lists their own way."""
+    number = value.cast(pl.Float64, strict=False).cast(pl.String)
+    listed = value.str.replace_all('", "', '","', literal=True)
+    return (
+        pl.when(value == "null")
+        .then(None)
+        .when(value.str.starts_with("["))
+        .then(listed)
+        .otherwise(pl.coalesce(number, value))
+    )
+
+
+def _set_latest(history: pl.DataFrame, changes: pl.DataFrame) -> None:
+    """Write the latest value of every attribute to the customers that changed."""
+    people = history.join(changes.select("customer_id").unique(), on="customer_id", how="semi")
+    latest = people.sort(*WHEN, maintain_order=True).unique(["customer_id", "name"], keep="last", maintain_order=True)
+    own = latest.filter(~pl.col("name").is_in(CORE))
+    member = pl.format(
+        "{}: {}",
+        pl.concat_str(pl.struct(v=pl.col("name")).struct.json_encode().str.slice(5).str.strip_suffix("}")),
+        "value",
+    )
+    objects = own.group_by("customer_id").agg(members=member.drop_nulls().sort())
+    everybody = people.select(id="customer_id").unique().join(objects, left_on="id", right_on="customer_id", how="left")
+    rows = everybody.select(
+        "id", attributes=pl.lit("{") + pl.col("members").list.join(", ").fill_null("") + pl.lit("}")
+    )
+    bulk.update(Customer, rows, key=["id"])
+    for name in CORE:
+        column = latest.filter(pl.col("name") == name).join(
+            changes.filter(pl.col("name") == name).select("customer_id").unique(), on="customer_id", how="semi"
+        )
+        value = pl.col("value").str.json_decode(pl.String)
+        value = value.str.to_date("%Y-%m-%d") if name == "birth_date" else value
+        bulk.update(Customer, column.select(value.alias(name), id="customer_id"), key=["id"])

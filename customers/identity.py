@@ -1,0 +1,93 @@
+"""Which customer an identifier points to; customers that are new get their seed and bucket here."""
+
+import secrets
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+from django.conf import settings
+from django.db.models import QuerySet
+
+from customers import bulk
+from customers.models import PUBLIC_ID_BYTES, Customer, Identity
+
+FEW = 5_000  # up to here ids are asked for one by one; beyond, the whole table is read
+RESOLVED: bulk.Schema = {"external_id": pl.String, "customer_id": pl.Int64, "known_since": bulk.UTC_MICROSECONDS}
+
+
+def seed_of(external_ids: pl.Series) -> pl.Series:
+    """Give 64 bits of every id's hash (blake2b of its UTF-8) as signed integers."""
+    digests = b"".join(blake2b(value.encode(), digest_size=8).digest() for value in external_ids)
+    numbers: npt.NDArray[np.int64] = np.frombuffer(digests, dtype=">i8").astype(np.int64)
+    return pl.Series("seed", numbers)
+
+
+def bucket_of(seeds: pl.Series) -> pl.Series:
+    """Give the bucket of every seed: from 0 to settings.BUCKETS - 1."""
+    buckets: pl.Series = seeds % settings.BUCKETS
+    return buckets.cast(pl.Int64).rename("bucket")
+
+
+def find(external_ids: pl.Series) -> pl.DataFrame:
+    """Give external_id, customer_id and known_since of the ids that point to a customer."""
+    wanted = external_ids.drop_nulls().unique().to_frame("external_id")
+    if wanted.is_empty():
+        return pl.DataFrame(schema=RESOLVED)
+    identities = Identity.objects.filter(kind=Identity.Kind.EXTERNAL)
+    if len(wanted) <= FEW:
+        identities = identities.filter(value__in=wanted["external_id"].to_list())
+    found = bulk.read(identities.values_list("value", "customer_id", "customer__known_since"), RESOLVED)
+    return found.join(wanted, on="external_id", how="semi")
+
+
+def resolve(known: pl.DataFrame) -> pl.DataFrame:
+    """Give external_id and customer_id of all; who is new is created, `known_since` moves only back.
+
+    `known` has external_id and known_since, one row an id. The result says in `is_new` who was created.
+    """
+    before = find(known["external_id"])
+    new = known.join(before, on="external_id", how="anti")
+    if not new.is_empty():
+        _create(new)
+    earlier = before.join(known, on="external_id", suffix="_told").filter(
+        pl.col("known_since_told") < pl.col("known_since")
+    )
+    moved = earlier.group_by("customer_id").agg(pl.col("known_since_told").min())
+    bulk.update(Customer, moved.rename({"customer_id": "id", "known_since_told": "known_since"}), key=["id"])
+    ids = pl.concat([before, find(new["external_id"])]) if not new.is_empty() else before
+    return ids.select("external_id", "customer_id", is_new=pl.col("external_id").is_in(new["external_id"].implode()))
+
+
+def _create(new: pl.DataFrame) -> None:
+    """Store customers and the identities that point to them; both steps may be repeated."""
+    seeds = seed_of(new["external_id"])
+    rows = new.select(
+        "external_id",
+        "known_since",
+        public_id=_public_ids(len(new)),
+        seed=seeds,
+        bucket=bucket_of(seeds),
+        attributes=pl.lit("{}"),
+    )
+    bulk.insert(Customer, rows, ignore=["external_id"])
+    stored = bulk.read(_by_external_id(new["external_id"]).values_list("external_id", "id", "known_since"), RESOLVED)
+    identities = stored.join(new, on="external_id", how="semi").select(
+        "customer_id", kind=pl.lit(Identity.Kind.EXTERNAL.value), value="external_id", known_at="known_since"
+    )
+    bulk.insert(Identity, identities, ignore=["kind", "value"])
+
+
+def _by_external_id(ids: pl.Series) -> "QuerySet[Customer]":
+    everybody = Customer.objects.all()
+    return everybody.filter(external_id__in=ids.to_list()) if len(ids) <= FEW else everybody
+
+
+def _public_ids(count: int) -> pl.Series:
+    """Give random 128-bit ids, safe in a URL, as customers.models.new_public_id does one by one."""
+    noise = secrets.token_bytes(PUBLIC_ID_BYTES * count)
+    parts = [noise[i : i + PUBLIC_ID_BYTES] for i in range(0, len(noise), PUBLIC_ID_BYTES)]
+    encoded = pl.Series("public_id", parts, dtype=pl.Binary).bin.encode("base64")
+    return (
+        encoded.str.replace_all("+", "-", literal=True).str.replace_all("/", "_", literal=True).str.strip_chars_end("=")
+    )

@@ -1,0 +1,338 @@
+"""The one way in: records are checked whole, then stored in sets, and nothing is stored twice."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import polars as pl
+
+from customers import attributes, bulk, cleaning, consent, events, identity, refusal
+from customers.cleaning import REFUSED
+from customers.models import Customer, Product, Quarantine, Source
+
+CUSTOMERS: bulk.Schema = {
+    "line": pl.Int64,
+    "external_id": pl.String,
+    "known_since": bulk.UTC_MICROSECONDS,
+    "email": pl.String,
+    "phone": pl.String,
+    "first_name": pl.String,
+    "last_name": pl.String,
+}
+ATTRIBUTES: bulk.Schema = {
+    "line": pl.Int64,
+    "external_id": pl.String,
+    "name": pl.String,
+    "value": pl.String,
+    "known_at": bulk.UTC_MICROSECONDS,
+}
+CONSENTS: bulk.Schema = {
+    "line": pl.Int64,
+    "external_id": pl.String,
+    "channel": pl.String,
+    "topic": pl.String,
+    "is_granted": pl.Boolean,
+    "source": pl.String,
+}
+EVENTS: bulk.Schema = {
+    "line": pl.Int64,
+    "line_count": pl.Int64,
+    "external_id": pl.String,
+    **{name: dtype for name, dtype in events.EVENTS.items() if name != "customer_id"},
+}
+LINES: bulk.Schema = {
+    "message_id": pl.String,
+    "product": pl.String,
+    "quantity": pl.Float64,
+    "price": pl.Float64,
+    "discount": pl.Float64,
+}
+PRODUCTS: bulk.Schema = {"external_id": pl.String, "name": pl.String, "category": pl.String, "brand": pl.String}
+ADDRESSES = ("email", "phone", "first_name", "last_name")
+
+
+@dataclass(frozen=True)
+class Records:
+    """What was read, as frames; each may be None, and may lack columns that hold no value.
+
+    `read` counts the lines read outside, `line` in a frame says where a row came from, `refused` (cleaning.REFUSED)
+    what the reader has set aside already; what is neither refused nor stored was repeated. An event row stands for
+    `line_count` lines (default 1); its order lines name it by `message_id`. Attributes are told one row a fact, as JSON
+    text; a null clears the fact, a null in any other frame says nothing. `known_since` and `known_at` are the time of
+    receipt where absent.
+    """
+
+    read: int
+    customers: pl.DataFrame | None = None
+    attributes: pl.DataFrame | None = None
+    consents: pl.DataFrame | None = None
+    events: pl.DataFrame | None = None
+    lines: pl.DataFrame | None = None
+    products: pl.DataFrame | None = None
+    refused: pl.DataFrame | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    timeless: frozenset[str] = frozenset()
+    import_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of the lines read; `events` and `customers` count the rows that are new."""
+
+    read: int
+    stored: int
+    repeated: int
+    quarantined: int
+    reasons: dict[str, int]
+    events: int
+    customers: int
+
+
+@dataclass(frozen=True)
+class Checked:
+    """Records as they may be stored: every frame complete, what is refused taken out."""
+
+    customers: pl.DataFrame
+    attributes: pl.DataFrame
+    consents: pl.DataFrame
+    events: pl.DataFrame
+    lines: pl.DataFrame
+    products: pl.DataFrame
+    refused: pl.DataFrame
+    types: dict[str, str]
+
+
+def put(records: Records, source: Source, received: datetime, on_progress: events.Progress | None = None) -> Result:
+    """Check records, store what is new of them, quarantine what is refused, and give the counts.
+
+    Safe to run twice, also after being killed: message ids and equal facts are recognised.
+    """
+    checked = check(records, received)
+    ids = identity.resolve(_everybody(checked, received))
+    touched = _put_customers(checked, ids)
+    attributes.declare(checked.types, records.timeless)
+    told = _with_ids(checked.attributes, ids)
+    touched = pl.concat([touched, attributes.store(told.drop("line"))])
+    touched = pl.concat([touched, _put_consents(checked.consents, ids, received)])
+    lines, is_old = _put_products(checked), _sent_before(checked.events, source)
+    rows = _with_ids(checked.events, ids).select(
+        "customer_id", *(name for name in events.EVENTS if name != "customer_id")
+    )
+    stored_events = events.store(rows, lines, source, records.import_id, on_progress)
+    quarantine(checked.refused, source, received, records.import_id)
+    new = ids.filter("is_new")
+    changed = pl.concat([touched, new["customer_id"]]).unique()
+    stored = _lines_of(checked, ids, changed) + int(checked.events.filter(~is_old)["line_count"].sum())
+    return _result(records, checked, stored, stored_events, len(new))
+
+
+def preview(records: Records, source_key: str, received: datetime) -> Result:
+    """Give the counts that `put` would give, for customers counting as stored whoever is told; write nothing."""
+    checked = check(records, received)
+    fresh = checked.events.filter(~_sent_before(checked.events, Source.objects.filter(key=source_key).first()))
+    people = _everybody(checked, received)
+    new = people.join(identity.find(people["external_id"]), on="external_id", how="anti")
+    stored = _people_lines(checked)["line"].n_unique() + int(fresh["line_count"].sum())
+    return _result(records, checked, stored, len(fresh), len(new))
+
+
+def _result(records: Records, checked: Checked, stored: int, stored_events: int, customers: int) -> Result:
+    quarantined = len(checked.refused)
+    kinds = pl.concat_str("column", "kind", separator=" ").alias("reason")
+    counts = checked.refused.group_by(kinds).len().sort("len", "reason", descending=[True, False])
+    return Result(
+        read=records.read,
+        stored=stored,
+        repeated=records.read - stored - quarantined,
+        quarantined=quarantined,
+        reasons=dict(counts.iter_rows()),
+        events=stored_events,
+        customers=customers,
+    )
+
+
+def check(records: Records, received: datetime) -> Checked:
+    """Give the records that may be stored, and what is refused with column and reason; writes nothing."""
+    facts_told = _complete(records.attributes, ATTRIBUTES)
+    types = _types(records, facts_told)
+    people = cleaning.sift(_complete(records.customers, CUSTOMERS), refusal.of_customers(received))
+    facts = cleaning.sift(facts_told, refusal.of_facts(types, received))
+    consents = cleaning.sift(_complete(records.consents, CONSENTS), refusal.of_consents())
+    happened = cleaning.sift(_complete_events(records.events, received), refusal.of_events(received))
+    about_people = pl.concat([people.refused, facts.refused, consents.refused])
+    unfit = pl.concat([about_people, happened.refused]).unique("line", keep="first", maintain_order=True)
+    fit = ~pl.col("line").fill_null(-1).is_in(about_people["line"].drop_nulls().unique().implode())
+    set_aside = _complete(records.refused, REFUSED)
+    return Checked(
+        customers=people.accepted.filter(fit).with_columns(pl.col("known_since").fill_null(received)),
+        attributes=facts.accepted.filter(fit).with_columns(pl.col("known_at").fill_null(received)),
+        consents=consents.accepted.filter(fit),
+        events=happened.accepted.unique("message_id", keep="first", maintain_order=True),
+        lines=_complete(records.lines, LINES).filter(pl.col("product").is_not_null()),
+        products=_complete(records.products, PRODUCTS),
+        refused=pl.concat([set_aside, _complete(_with_records(unfit, records), REFUSED)]),
+        types=types,
+    )
+
+
+def quarantine(refused: pl.DataFrame, source: Source, received: datetime, import_id: int | None) -> int:
+    """Store refused records (cleaning.REFUSED) with line, column and reason; give how many."""
+    reason = pl.when(pl.col("value").is_null()).then("kind").otherwise(pl.format("{} {}", "value", "kind"))
+    rows = refused.select(
+        "line",
+        pl.col("column").fill_null("").str.slice(0, 120),
+        reason=reason.str.replace_all(cleaning.NUL, "", literal=True).str.slice(0, 300),
+        record=pl.col("record").fill_null("{}").str.replace_all(refusal.ESCAPED_NUL, r"\ufffd", literal=True),
+        source_id=pl.lit(source.pk, pl.Int64),
+        of_import_id=pl.lit(import_id, pl.Int64),
+        received_at=pl.lit(received, bulk.UTC_MICROSECONDS),
+    )
+    return bulk.insert(Quarantine, rows)
+
+
+def _complete(frame: pl.DataFrame | None, schema: bulk.Schema) -> pl.DataFrame:
+    """Give the frame in a schema; its numbers are finite."""
+    complete = events.complete(frame, schema)
+    return complete.with_columns(
+        cleaning.finite(pl.col(name)).alias(name) for name, dtype in schema.items() if dtype == pl.Float64
+    )
+
+
+def _complete_events(frame: pl.DataFrame | None, received: datetime) -> pl.DataFrame:
+    """Give events that are known from their receipt unless told, and never before they occurred."""
+    known = pl.max_horizontal(pl.col("known_at").fill_null(received), "occurred_at")
+    return _complete(frame, EVENTS).with_columns(pl.col("line_count").fill_null(1), known_at=known)
+
+
+def _types(records: Records, facts: pl.DataFrame) -> dict[str, str]:
+    """Give the types of the attributes told: as stored, else as the reader says, else as their values look."""
+    stored = attributes.known_types()
+    told = facts.filter(pl.col("name").is_not_null())
+    names = told["name"].unique(maintain_order=True)
+    return {
+        name: stored.get(name)
+        or records.types.get(name)
+        or attributes.type_of(told.filter(pl.col("name") == name)["value"])
+        for name in names
+        if name not in attributes.CORE
+    }
+
+
+def _with_records(refused: pl.DataFrame, records: Records) -> pl.DataFrame:
+    """Give refused rows with the record they came from, as JSON text: the first row of their line."""
+    told = [
+        frame
+        for frame in (records.events, records.customers, records.attributes, records.consents)
+        if frame is not None
+    ]
+    lines = [
+        frame.filter(pl.col("line").is_in(refused["line"].implode())).select(
+            "line", record=pl.struct(pl.all()).struct.json_encode()
+        )
+        for frame in told
+    ]
+    if not lines:
+        return refused
+    return refused.join(pl.concat(lines).unique("line", keep="first", maintain_order=True), on="line", how="left")
+
+
+def _everybody(checked: Checked, received: datetime) -> pl.DataFrame:
+    """Give every external id told of, with the earliest time we could have known it."""
+    frames = [
+        checked.customers.select("external_id", "known_since"),
+        checked.attributes.select("external_id", known_since="known_at"),
+        checked.events.select("external_id", known_since="known_at"),
+        checked.consents.select("external_id", known_since=pl.lit(received, bulk.UTC_MICROSECONDS)),
+    ]
+    return pl.concat(frames).group_by("external_id", maintain_order=True).agg(pl.col("known_since").min())
+
+
+def _with_ids(rows: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
+    """Give rows with customer_id in place of external_id."""
+    return rows.join(
+        ids.select("external_id", "customer_id"), on="external_id", how="inner", maintain_order="left"
+    ).drop("external_id")
+
+
+def _put_customers(checked: Checked, ids: pl.DataFrame) -> pl.Series:
+    """Store told addresses and names that differ; give the customers changed."""
+    told = (
+        _with_ids(checked.customers, ids)
+        .group_by("customer_id", maintain_order=True)
+        .agg(pl.col(ADDRESSES).drop_nulls().last())
+    )
+    told = told.filter(pl.any_horizontal(pl.col(ADDRESSES).is_not_null()))
+    if told.is_empty():
+        return told["customer_id"]
+    schema: bulk.Schema = {"customer_id": pl.Int64, **dict.fromkeys(ADDRESSES, pl.String)}
+    people = Customer.objects.all()
+    if len(told) <= identity.FEW:
+        people = people.filter(pk__in=told["customer_id"].to_list())
+    stored = bulk.read(people.values_list("pk", *ADDRESSES), schema)
+    both = told.join(stored, on="customer_id", suffix="_stored")
+    differs = [pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_stored")) for name in ADDRESSES]
+    changed = both.filter(pl.any_horizontal(differs))
+    rows = changed.select("customer_id", *(pl.coalesce(name, f"{name}_stored").alias(name) for name in ADDRESSES))
+    bulk.update(Customer, rows.rename({"customer_id": "id"}), key=["id"])
+    return changed["customer_id"]
+
+
+def _put_consents(told: pl.DataFrame, ids: pl.DataFrame, received: datetime) -> pl.Series:
+    """Store permissions that say something new; give the customers they are of. A withdrawal outlasts any list."""
+    if told.is_empty():
+        return pl.Series("customer_id", [], dtype=pl.Int64)
+    lasting = consent.without_withdrawn(_with_ids(told, ids))
+    before = consent.standing(lasting["customer_id"]).drop("since")
+    new = lasting.join(before, on=before.columns, how="anti")
+    consent.record(new, received)
+    return new["customer_id"]
+
+
+def _put_products(checked: Checked) -> pl.DataFrame:
+    """Store products that are new or have another name; give the order lines with product_id."""
+    texts = ("name", "category", "brand")
+    sold = pl.concat([checked.products, _complete(checked.lines.select(external_id="product"), PRODUCTS)])
+    told = sold.group_by("external_id", maintain_order=True).agg(pl.col(texts).drop_nulls().last())
+    if told.is_empty():
+        return events.complete(None, events.LINES)
+    stored = _products(told["external_id"])
+    rows = told.join(stored, on="external_id", how="left", suffix="_stored").select(
+        "external_id", *(pl.coalesce(name, f"{name}_stored", pl.lit("")).alias(name) for name in texts)
+    )
+    limits = {"name": 255, "category": 120, "brand": 120}
+    rows = rows.with_columns(pl.col(name).str.slice(0, limit) for name, limit in limits.items())
+    bulk.upsert(Product, rows, key=["external_id"], update=list(texts))
+    numbered = _products(told["external_id"]).select(product="external_id", product_id="product_id")
+    return events.complete(checked.lines.join(numbered, on="product", how="inner", maintain_order="left"), events.LINES)
+
+
+def _products(external_ids: pl.Series) -> pl.DataFrame:
+    schema: bulk.Schema = {
+        "external_id": pl.String,
+        "product_id": pl.Int64,
+        "name": pl.String,
+        "category": pl.String,
+        "brand": pl.String,
+    }
+    rows = Product.objects.all()
+    if len(external_ids) <= identity.FEW:
+        rows = rows.filter(external_id__in=external_ids.to_list())
+    return bulk.read(rows.values_list("external_id", "pk", "name", "category", "brand"), schema)
+
+
+def _sent_before(rows: pl.DataFrame, source: Source | None) -> pl.Series:
+    """Say of every event row whether the source has sent its message id before."""
+    if source is None:
+        return pl.repeat(False, len(rows), eager=True)
+    return rows["message_id"].is_in(events.known(source, rows["message_id"]).implode())
+
+
+def _lines_of(checked: Checked, ids: pl.DataFrame, customer_ids: pl.Series) -> int:
+    """Give how many lines told of some customers, apart from events."""
+    theirs = _with_ids(_people_lines(checked), ids).filter(pl.col("customer_id").is_in(customer_ids.implode()))
+    return theirs["line"].n_unique()
+
+
+def _people_lines(checked: Checked) -> pl.DataFrame:
+    frames = (checked.customers, checked.attributes, checked.consents)
+    return pl.concat([frame.select("line", "external_id") for frame in frames]).unique()
