@@ -1,0 +1,53 @@
+"""Import customers, their attributes and consents from a file."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from customers import attributes, consent, customer_mapping, identity
+from customers.customer_mapping import CustomerColumns
+from customers.importing import ImportCommand, Prepared
+from customers.models import Import
+from customers.reading import Table
+
+
+class Command(ImportCommand):
+    help = "Import customers from csv, tsv, gz, xlsx, parquet or ndjson; columns not named become attributes."
+    kind = Import.Kind.CUSTOMERS
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        super().add_arguments(parser)
+        parser.add_argument("--id", metavar="COL", required=True, help="the column that identifies a customer")
+        parser.add_argument("--email", metavar="COL")
+        parser.add_argument("--phone", metavar="COL")
+        parser.add_argument("--attribute", metavar="COL[:TYPE]", action="append", default=[])
+        parser.add_argument("--known-since", metavar="COL|DATE|always", help="default: since this import")
+        parser.add_argument(
+            "--consent", metavar="CHANNEL:TOPIC=COL|all", action="append", default=[], help="default: no consent"
+        )
+        parser.add_argument("--consent-source", metavar="TEXT", default="", help="where and when they agreed")
+
+    def prepare(self, table: Table, options: dict[str, Any]) -> Prepared:
+        stored = attributes.known_types()
+        wanted = CustomerColumns(
+            id=options["id"],
+            email=options["email"],
+            phone=options["phone"],
+            types=tuple(customer_mapping.declared(said, table.columns) for said in options["attribute"]),
+            known_since=options["known_since"],
+            permissions=tuple(customer_mapping.permission(said) for said in options["consent"]),
+            consent_source=options["consent_source"],
+        )
+        columns = customer_mapping.resolve(wanted, table.columns, stored)
+        mapped = customer_mapping.map_customers(table, columns, stored, settings.TIME_ZONE, timezone.now())
+        return Prepared(mapped.records, mapped.inferred, "import-customers")
+
+    def after(self, prepared: Prepared) -> list[str]:
+        told = prepared.records.customers
+        if told is None:
+            return []
+        ids = identity.find(told["external_id"])["customer_id"].unique()
+        counts = {name: int(consent.reachable(name).is_in(ids.implode()).sum()) for name in ("email", "phone")}
+        return [f"reachable by e-mail {counts['email']:,}, by phone {counts['phone']:,} of {len(ids):,} customers"]
