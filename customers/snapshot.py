@@ -1,0 +1,188 @@
+"""All customers as of a time: a frame with one row a customer, and its files in the lake.
+
+Never in it: e-mail address, phone number, first and last name.
+"""
+
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from django.conf import settings
+from django.db import models
+
+from customers import bulk, features, generations, history
+from customers.consent import hashes_of
+from customers.generations import LakeError
+from customers.history import Lake, Scope
+from customers.models import Attribute, Channel, Consent, Customer, Suppression
+
+CORE = ("country", "city", "language", "time_zone")
+BIRTH_DATE = "birth_date"
+PERSONAL = frozenset({"email", "phone", "first_name", "last_name"})
+REACH = {"email": Channel.EMAIL, "phone": Channel.PHONE}
+FOLDER_FORMAT = "%Y-%m-%dT%H-%M-%S.%fZ"
+FEW = 1_000  # ids that go into the query; more are picked from the customers between the lowest and the highest
+PEOPLE: bulk.Schema = {
+    "id": pl.Int64,
+    "bucket": pl.Int64,
+    "seed": pl.Int64,
+    "external_id": pl.String,
+    "known_since": pl.Datetime,
+    "email": pl.String,
+    "phone": pl.String,
+}
+# What a value told as JSON text must look like to be of the type; anything else is no value.
+TEXT, NUMBER, YES_NO, LIST = r'^"', r"^-?\d", r"^(true|false)$", r"^\["
+TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
+LOCAL_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
+
+
+def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.DataFrame:
+    """Give the frame of the customers known as of the time: core columns, attributes, features, consent, reach.
+
+    Consent and reach are those of now. Rows are in the order of customer_id. Raises LakeError.
+    """
+    lake = lake or history.pin()
+    people = _people(customers)
+    wanted = features.names()
+    computed = features.build(
+        people.select("customer_id", "known_since"), lake.events(customers), lake.lines(customers), as_of, wanted
+    )
+    is_known = (pl.col("known_since") <= as_of.astimezone(UTC)) | pl.col("has_events")
+    people = people.join(computed, on="customer_id", maintain_order="left").filter(is_known)
+    told = _told(lake.attributes(customers), as_of)
+    permitted = _permitted(people, customers)
+    frame = people.join(told, on="customer_id", how="left", maintain_order="left")
+    frame = frame.join(permitted, on="customer_id", how="left", maintain_order="left")
+    return frame.select(
+        "customer_id",
+        "bucket",
+        "seed",
+        "external_id",
+        *(column for column in told.columns if column != "customer_id"),
+        *(feature.column for feature in wanted),
+        *(column for column in permitted.columns if column != "customer_id"),
+    )
+
+
+def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:
+    """Write one bucket's frame into the snapshot of the time, in place of an earlier one. Raises LakeError."""
+    if personal := PERSONAL.intersection(frame.columns):
+        raise LakeError(f"A snapshot never holds {', '.join(sorted(personal))}.")
+    content = BytesIO()
+    frame.write_parquet(content, compression="zstd", compression_level=1)
+    generations.replace(_folder(as_of) / f"{bucket}.parquet", content.getvalue())
+
+
+def load(as_of: datetime, bucket: int | None = None) -> pl.DataFrame:
+    """Give the stored snapshot of the time, of one bucket or all. Raises LakeError where there is none."""
+    buckets = range(settings.BUCKETS) if bucket is None else [bucket]
+    paths = [path for number in buckets if (path := _folder(as_of) / f"{number}.parquet").exists()]
+    if not paths:
+        raise LakeError(f"There is no snapshot as of {as_of.isoformat()} in {_folder(as_of)}.")
+    frames = [pl.read_parquet(path, glob=False, hive_partitioning=False) for path in paths]
+    return pl.concat(frames, how="diagonal_relaxed").sort("customer_id")
+
+
+def latest() -> datetime | None:
+    """Give the time of the newest snapshot of which every bucket is stored."""
+    folders = (Path(settings.LAKE_URL) / "snapshots").glob("*")
+    whole = [folder.name for folder in folders if len(list(folder.glob("*.parquet"))) == settings.BUCKETS]
+    return datetime.strptime(max(whole), FOLDER_FORMAT).replace(tzinfo=UTC) if whole else None
+
+
+def _folder(as_of: datetime) -> Path:
+    return Path(settings.LAKE_URL) / "snapshots" / as_of.astimezone(UTC).strftime(FOLDER_FORMAT)
+
+
+def _within(rows: "models.QuerySet[Any]", scope: Scope, prefix: str = "") -> "models.QuerySet[Any]":
+    """Narrow a query to the scope's customers, or, where they are many, to somewhat more."""
+    if scope.bucket is not None:
+        rows = rows.filter(**{f"{prefix}bucket": scope.bucket})
+    if scope.ids is None:
+        return rows
+    if len(scope.ids) <= FEW:
+        return rows.filter(**{f"{prefix}id__in": scope.ids})
+    return rows.filter(**{f"{prefix}id__range": (min(scope.ids), max(scope.ids))})
+
+
+def _people(scope: Scope) -> pl.DataFrame:
+    rows = _within(Customer.objects.order_by("id"), scope).values_list(*PEOPLE)
+    people = bulk.read(rows, PEOPLE).rename({"id": "customer_id"})
+    return people if scope.ids is None else people.filter(pl.col("customer_id").is_in(scope.ids))
+
+
+def _told(changes: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
+    """Give customer_id, the core columns and `attributes.<name>` as last told by the time, typed."""
+    declared = Attribute.objects.exclude(name__in=(*CORE, BIRTH_DATE)).order_by("name").values_list("name", "type")
+    types = {name: Attribute.Type(type_) for name, type_ in declared}
+    columns = [*CORE, BIRTH_DATE, *types]
+    told = changes.filter(pl.col("known_at") <= as_of.astimezone(UTC), pl.col("name").is_in(columns))
+    latest_told = told.group_by("customer_id", "name").agg(pl.col("value").sort_by("known_at", "change_id").last())
+    wide = latest_told.pivot(
+        on="name", on_columns=columns, index="customer_id", values="value", aggregate_function="first"
+    )
+    core = [_typed(pl.col(name), Attribute.Type.TEXT).alias(name) for name in CORE]
+    birth_date = _typed(pl.col(BIRTH_DATE), Attribute.Type.DATE).dt.date()
+    attributes = [_typed(pl.col(name), type_).alias(f"attributes.{name}") for name, type_ in types.items()]
+    return wide.select("customer_id", *core, birth_date, *attributes).collect()
+
+
+def _typed(told: pl.Expr, type_: Attribute.Type) -> pl.Expr:
+    """Give JSON text as a value of the type; what does not fit is no value."""
+    if type_ == Attribute.Type.NUMBER:
+        number = _fitting(told, NUMBER).cast(pl.Float64, strict=False)
+        return pl.when(number.is_finite()).then(number)
+    if type_ == Attribute.Type.YES_NO:
+        return _fitting(told, YES_NO) == "true"
+    if type_ == Attribute.Type.LIST:
+        return _fitting(told, LIST).str.json_decode(pl.List(pl.String))
+    text = _fitting(told, TEXT).str.json_decode(pl.String)
+    return _time(text) if type_ == Attribute.Type.DATE else text
+
+
+def _fitting(told: pl.Expr, pattern: str) -> pl.Expr:
+    return pl.when(told.str.contains(pattern)).then(told)
+
+
+def _time(text: pl.Expr) -> pl.Expr:
+    """Give the time that an ISO 8601 text says; without a zone, in UTC."""
+    zoned = [text.str.to_datetime(form, time_unit="us", strict=False) for form in TIME_FORMATS]
+    local = [
+        text.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC") for form in LOCAL_FORMATS
+    ]
+    return pl.coalesce(*zoned, *local)
+
+
+def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
+    """Give customer_id, `consent.<channel>.<topic>` (no value: never asked) and `reachable.<address>`, as of now."""
+    schema: bulk.Schema = {"customer_id": pl.Int64, "channel": pl.String, "topic": pl.String, "is_granted": pl.Boolean}
+    rows = _within(Consent.objects.all(), scope, "customer__")
+    consents = bulk.read(rows.values_list(*schema), schema)
+    kinds = Consent.objects.order_by("channel", "topic").values_list("channel", "topic").distinct()
+    columns = [f"consent.{channel}.{topic}" for channel, topic in kinds]
+    named = consents.with_columns(name=pl.format("consent.{}.{}", "channel", "topic")).lazy()
+    wide = named.pivot(
+        on="name", on_columns=columns, index="customer_id", values="is_granted", aggregate_function="first"
+    ).collect()
+    permitted = people.select("customer_id").join(wide, on="customer_id", how="left", maintain_order="left")
+    reach = [
+        pl.col("customer_id").is_in(_reached(people, consents, name).implode()).alias(f"reachable.{name}")
+        for name in REACH
+    ]
+    return permitted.with_columns(reach)
+
+
+def _reached(people: pl.DataFrame, consents: pl.DataFrame, address: str) -> pl.Series:
+    """Give the ids of those who granted a topic of the channel and have an address that is not suppressed."""
+    channel = REACH[address]
+    granted = consents.filter(pl.col("is_granted"), pl.col("channel") == channel.value)
+    reached = people.filter(pl.col(address) != "").join(granted, on="customer_id", how="semi")
+    schema: bulk.Schema = {"address_hash": pl.String}
+    suppressed = bulk.read(Suppression.objects.filter(channel=channel).values_list(*schema), schema)
+    if suppressed.is_empty():
+        return reached["customer_id"]
+    hashed = reached.with_columns(address_hash=hashes_of(channel.value, reached[address]))
+    return hashed.join(suppressed, on="address_hash", how="anti")["customer_id"]

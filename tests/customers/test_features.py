@@ -1,0 +1,144 @@
+"""Every feature agrees with a slow second meaning, and its windows end where they say."""
+
+import math
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customers import bulk, features
+from customers.models import EventName
+from tests.customers.histories import DAYS, START, TIME, History, random_history
+from tests.customers.slow_features import slow_features
+
+COUNTED = {"newsletter_opened": "Newsletter Opened"}
+ALL = [*features.FEATURES, *features.counted("Newsletter Opened", "newsletter_opened")]
+AS_OF = datetime(2025, 6, 1, tzinfo=UTC)
+MOMENTS = st.builds(
+    lambda days, micro: START + timedelta(days=days, microseconds=micro),
+    st.integers(0, DAYS),
+    st.sampled_from([0, 0, 1, 43_200_000_000]),
+)
+
+
+def build(history: History, as_of: datetime) -> pl.DataFrame:
+    return features.build(history.people, history.events.lazy(), history.lines.lazy(), as_of, ALL)
+
+
+def past(*events: tuple[str, datetime, float | None]) -> History:
+    """Give one customer with these events."""
+    rows = [(1, i, name, at, at, value) for i, (name, at, value) in enumerate(events)]
+    schema: bulk.Schema = {
+        "customer_id": pl.Int64,
+        "event_id": pl.Int64,
+        "name": pl.String,
+        "occurred_at": TIME,
+        "known_at": TIME,
+        "value": pl.Float64,
+    }
+    people = pl.DataFrame({"customer_id": [1], "known_since": [START]}, schema_overrides={"known_since": TIME})
+    return History(people, pl.DataFrame(rows, schema=schema, orient="row"), random_history(0).lines.clear())
+
+
+def one(history: History, name: str, as_of: datetime = AS_OF) -> Any:
+    return build(history, as_of)[f"features.{name}"][0]
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 10_000), as_of=MOMENTS)
+def test_every_feature_agrees_with_the_slow_reference(seed: int, as_of: datetime) -> None:
+    history = random_history(seed)
+    expected = slow_features(history, as_of, COUNTED)
+    for row in build(history, as_of).to_dicts():
+        slow = expected[row["customer_id"]]
+        assert set(slow) == {feature.name for feature in ALL}
+        for name, value in slow.items():
+            got = row[f"features.{name}"]
+            agrees = (
+                got is None
+                if value is None
+                else got is not None and math.isclose(got, value, rel_tol=1e-9, abs_tol=1e-6)
+            )
+            assert agrees, f"{name} of {row['customer_id']} as of {as_of}: {got}, slowly {value}"
+
+
+def test_a_window_leaves_out_its_start_and_holds_its_end() -> None:
+    week, tick = timedelta(days=7), timedelta(microseconds=1)
+    at = [AS_OF - week, AS_OF - week + tick, AS_OF, AS_OF + tick]
+    assert one(past(*(("Order Completed", moment, 1.0) for moment in at)), "orders_7d") == 2
+    assert one(past(*(("Order Completed", moment, 1.0) for moment in at)), "orders") == 3
+
+
+def test_a_customer_without_events_has_zeros_and_no_recency() -> None:
+    row = build(past(), AS_OF).to_dicts()[0]
+    assert (row["features.orders"], row["features.spend"], row["features.page_views_30d"]) == (0, 0.0, 0)
+    assert row["features.recency_days"] is None
+    assert row["features.gap_ratio"] is None
+    assert row["features.tenure_days"] == (AS_OF - START).days
+    assert not row["has_events"]
+
+
+def test_the_spread_of_nearly_equal_gaps_does_not_cancel() -> None:
+    first = datetime(1971, 1, 1, tzinfo=UTC)
+    moments = [first, first + timedelta(days=5_000), first + timedelta(days=10_000, seconds=2)]
+    seconds = one(past(*(("Order Completed", at, 1.0) for at in moments)), "gap_sd_days") * 86_400
+    assert seconds == pytest.approx(math.sqrt(2), rel=0.05)  # days with 6 decimals; a one-pass sum is off by far more
+
+
+def test_what_we_did_ourselves_is_not_activity() -> None:
+    history = past(("Held Out", AS_OF, None), ("Email Sent", AS_OF, None), ("Email Link Clicked", AS_OF, None))
+    assert one(history, "events_30d") == 1
+    assert one(history, "emails_sent_90d") == 1
+
+
+def test_no_feature_is_nan_or_infinite() -> None:
+    history = past(("Order Completed", AS_OF, float("inf")), ("Order Completed", AS_OF, float("nan")))
+    assert one(history, "spend") is None
+    assert one(history, "gap_mean_days") == 0
+    assert one(history, "gap_ratio") is None
+
+
+def test_every_feature_says_what_it_is() -> None:
+    assert 25 <= len(features.FEATURES) <= 35
+    assert len({feature.name for feature in ALL}) == len(ALL)
+    for feature in ALL:
+        assert feature.label
+        assert feature.unit
+        assert feature.missing
+        assert build(past(), AS_OF).schema[feature.column] == feature.dtype
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_declared_event_names_are_counted_under_names_of_their_own() -> None:
+    EventName.objects.create(name="Newsletter Opened", is_counted=True)
+    EventName.objects.create(name="Seen once", is_counted=False)
+    clash = EventName.objects.create(name="Orders", is_counted=True)
+    foreign = EventName.objects.create(name="新聞", is_counted=True)
+    names = [feature.name for feature in features.names()]
+    assert len(set(names)) == len(names) == len(features.FEATURES) + 12
+    assert {"newsletter_opened_7d", "newsletter_opened_365d"} <= set(names)
+    assert f"orders_{clash.pk}_7d" in names
+    assert f"event_{foreign.pk}_7d" in names
+    assert not [name for name in names if name.startswith("seen_once")]
+
+
+def test_the_order_of_the_events_does_not_show() -> None:
+    """Float sums depend on their order, and the engine's threads choose it: the same history gives the same frame."""
+    history = random_history(4)
+    value = pl.col("value") * 0.1 + 0.01
+    history = history._replace(events=history.events.with_columns(value))
+    frames = [
+        build(
+            history._replace(
+                events=history.events.sample(fraction=1.0, shuffle=True, seed=seed),
+                lines=history.lines.sample(fraction=1.0, shuffle=True, seed=seed),
+            ),
+            AS_OF,
+        )
+        for seed in range(5)
+    ]
+    assert all(frame.equals(frames[0]) for frame in frames)
