@@ -1,0 +1,172 @@
+"""From a frame of customers to the matrix of numbers that a learner reads, learnt from training rows alone.
+
+A frame here has a column `as_of`: the time each row stands for. Nothing depends on the order of the frame's columns,
+nor on their names: the matrix's columns are ordered by their content in the training rows.
+"""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+CORE = ("country", "city", "language", "time_zone", "birth_date")
+PREFIXES = ("features.", "attributes.")
+MOST_LEVELS = 30
+RARE_SHARE = 0.01
+ID_SHARE = 0.5  # text with more distinct values than this share of its rows names customers
+NUMBER_SHARE = 0.95  # text that is a number this often is a number
+FEWEST_VALUES = 20
+SKEWED = 2.0
+
+Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+
+
+class FrameMismatch(ValueError):
+    """A frame lacks a column that a model reads."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One input: its name in the frame, how it is read, and what is usual for it (a median, or a level)."""
+
+    name: str
+    kind: str  # number, yes_no, date or text
+    is_log: bool = False
+    levels: tuple[str, ...] = ()
+    usual: float | str | None = None
+
+    @property
+    def width(self) -> int:
+        return len(self.levels) + 1 if self.kind == "text" else 1
+
+    def expressions(self) -> list[pl.Expr]:
+        """Give its columns of the matrix; no value is null in a number and 0 in all levels."""
+        if self.kind == "text":
+            text = pl.col(self.name)
+            levels = [(text == level).fill_null(value=False) for level in self.levels]
+            other = (~text.is_in(list(self.levels))).fill_null(value=False)
+            return [part.cast(pl.Float64) for part in (*levels, other)]
+        value = self.value()
+        return [value.sign() * value.abs().log1p() if self.is_log else value]
+
+    def value(self) -> pl.Expr:
+        """Give the plain number of a column that is not text: days before `as_of` for a date."""
+        column = pl.col(self.name)
+        if self.kind == "date":
+            return (pl.col("as_of") - column.cast(pl.Datetime("us", "UTC"))).dt.total_days().cast(pl.Float64)
+        return column.cast(pl.Float64, strict=False)
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The inputs of a model, in order, and those that were left out with the reason."""
+
+    columns: tuple[Column, ...]
+    order: tuple[int, ...] = ()
+    dropped: dict[str, str] = field(default_factory=dict)
+
+    def matrix(self, frame: pl.DataFrame) -> Matrix:
+        """Give a row of float64 for each row of the frame; no value is NaN. Raises FrameMismatch."""
+        missing = [column.name for column in self.columns if column.name not in frame.columns]
+        if missing:
+            raise FrameMismatch(
+                f"The model reads {', '.join(missing)}, which the customers no longer have: train again."
+            )
+        parts = [part for column in self.columns for part in column.expressions()]
+        plain = frame.select(part.alias(str(i)) for i, part in enumerate(parts)).fill_null(float("nan"))
+        matrix = np.ascontiguousarray(plain.to_numpy(), dtype=np.float64)
+        return matrix[:, list(self.order)] if self.order else matrix
+
+    def sources(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+        """Give for each column of the matrix the number of the input it comes from."""
+        owners = np.repeat(np.arange(len(self.columns)), [column.width for column in self.columns])
+        return owners[list(self.order)] if self.order else owners
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True)
+
+
+def from_json(text: str) -> Encoding:
+    """Give the encoding that `to_json` wrote."""
+    plain: dict[str, Any] = json.loads(text)
+    columns = tuple(Column(**{**column, "levels": tuple(column["levels"])}) for column in plain["columns"])
+    return Encoding(columns, tuple(plain["order"]), plain["dropped"])
+
+
+def learn(frame: pl.DataFrame, *, without: str = "") -> Encoding:
+    """Learn how to read the frame's inputs: kinds, levels, which numbers are skewed. `without` is left out."""
+    columns: list[Column] = []
+    dropped: dict[str, str] = {}
+    for name in sorted(frame.columns):
+        if not is_input(name) or name == without:
+            continue
+        read = _read(frame.select(name, "as_of"), name)
+        if isinstance(read, str):
+            dropped[name] = read
+        else:
+            columns.append(read)
+    encoding = Encoding(tuple(columns), (), dropped)
+    return Encoding(encoding.columns, _order(encoding.matrix(frame)), dropped)
+
+
+def is_input(name: str) -> bool:
+    """Tell whether a model may read the column: never consent, reachability, scores or what names a customer."""
+    return name in CORE or name.startswith(PREFIXES)
+
+
+def _order(matrix: Matrix) -> tuple[int, ...]:
+    digests = [hashlib.blake2b(np.ascontiguousarray(column).tobytes(), digest_size=16).digest() for column in matrix.T]
+    return tuple(sorted(range(len(digests)), key=digests.__getitem__))
+
+
+def _read(frame: pl.DataFrame, name: str) -> Column | str:
+    """Give how a column is read, or the reason to leave it out."""
+    values = frame[name].drop_nulls()
+    if values.len() < FEWEST_VALUES:
+        return "hardly any values"
+    if isinstance(values.dtype, pl.List):
+        return "a list"
+    if values.n_unique() == 1:
+        return "the same for everybody"
+    kind = _kind(values)
+    if kind == "text":
+        return _read_text(values, name)
+    return (
+        Column(name, kind, usual=float(_mean(values) >= 0.5)) if kind == "yes_no" else _read_number(frame, name, kind)
+    )
+
+
+def _kind(values: pl.Series) -> str:
+    if values.dtype == pl.Boolean:
+        return "yes_no"
+    if values.dtype.is_temporal():
+        return "date"
+    numbers = values.cast(pl.Float64, strict=False).is_not_null().sum()
+    return "number" if numbers >= NUMBER_SHARE * values.len() else "text"
+
+
+def _read_number(frame: pl.DataFrame, name: str, kind: str) -> Column:
+    column = Column(name, kind)
+    values = frame.select(column.value().alias("value"))["value"].drop_nulls()
+    skew = values.skew() or 0.0
+    median = values.median()
+    usual = float(median) if isinstance(median, int | float) else None
+    return Column(name, kind, is_log=abs(skew) > SKEWED, usual=usual)
+
+
+def _read_text(values: pl.Series, name: str) -> Column | str:
+    if values.n_unique() > ID_SHARE * values.len():
+        return "different for nearly everybody"
+    counts = values.value_counts().rename({name: "level"}).sort(["count", "level"], descending=[True, False])
+    levels = counts.filter(pl.col("count") >= RARE_SHARE * values.len()).head(MOST_LEVELS)["level"].to_list()
+    if not levels:
+        return "too many different values"
+    return Column(name, "text", levels=tuple(levels), usual=levels[0])
+
+
+def _mean(values: pl.Series) -> float:
+    mean = values.mean()
+    return float(mean) if isinstance(mean, int | float) else 0.0

@@ -1,0 +1,116 @@
+"""Learners: a regularised logistic regression, a small boosting, their average, and the rules they have to beat."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from scipy.special import expit, logit
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits
+
+from scoring import encoding
+from scoring.encoding import Encoding, Matrix
+
+LOGISTIC, BOOSTING, AVERAGE = "logistic", "boosting", "average"
+BASE_RATE, ONE_FIELD = "base rate", "one field"
+MODELS = (LOGISTIC, BOOSTING, AVERAGE)
+EDGE = 1e-6  # no chance is certain
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+@dataclass(frozen=True)
+class Sigmoid:
+    """A calibration: the log-odds stretched and shifted (Platt scaling)."""
+
+    slope: float = 1.0
+    shift: float = 0.0
+
+    def __call__(self, chances: Floats) -> Floats:
+        odds: Floats = logit(np.clip(chances, EDGE, 1 - EDGE))
+        calibrated: Floats = np.clip(expit(self.slope * odds + self.shift), EDGE, 1 - EDGE)
+        return calibrated
+
+
+@dataclass(frozen=True)
+class Model:
+    """A fitted pipeline: how to read a frame, both learners, which of them speaks, and its calibration."""
+
+    reading: Encoding
+    logistic: Pipeline
+    boosting: HistGradientBoostingClassifier
+    learner: str = AVERAGE
+    calibration: Sigmoid = Sigmoid()
+
+    def chances(self, frame: pl.DataFrame) -> Floats:
+        """Give each row's calibrated chance, 0 to 1. The frame has a column `as_of`."""
+        return self.calibration(self.raw(frame)[self.learner])
+
+    def raw(self, frame: pl.DataFrame) -> dict[str, Floats]:
+        """Give the uncalibrated chances by each learner."""
+        matrix = self.reading.matrix(frame)
+        if not len(matrix):
+            return {learner: np.empty(0) for learner in MODELS}
+        with threadpool_limits(1):
+            one, two = (member.predict_proba(matrix)[:, 1] for member in (self.logistic, self.boosting))
+        return {LOGISTIC: one, BOOSTING: two, AVERAGE: (one + two) / 2}
+
+    def calibrated(self, learner: str, calibration: Sigmoid) -> "Model":
+        """Give the model speaking through one learner with this calibration."""
+        return replace(self, learner=learner, calibration=calibration)
+
+
+def fit(frame: pl.DataFrame, labels: Flags, seed: int, without: str = "") -> Model:
+    """Fit both learners on one thread; the same rows and seed give the same model."""
+    reading = encoding.learn(frame, without=without)
+    matrix = reading.matrix(frame)
+    with threadpool_limits(1):
+        return Model(reading, _logistic().fit(matrix, labels), _boosting(seed).fit(matrix, labels))
+
+
+def fit_one_field(values: Floats, labels: Flags) -> Callable[[Floats], Floats]:
+    """Fit a logistic regression on one number alone, and give the function from values to chances."""
+    rule = _logistic()
+    with threadpool_limits(1):
+        rule.fit(_one_column(values), labels)
+    return lambda others: rule.predict_proba(_one_column(others))[:, 1]
+
+
+def fit_sigmoid(chances: Floats, labels: Flags) -> Sigmoid:
+    """Fit the calibration of out-of-sample chances (Platt scaling on the log-odds, hardly regularised).
+
+    Where the chances say nothing, or point the wrong way, only the level is corrected.
+    """
+    odds = logit(np.clip(chances, EDGE, 1 - EDGE))
+    if labels.all() or not labels.any():
+        return Sigmoid()
+    fitted = LogisticRegression(C=1e6, solver="newton-cholesky").fit(odds.reshape(-1, 1), labels)
+    slope, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    return Sigmoid(slope, shift) if slope > 0 else Sigmoid(0.0, float(logit(labels.mean())))
+
+
+def _logistic() -> Pipeline:
+    return Pipeline(
+        [
+            ("fill", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("scale", StandardScaler()),
+            ("logistic", LogisticRegression(C=1.0, max_iter=2000)),
+        ]
+    )
+
+
+def _boosting(seed: int) -> HistGradientBoostingClassifier:
+    return HistGradientBoostingClassifier(
+        learning_rate=0.05, max_iter=150, max_leaf_nodes=8, min_samples_leaf=40, early_stopping=False, random_state=seed
+    )
+
+
+def _one_column(values: Floats) -> Matrix:
+    signed = np.sign(values) * np.log1p(np.abs(values))
+    return np.ascontiguousarray(signed.reshape(-1, 1))
