@@ -1,0 +1,172 @@
+"""Scores are written once, ranked with ties, banded, published by one flip, and never see the future."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+from django.conf import settings
+
+from customers import bulk, history, ingest, snapshot
+from customers.history import Scope
+from customers.ingest import Records
+from scoring import scores, targets, training
+from scoring.artifacts import ArtifactError
+from scoring.models import BandChange, ModelVersion, Score, ScoreRun, Target
+from scoring.training import Trained
+from tests.scoring.worlds import AS_OF, DAY, events_of, order_times, signal, store_shop
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+LATER = AS_OF + DAY
+Live = tuple[ModelVersion, pl.DataFrame]
+
+
+@pytest.fixture(scope="module")
+def trained() -> Trained:
+    return training.learn(signal(600, 1.5)[0], 0)
+
+
+@pytest.fixture
+def live(trained: Trained) -> Live:
+    """Give a live version of an attribute target, and 600 stored customers whom it can score."""
+    store_shop(600, order_times(1).head(0))
+    target = Target.objects.create(
+        key="gone", label="Gone", kind="attribute", attribute="gone", equals="yes", created_at=AS_OF
+    )
+    version = training.keep(trained, target, AS_OF, 0)
+    known = snapshot.take(Scope(), AS_OF).select("customer_id", "seed", "bucket")
+    inputs = trained.training_set.frame.sort("customer_id").select("attributes.plan", "features.load", "features.noise")
+    return version, known.hstack(inputs)
+
+
+def scored(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    run = scores.begin(as_of)
+    assert run is not None
+    found = scores.score(frame, as_of, run)
+    scores.rank(run)
+    return found
+
+
+def test_a_version_is_stored_whole_and_scores_everybody(live: Live) -> None:
+    version, frame = live
+    assert version.state == ModelVersion.State.LIVE
+    found = scored(frame, AS_OF)
+    values = found["scores.gone"]
+    assert values.null_count() == 0
+    assert values.round(6).to_list() == values.to_list()
+    assert values.mean() == pytest.approx(version.positives / 600, abs=0.03)
+    stored = dict(Score.objects.values_list("customer_id", "value"))
+    assert stored == dict(found.select("customer_id", "scores.gone").iter_rows())
+
+
+def test_scoring_twice_gives_the_same_rows_and_a_published_run_is_not_begun_again(live: Live) -> None:
+    _, frame = live
+    run = scores.begin(AS_OF)
+    assert run is not None
+    scores.score(frame, AS_OF, run)
+    before = list(Score.objects.order_by("customer_id").values_list())
+    assert scores.begin(AS_OF) == run
+    scores.score(frame.sample(fraction=1.0, shuffle=True), AS_OF, run)
+    assert list(Score.objects.order_by("customer_id").values_list()) == before
+    scores.rank(run)
+    assert scores.begin(AS_OF) is None
+    assert scores.begin(LATER) is not None
+
+
+def test_equal_scores_share_percentile_and_rank() -> None:
+    rows = pl.DataFrame({"target_id": [1] * 5, "version_id": [1] * 5, "value": [0.1, 0.5, 0.5, 0.9, 0.2]})
+    found = scores.ranked(rows, {1: training.BANDS})
+    assert found["percentile"].to_list() == [20.0, 80.0, 80.0, 100.0, 40.0]
+    assert found["rank"].to_list() == [5, 2, 2, 1, 4]
+    assert found["band"].to_list() == ["low", "medium", "medium", "high", "low"]
+
+
+def test_bands_may_be_cut_by_percentile() -> None:
+    rows = pl.DataFrame({"target_id": [1] * 4, "version_id": [7] * 4, "value": [0.1, 0.2, 0.3, 0.4]})
+    found = scores.ranked(rows, {7: [{"name": "rest", "from": 0.0}, {"name": "top", "from_percentile": 75.0}]})
+    assert found["band"].to_list() == ["rest", "rest", "top", "top"]
+
+
+def test_the_published_run_is_attached_with_percentile_rank_and_band(live: Live) -> None:
+    _, frame = live
+    value = scored(frame, AS_OF)
+    found = scores.attach(frame.sample(fraction=1.0, shuffle=True, seed=1).head(50))
+    assert found.height == 50
+    both = found.join(value.select("customer_id", expected="scores.gone"), on="customer_id")
+    assert both["scores.gone"].to_list() == both["expected"].to_list()
+    best = value.sort("scores.gone", descending=True).head(1)
+    top = scores.attach(best.select(frame.columns)).row(0, named=True)
+    assert (top["scores.gone.rank"], top["scores.gone.percentile"], top["scores.gone.band"]) == (1, 100.0, "high")
+    assert scores.attach(found).columns == found.columns
+
+
+def test_only_who_moved_between_bands_is_noted(live: Live) -> None:
+    _, frame = live
+    before = scored(frame, AS_OF)
+    assert not BandChange.objects.exists()
+    moved = before.sort("scores.gone").head(3)["customer_id"].to_list()
+    high = pl.col("customer_id").is_in(moved)
+    raised = frame.with_columns(pl.when(high).then(9.0).otherwise(pl.col("features.load")).alias("features.load"))
+    scored(raised, LATER)
+    changes = BandChange.objects.filter(as_of=LATER).values_list("customer_id", "band_before", "band")
+    assert sorted(changes) == sorted((customer, "low", "high") for customer in moved)
+
+
+def test_a_small_cycle_writes_into_the_published_run_and_never_over_newer_scores(live: Live) -> None:
+    _, frame = live
+    before = scored(frame, AS_OF)
+    run = ScoreRun.objects.get()
+    one = before.sort("scores.gone").head(1).select(frame.columns).with_columns(pl.lit(9.0).alias("features.load"))
+    scores.score(one, LATER, run)
+    row = scores.attach(one).row(0, named=True)
+    assert row["scores.gone"] > 0.9
+    assert row["scores.gone.band"] == "high"
+    assert BandChange.objects.count() == 1
+    scores.score(one.with_columns(pl.lit(-9.0).alias("features.load")), AS_OF + timedelta(hours=1), run)
+    assert scores.attach(one).row(0, named=True)["scores.gone"] == row["scores.gone"]
+
+
+def test_two_runs_are_kept_and_one_is_published(live: Live) -> None:
+    _, frame = live
+    for days in range(4):
+        scored(frame, AS_OF + days * DAY)
+    assert [run.state for run in ScoreRun.objects.order_by("as_of")] == ["old", "published"]
+    assert Score.objects.count() == 1200
+
+
+def test_a_new_version_replaces_the_live_one_and_a_worse_one_does_not(live: Live, trained: Trained) -> None:
+    version, _ = live
+    better = training.keep(trained, version.target, AS_OF, 1)
+    noise = training.keep(training.learn(signal(600, 0.0)[0], 1), version.target, AS_OF, 1)
+    states = dict(ModelVersion.objects.values_list("number", "state"))
+    assert states == {1: "retired", 2: "live", 3: "candidate"}
+    assert "chance" in noise.reason
+    assert training.summary(better)["live"] is True
+
+
+def test_a_torn_model_file_stops_the_scoring(live: Live) -> None:
+    version, frame = live
+    path = Path(settings.LAKE_URL) / version.artefact
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ArtifactError, match="gone v1"):
+        scored(frame, AS_OF)
+    assert not Score.objects.exists()
+
+
+def test_nothing_known_later_changes_a_model_or_a_score() -> None:
+    orders = order_times(700)
+    source = store_shop(700, orders)
+    target = targets.of_event("Order Completed", 45, is_absent=True, at=AS_OF)
+    first = training.train(target, AS_OF)
+    before = scored(snapshot.take(Scope(), AS_OF), AS_OF)
+    known_late = orders.head(300).with_columns(known_at=pl.lit(LATER).cast(bulk.UTC_MICROSECONDS))
+    at = pl.col("occurred_at") + 400 * DAY
+    future = orders.tail(300).with_columns(occurred_at=at, known_at=pl.max_horizontal(at, pl.lit(LATER)))
+    for frame, prefix in ((known_late, "late"), (future, "future")):
+        ingest.put(Records(read=300, events=events_of(frame, prefix)), source, LATER + 500 * DAY)
+    history.sync()
+    second = training.train(target, AS_OF)
+    after = scored(snapshot.take(Scope(), AS_OF), AS_OF)
+    summaries = [training.summary(version) for version in (first, second)]
+    assert {key for key in summaries[0] if summaries[0][key] != summaries[1][key]} == {"version"}
+    assert after["scores.no_order_completed_45d"].equals(before["scores.no_order_completed_45d"])
