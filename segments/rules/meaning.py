@@ -1,0 +1,245 @@
+"""What a rule means: a Boolean column over a frame of customers.
+
+A mask is one Polars expression. What an expression cannot see from a customer's row is joined on first: one column for
+every distinct event node, folded texts, samples, and the masks of the segments a rule refers to.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from customers.draws import draw
+from segments.rules.groups import GROUPS
+from segments.rules.measures import MEASURES
+from segments.rules.needs import needs
+from segments.rules.nodes import (
+    Condition,
+    EventCondition,
+    Field,
+    Group,
+    Ids,
+    Node,
+    Rule,
+    RuleError,
+    Sample,
+    SegmentReference,
+    Type,
+    walk,
+)
+from segments.rules.operators import Cut, CutKey, Subject, cut_key, folded, operator
+from segments.rules.windows import Moment, happened
+
+EVENTS: dict[str, Any] = {
+    "customer_id": pl.Int64,
+    "name": pl.String,
+    "occurred_at": pl.Datetime("us", "UTC"),
+    "known_at": pl.Datetime("us", "UTC"),
+    "value": pl.Float64,
+}
+EVENT_COLUMNS = ["customer_id", "name", "occurred_at", "value"]
+DTYPES: dict[Type, Any] = {
+    Type.TEXT: pl.String,
+    Type.NUMBER: pl.Float64,
+    Type.YES_NO: pl.Boolean,
+    Type.DATE: pl.Datetime("us", "UTC"),
+    Type.LIST: pl.List(pl.String),
+}
+UTC = ZoneInfo("UTC")
+FOLDED = "folded:"
+SEGMENT = "segment:"
+
+
+class NeedsFullCycle(Exception):
+    """A rule compares with all customers, and no full cycle has yet taken the cut."""
+
+    def __init__(self, conditions: Iterable[Condition]) -> None:
+        said = ", ".join(sorted(f"{node.field.label} {node.op}" for node in conditions))
+        super().__init__(f"needs a full cycle: no cut-point yet for {said}")
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule is read against: the time, the events, the cut-points, the other segments, the default zone."""
+
+    as_of: datetime
+    events: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=EVENTS))
+    cuts: Mapping[CutKey, Cut] = field(default_factory=dict)
+    segments: Mapping[str, Rule] = field(default_factory=dict)
+    zone: ZoneInfo = UTC
+
+    def moment(self, zone: str) -> Moment:
+        """Give the time and the zone of a condition."""
+        return Moment(self.as_of, ZoneInfo(zone) if zone else self.zone)
+
+
+def mask(rule: Rule, frame: pl.DataFrame, context: Context) -> pl.Series:
+    """Give which customers of the frame a rule holds for; raises NeedsFullCycle where a cut-point is missing."""
+    return masks({"": rule}, frame, context).to_series()
+
+
+def masks(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Give one Boolean column a rule, under its key, for the frame's customers in their order.
+
+    Segments that the rules refer to are read from the rules themselves, else from the context.
+    """
+    levels = in_levels(rules, context.segments)
+    everything = {key: rule for level in levels for key, rule in level.items()}
+    nodes = list(dict.fromkeys(node for rule in everything.values() for node in walk(rule.root)))
+    compiler = _Compiler(context, _with_columns(frame, nodes))
+    compiler.prepare(nodes)
+    ready = compiler.frame
+    for level in levels:
+        ready = ready.with_columns(
+            compiler.expression(rule.root).alias(f"{SEGMENT}{key}") for key, rule in level.items()
+        )
+    return ready.select(pl.col(f"{SEGMENT}{key}").alias(key) for key in rules)
+
+
+def missing_cuts(rule: Rule, context: Context) -> frozenset[Condition]:
+    """Give the conditions of a rule, and of the segments it refers to, that have no cut-point yet."""
+    everything = [one for level in in_levels({"": rule}, context.segments) for one in level.values()]
+    return frozenset(node for one in everything for node in needs(one).cuts if cut_key(node) not in context.cuts)
+
+
+def in_levels(rules: Mapping[str, Rule], others: Mapping[str, Rule]) -> list[dict[str, Rule]]:
+    """Give the rules and what they refer to, so that each refers only to levels before its own."""
+    everything = {**others, **rules}
+    depths: dict[str, int] = {}
+
+    def depth(key: str) -> int:
+        if key not in everything:
+            raise RuleError("rule", f"refers to segment '{key}', which cannot be answered")
+        if key not in depths:
+            depths[key] = 1 + max((depth(other) for other in needs(everything[key]).segments), default=-1)
+        return depths[key]
+
+    levels: list[dict[str, Rule]] = [{} for _ in range(1 + max((depth(key) for key in rules), default=-1))]
+    for key, level in depths.items():
+        levels[level][key] = everything[key]
+    return levels
+
+
+class _Compiler:
+    """Nodes to expressions over one prepared frame."""
+
+    def __init__(self, context: Context, frame: pl.DataFrame) -> None:
+        self.context = context
+        self.frame = frame
+        self.joined: dict[Node, str] = {}
+
+    def prepare(self, nodes: list[Node]) -> None:
+        """Join on what the expressions of these nodes need beyond the customer's row."""
+        conditions = [node for node in nodes if isinstance(node, Condition)]
+        cuts = [node for node in conditions if operator(node).cut_point]
+        if without := [node for node in cuts if cut_key(node) not in self.context.cuts]:
+            raise NeedsFullCycle(without)
+        texts = {node.field.name for node in conditions if _is_folded(node)}
+        self.frame = self.frame.with_columns(_folded_column(self.frame[name]) for name in sorted(texts))
+        samples = [node for node in nodes if isinstance(node, Sample)]
+        self.joined |= {node: f"sample:{i}" for i, node in enumerate(samples)}
+        self.frame = self.frame.with_columns(
+            pl.Series(self.joined[node], draw(self.frame["seed"], node.salt)) for node in samples
+        )
+        self.join_events([node for node in nodes if isinstance(node, EventCondition)])
+
+    def join_events(self, nodes: list[EventCondition]) -> None:
+        if not nodes:
+            return
+        self.joined |= {node: f"event:{i}" for i, node in enumerate(nodes)}
+        as_of = self.context.as_of
+        is_known = (pl.col("occurred_at") <= as_of) & (pl.col("known_at") <= as_of)
+        names = sorted({node.event for node in nodes})
+        events = self.context.events.filter(pl.col("name").is_in(names) & is_known).select(EVENT_COLUMNS).collect()
+        outcomes = pl.collect_all([self.outcome(node, events.lazy()) for node in nodes])
+        people = self.frame.select("customer_id")
+        self.frame = self.frame.with_columns(
+            people.join(found, on="customer_id", how="left", maintain_order="left")[found.columns[1]]
+            for found in outcomes
+        )
+
+    def outcome(self, node: EventCondition, events: pl.LazyFrame) -> pl.LazyFrame:
+        """Give customer_id and what a node's measure gives, for the customers with such events."""
+        measure = MEASURES[node.measure]
+        events = events.filter(pl.col("name") == node.event)
+        if not measure.is_ever:
+            span = happened(node.within, self.context.moment(node.zone))
+            events = events.filter(pl.col("occurred_at") < span.end)
+            events = events.filter(pl.col("occurred_at") >= span.start) if span.start else events
+        return events.group_by("customer_id").agg(measure.aggregate(node.property).alias(self.joined[node]))
+
+    def expression(self, node: Node) -> pl.Expr:
+        """Give where a node holds: true or false, never null."""
+        return MEANINGS[type(node)](self, node)
+
+    def group(self, node: Group) -> pl.Expr:
+        return GROUPS[node.kind].meaning([self.expression(child) for child in node.nodes], node.number)
+
+    def condition(self, node: Condition) -> pl.Expr:
+        row = operator(node)
+        is_folded = _is_folded(node)
+        column = pl.col(f"{FOLDED}{node.field.name}" if is_folded else node.field.name)
+        subject = Subject(column, self.frame.schema[node.field.name] == pl.Date)
+        value = (
+            self.context.cuts[cut_key(node)]
+            if row.cut_point
+            else _folded_value(node.value)
+            if is_folded
+            else node.value
+        )
+        holds = row.meaning(subject, value, self.context.moment(node.zone)).fill_null(False)
+        return holds | column.is_null() if node.is_missing_included else holds
+
+    def event(self, node: EventCondition) -> pl.Expr:
+        test = MEASURES[node.measure].test
+        return test(pl.col(self.joined[node]), node, self.context.moment(node.zone)).fill_null(False)
+
+    def segment(self, node: SegmentReference) -> pl.Expr:
+        inside = pl.col(f"{SEGMENT}{node.key}")
+        return inside if node.is_in else ~inside
+
+    def sample(self, node: Sample) -> pl.Expr:
+        return pl.col(self.joined[node]) * 100 < node.percent
+
+    def ids(self, node: Ids) -> pl.Expr:
+        return pl.col("external_id").is_in(pl.Series(node.ids).implode()).fill_null(False)
+
+
+MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
+    Group: _Compiler.group,
+    Condition: _Compiler.condition,
+    EventCondition: _Compiler.event,
+    SegmentReference: _Compiler.segment,
+    Sample: _Compiler.sample,
+    Ids: _Compiler.ids,
+}
+
+
+def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
+    """Give the frame with an empty column for every field that nobody has a value of."""
+    asked: dict[str, Field] = {node.field.name: node.field for node in nodes if isinstance(node, Condition)}
+    absent = [one for name, one in asked.items() if name not in frame.columns]
+    return frame.with_columns(pl.lit(None, DTYPES[one.type]).alias(one.name) for one in absent)
+
+
+def _is_folded(node: Condition) -> bool:
+    return node.field.type in (Type.TEXT, Type.LIST) and not node.is_exact and not operator(node).asks_for_value
+
+
+def _folded_column(column: pl.Series) -> pl.Series:
+    """Fold each different text once: a column has few of them."""
+    name = f"{FOLDED}{column.name}"
+    if isinstance(column.dtype, pl.List):
+        return column.to_frame().select(pl.col(column.name).list.eval(folded(pl.element())).alias(name)).to_series()
+    texts = column.unique().drop_nulls()
+    plain = texts.to_frame().select(folded(pl.col(column.name))).to_series()
+    return column.replace_strict(texts, plain, default=None, return_dtype=pl.String).alias(name)
+
+
+def _folded_value(value: Any) -> Any:
+    given = pl.Series("", [value] if isinstance(value, str) else value)
+    texts = given.to_frame().select(folded(pl.col(""))).to_series().to_list()
+    return texts[0] if isinstance(value, str) else tuple(texts)

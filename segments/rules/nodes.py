@@ -1,0 +1,123 @@
+"""What a parsed rule is made of: frozen values, ready to be hashed, compared and read."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from segments.rules.comparisons import Comparison
+from segments.rules.windows import Last, Window
+
+
+class RuleError(ValueError):
+    """A rule that cannot be read, with the path of the place: `rule.all[1].value: expects a number, got "abc"`."""
+
+    def __init__(self, path: str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = path
+        self.message = message
+
+
+class Type(StrEnum):
+    """What kind of value a field has; the words are those of customers.models.Attribute.Type."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    YES_NO = "yes_no"
+    DATE = "date"
+    LIST = "list"
+
+
+@dataclass(frozen=True)
+class Field:
+    """What a rule may ask about a customer: a column of the frame, by its name."""
+
+    name: str
+    label: str
+    type: Type
+    group: str
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Fields:
+    """Everything a rule may name: fields, events, and segments with the keys of the segments each refers to."""
+
+    fields: Mapping[str, Field]
+    events: frozenset[str] = frozenset()
+    segments: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """all, any, none, not, or at_least (then `number` of the nodes must hold)."""
+
+    kind: str
+    nodes: "tuple[Node, ...]"
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One field compared with a value; `zone` is blank where the default applies."""
+
+    field: Field
+    op: str
+    value: Any = None
+    is_missing_included: bool = False
+    is_exact: bool = False
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class EventCondition:
+    """What a customer's events of one name within a window amount to, compared."""
+
+    event: str
+    measure: str
+    within: Window
+    property: str = ""
+    compare: Comparison | None = None
+    silence: Last | None = None
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class SegmentReference:
+    """Whether the customer is in another segment."""
+
+    key: str
+    is_in: bool
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A stable share of all customers; another salt draws another share."""
+
+    percent: float
+    salt: str
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Customers listed by their external id."""
+
+    ids: tuple[str, ...]
+
+
+Node = Group | Condition | EventCondition | SegmentReference | Sample | Ids
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A yes-or-no question about a customer."""
+
+    root: Node
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """Give a node and everything below it, top down."""
+    yield node
+    if isinstance(node, Group):
+        for child in node.nodes:
+            yield from walk(child)

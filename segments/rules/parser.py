@@ -1,0 +1,189 @@
+"""From JSON to a Rule, or an error that names the place. Nothing is dropped, nothing is guessed."""
+
+from collections.abc import Callable, Mapping
+
+from segments.rules import arguments
+from segments.rules.arguments import expects, keys_of, nearest, shown
+from segments.rules.measures import MEASURES
+from segments.rules.nodes import (
+    Condition,
+    EventCondition,
+    Fields,
+    Group,
+    Ids,
+    Node,
+    Rule,
+    RuleError,
+    Sample,
+    SegmentReference,
+)
+from segments.rules.operators import OPERATORS, names
+from segments.rules.windows import Ever
+
+VERSION = 1
+MAX_DEPTH = 8
+MAX_NODES = 200
+MAX_IDS = 1_000_000
+
+
+def parse(data: object, fields: Fields, key: str = "") -> Rule:
+    """Give the rule that `{"version": 1, "rule": ...}` says; raise RuleError where it says none.
+
+    `key` is the segment whose rule this is: it may not, through others, refer to itself.
+    """
+    whole = keys_of(data, "rule", {"version", "rule"}, {"version", "rule"})
+    if whole["version"] != VERSION or isinstance(whole["version"], bool):
+        raise expects("version", f"{VERSION}, the version of the rule language", whole["version"])
+    return Rule(_Parser(fields, key).node(whole["rule"], "rule", 1))
+
+
+class _Parser:
+    """Reads one rule; counts its nodes."""
+
+    def __init__(self, fields: Fields, key: str) -> None:
+        self.fields = fields
+        self.key = key
+        self.nodes = 0
+
+    def node(self, data: object, path: str, depth: int) -> Node:
+        self.nodes += 1
+        if depth > MAX_DEPTH:
+            raise RuleError(path, f"is nested more than {MAX_DEPTH} levels deep")
+        if self.nodes > MAX_NODES:
+            raise RuleError(path, f"has more than {MAX_NODES} nodes")
+        if not isinstance(data, dict):
+            raise expects(path, "a condition or a group", data)
+        kinds = [kind for kind in KINDS if kind in data]
+        if not kinds:
+            near = next((hint for key in data if (hint := nearest(key, KINDS))), "")
+            raise RuleError(path, f"expects one of {', '.join(KINDS)}, got {shown(data)}{near}")
+        if len(kinds) > 1:
+            raise RuleError(path, f"is two things at once: {' and '.join(kinds)}")
+        return KINDS[kinds[0]](self, data, path, depth)
+
+    def group(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        kind = next(kind for kind in ("all", "any", "none") if kind in data)
+        keys_of(data, path, {kind}, {kind})
+        return Group(kind, self.children(data[kind], f"{path}.{kind}", depth))
+
+    def negation(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        keys_of(data, path, {"not"}, {"not"})
+        return Group("not", (self.node(data["not"], f"{path}.not", depth + 1),))
+
+    def at_least(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        keys_of(data, path, {"at_least", "of"}, {"at_least", "of"})
+        nodes = self.children(data["of"], f"{path}.of", depth)
+        return Group("at_least", nodes, arguments.whole(data["at_least"], f"{path}.at_least", 1, len(nodes)))
+
+    def children(self, data: object, path: str, depth: int) -> tuple[Node, ...]:
+        if not isinstance(data, list):
+            raise expects(path, "a list of nodes", data)
+        if not data:
+            raise RuleError(path, "is empty; a group needs at least one condition")
+        return tuple(self.node(child, f"{path}[{i}]", depth + 1) for i, child in enumerate(data))
+
+    def condition(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        name = data["field"]
+        field = self.fields.fields.get(name) if isinstance(name, str) else None
+        if field is None:
+            raise RuleError(path, f"no field named {_quoted(name)}{nearest(name, self.fields.fields)}")
+        keys_of(data, path, {"field", "op", "value", "missing", "exact", "zone"}, {"op"})
+        row = OPERATORS.get((field.type, data["op"])) if isinstance(data["op"], str) else None
+        if row is None:
+            known = names(field.type)
+            hint = nearest(data["op"], known) or f"; there are {', '.join(known)}"
+            raise RuleError(f"{path}.op", f"no operator {_quoted(data['op'])} for {field.type.replace('_', '/')}{hint}")
+        if row.argument is not arguments.NOTHING and "value" not in data:
+            raise RuleError(path, "'value' is missing")
+        return Condition(
+            field,
+            row.name,
+            row.argument.parse(data.get("value"), f"{path}.value"),
+            is_missing_included=_choice(data, path, "missing", "include", "exclude"),
+            is_exact=_choice(data, path, "exact", True, False),
+            zone=_zone(data, path),
+        )
+
+    def event(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        name = data["event"]
+        if not isinstance(name, str) or name not in self.fields.events:
+            raise RuleError(path, f"no event named {_quoted(name)}{nearest(name, self.fields.events)}")
+        keys_of(data, path, EVERY_EVENT_KEY, set())
+        found = [kind for kind in MEASURES if kind in data]
+        if len(found) != 1:
+            raise RuleError(path, f"needs exactly one of {', '.join(MEASURES)}")
+        measure = MEASURES[found[0]]
+        keys_of(data, path, measure.keys | {found[0]}, set())
+        asked = measure.read(data, path, found[0])
+        return EventCondition(
+            name,
+            found[0],
+            arguments.window(data["within"], f"{path}.within") if "within" in data else Ever(),
+            asked.property,
+            asked.compare,
+            asked.silence,
+            _zone(data, path),
+        )
+
+    def segment(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        keys_of(data, path, {"segment", "op"}, {"segment", "op"})
+        key = data["segment"]
+        if not isinstance(key, str) or key not in {*self.fields.segments, self.key} - {""}:
+            raise RuleError(path, f"no segment named {_quoted(key)}{nearest(key, self.fields.segments)}")
+        if data["op"] not in ("in", "not_in"):
+            raise RuleError(f"{path}.op", f"no operator {_quoted(data['op'])} for segments; there are in, not_in")
+        self.refuse_cycle(key, path)
+        return SegmentReference(key, data["op"] == "in")
+
+    def refuse_cycle(self, key: str, path: str) -> None:
+        ways: list[tuple[str, ...]] = [(self.key, key)] if self.key else []
+        seen: set[str] = set()
+        while ways:
+            way = ways.pop()
+            if way[-1] == self.key:
+                raise RuleError(path, f"segment '{self.key}' would depend on itself: {' → '.join(way)}")
+            if way[-1] not in seen:
+                seen.add(way[-1])
+                ways += [(*way, further) for further in sorted(self.fields.segments.get(way[-1], ()))]
+
+    def sample(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        keys_of(data, path, {"sample", "salt"}, {"salt"})
+        share = arguments.percent(data["sample"], f"{path}.sample")
+        return Sample(share, arguments.text(data["salt"], f"{path}.salt"))
+
+    def ids(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        keys_of(data, path, {"ids"}, set())
+        listed = data["ids"]
+        if not isinstance(listed, list) or not listed or len(listed) > MAX_IDS:
+            raise RuleError(f"{path}.ids", f"expects a list of 1 to {MAX_IDS} external ids")
+        return Ids(tuple(dict.fromkeys(arguments.text(one, f"{path}.ids[{i}]") for i, one in enumerate(listed))))
+
+
+KINDS: dict[str, Callable[[_Parser, Mapping[str, object], str, int], Node]] = {
+    "all": _Parser.group,
+    "any": _Parser.group,
+    "none": _Parser.group,
+    "not": _Parser.negation,
+    "at_least": _Parser.at_least,
+    "field": _Parser.condition,
+    "event": _Parser.event,
+    "segment": _Parser.segment,
+    "sample": _Parser.sample,
+    "ids": _Parser.ids,
+}
+EVERY_EVENT_KEY = {*MEASURES, *(key for measure in MEASURES.values() for key in measure.keys)}
+
+
+def _choice(data: Mapping[str, object], path: str, key: str, yes: object, no: object) -> bool:
+    given = data.get(key, no)
+    if given not in (yes, no) or type(given) is not type(yes):
+        raise expects(f"{path}.{key}", f"{shown(yes)} or {shown(no)}", given)
+    return given == yes
+
+
+def _zone(data: Mapping[str, object], path: str) -> str:
+    return arguments.zone(data["zone"], f"{path}.zone") if "zone" in data else ""
+
+
+def _quoted(name: object) -> str:
+    return f"'{name}'" if isinstance(name, str) else shown(name)

@@ -1,0 +1,173 @@
+"""What cannot be read is refused, with the place and, where there is one, the nearest name."""
+
+from typing import Any
+
+import pytest
+
+from segments.rules import RuleError, needs, parse
+from segments.rules.nodes import Condition
+from segments.rules.parser import MAX_DEPTH, MAX_NODES
+from tests.segments.world import FIELDS, rule_of
+
+GERMAN = {"field": "country", "op": "is", "value": "DE"}
+ORDERS = {"event": "Order Completed", "count": {">=": 2}}
+WINDOW = {"last": 7, "unit": "days"}
+FAULTS: list[tuple[Any, str]] = [
+    ({"all": [GERMAN, {"field": "age", "op": ">", "value": "abc"}]}, 'rule.all[1].value: expects a number, got "abc"'),
+    (
+        {"all": [GERMAN, {"field": "agee", "op": ">", "value": 1}]},
+        "rule.all[1]: no field named 'agee'; did you mean 'age'?",
+    ),
+    ({"all": []}, "rule.all: is empty; a group needs at least one condition"),
+    ({"any": [{"none": []}]}, "rule.any[0].none: is empty; a group needs at least one condition"),
+    ({"all": GERMAN}, 'rule.all: expects a list of nodes, got {"field": "country", "op": "is", "value": "DE"}'),
+    (
+        {"not": [GERMAN]},
+        'rule.not: expects a condition or a group, got [{"field": "country", "op": "is", "value": "DE"}]',
+    ),
+    ("all", 'rule: expects a condition or a group, got "all"'),
+    (None, "rule: expects a condition or a group, got null"),
+    ({"all": [GERMAN], "any": [GERMAN]}, "rule: is two things at once: all and any"),
+    ({"all": [GERMAN], "note": 1}, "rule: no key 'note' here"),
+    ({"at_least": 3, "of": [GERMAN]}, "rule.at_least: expects a whole number from 1 to 1, got 3"),
+    ({"at_least": 1}, "rule: 'of' is missing"),
+    ({**GERMAN, "opp": "is"}, "rule: no key 'opp' here; did you mean 'op'?"),
+    ({"field": "country", "value": "DE"}, "rule: 'op' is missing"),
+    ({"field": "country", "op": "is"}, "rule: 'value' is missing"),
+    ({**GERMAN, "op": "isnot"}, "rule.op: no operator 'isnot' for text; did you mean 'is_not'?"),
+    ({"field": "consent.email.news", "op": "maybe"}, "rule.op: no operator 'maybe' for yes/no; there are"),
+    ({"field": "age", "op": "starts", "value": "1"}, "rule.op: no operator 'starts' for number; there are =, !=, >"),
+    ({**GERMAN, "value": " "}, "rule.value: expects a text that is not blank"),
+    ({**GERMAN, "value": "\ud800"}, "rule.value: expects a text of whole characters"),
+    ({**GERMAN, "value": 5}, "rule.value: expects a text, got 5"),
+    ({**GERMAN, "op": "any_of", "value": ["DE", 5]}, "rule.value[1]: expects a text, got 5"),
+    ({**GERMAN, "op": "any_of", "value": []}, "rule.value: expects a list of values, got []"),
+    ({**GERMAN, "op": "any_of", "value": ["x"] * 1001}, "rule.value: has 1001 values; more than 1000 belong"),
+    ({**GERMAN, "op": "no_value"}, 'rule.value: this operator takes no value, got "DE"'),
+    ({**GERMAN, "missing": "maybe"}, 'rule.missing: expects "include" or "exclude", got "maybe"'),
+    ({**GERMAN, "exact": 1}, "rule.exact: expects true or false, got 1"),
+    ({**GERMAN, "zone": "Mars/Base"}, 'rule.zone: no time zone named "Mars/Base"'),
+    ({**GERMAN, "zone": "../../etc/passwd"}, "rule.zone: no time zone named"),
+    ({"field": "age", "op": ">", "value": True}, "rule.value: expects a number, got true"),
+    ({"field": "age", "op": ">", "value": float("nan")}, "rule.value: expects a finite number, got NaN"),
+    ({"field": "age", "op": ">", "value": 10**400}, "rule.value: expects a finite number, got 1000"),
+    ({"field": "age", "op": "between", "value": [5, 2]}, "rule.value: expects the lower number first, got [5, 2]"),
+    ({"field": "age", "op": "top_percent", "value": 0}, "rule.value: expects a percentage above 0, at most 100, got 0"),
+    ({"field": "age", "op": "percentile_between", "value": [40, 40]}, "rule.value: expects two different percentages"),
+    ({"field": "birth_date", "op": "on", "value": "2026-02-30"}, "rule.value: expects a date such as 2026-01-31"),
+    ({"field": "birth_date", "op": "before", "value": "1493-01-01"}, "rule.value: expects a date from 1800 to 2200"),
+    ({"field": "birth_date", "op": "on", "value": "2026-01-01T10:00"}, "rule.value: expects a day such as 2026-01-31"),
+    (
+        {"field": "birth_date", "op": "between", "value": ["2026-02-01", "2026-01-01"]},
+        "rule.value: ends before it begins",
+    ),
+    (
+        {"field": "birth_date", "op": "in_last", "value": {"n": 7, "unit": "day"}},
+        "rule.value.unit: expects one of minutes",
+    ),
+    (
+        {"field": "birth_date", "op": "in_last", "value": {"n": 0, "unit": "days"}},
+        "rule.value.n: expects a whole number from 1",
+    ),
+    (
+        {"event": "Order Complete", "count": {">": 1}},
+        "rule: no event named 'Order Complete'; did you mean 'Order Completed'?",
+    ),
+    ({"event": "Order Completed"}, "rule: needs exactly one of count, sum, avg, min, max, first_ever, stopped"),
+    ({**ORDERS, "first_ever": True}, "rule: needs exactly one of count"),
+    ({**ORDERS, "where": []}, "rule: no key 'where' here"),
+    ({**ORDERS, "count": {"=>": 2}}, 'rule.count: expects one of =, !=, >, >=, <, <=, between, got "=>"'),
+    ({**ORDERS, "count": {">=": -1}}, "rule.count.>=: expects a whole number from 0"),
+    ({**ORDERS, "count": {"between": [1, 2.5]}}, "rule.count.between[1]: expects a whole number from 0"),
+    ({**ORDERS, "count": 2}, 'rule.count: expects one comparison such as {">=": 2}, got 2'),
+    ({**ORDERS, "within": {"last": 7, "unit": "dais"}}, "rule.within.unit: expects one of minutes, hours, days"),
+    ({**ORDERS, "within": {"last": 1.5, "unit": "days"}}, "rule.within.last: expects a whole number from 1"),
+    ({**ORDERS, "within": {"last": 10**9, "unit": "years"}}, "rule.within.last: expects a whole number from 1 to 200"),
+    ({**ORDERS, "within": {"this": "fortnight"}}, "rule.within.this: expects one of day, week, month, quarter, year"),
+    ({**ORDERS, "within": {"this": "day", "last": 1}}, "rule.within: no key 'this' here"),
+    (
+        {**ORDERS, "within": {"from": "yesterday"}},
+        'rule.within.from: expects a date such as 2026-01-31, got "yesterday"',
+    ),
+    ({**ORDERS, "within": {}}, "rule.within: expects a window such as"),
+    ({**ORDERS, "within": None}, "rule.within: expects an object with"),
+    (
+        {"event": "Order Completed", "sum": "valeu", "compare": {">": 1}},
+        "rule.sum: no number named \"valeu\" in events; did you mean 'value'?",
+    ),
+    ({"event": "Order Completed", "sum": "value"}, "rule: 'compare' is missing"),
+    ({"event": "Order Completed", "stopped": WINDOW}, "rule.stopped: no key 'last' here"),
+    ({"segment": "vipp", "op": "in"}, "rule: no segment named 'vipp'; did you mean 'vip'?"),
+    ({"segment": "vip", "op": "within"}, "rule.op: no operator 'within' for segments; there are in, not_in"),
+    ({"sample": 101, "salt": "x"}, "rule.sample: expects a percentage above 0, at most 100, got 101"),
+    ({"sample": 10}, "rule: 'salt' is missing"),
+    ({"ids": []}, "rule.ids: expects a list of 1 to 1000000 external ids"),
+    ({"ids": ["a", 1]}, "rule.ids[1]: expects a text, got 1"),
+    ({"fields": "country"}, "did you mean 'field'?"),
+]
+
+
+@pytest.mark.parametrize(("node", "message"), FAULTS, ids=[message[:60] for _, message in FAULTS])
+def test_a_fault_names_its_place(node: Any, message: str) -> None:
+    with pytest.raises(RuleError) as raised:
+        rule_of(node)
+    assert message in str(raised.value)
+    assert str(raised.value) == f"{raised.value.path}: {raised.value.message}"
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], GERMAN, {"version": 1}, {"rule": GERMAN}, {"version": 1, "rule": GERMAN, "x": 1}]
+)
+def test_the_envelope_is_complete(data: Any) -> None:
+    with pytest.raises(RuleError, match=r"^rule: "):
+        parse(data, FIELDS)
+
+
+@pytest.mark.parametrize("version", [2, "1", True, None])
+def test_another_version_of_the_language_is_refused(version: Any) -> None:
+    with pytest.raises(RuleError, match=r"^version: expects 1, the version of the rule language, got "):
+        parse({"version": version, "rule": GERMAN}, FIELDS)
+
+
+def nested(depth: int) -> Any:
+    return GERMAN if depth == 1 else {"not": nested(depth - 1)}
+
+
+def test_a_rule_is_not_nested_without_end() -> None:
+    assert rule_of(nested(MAX_DEPTH))
+    with pytest.raises(RuleError, match=f"^rule{'.not' * MAX_DEPTH}: is nested more than {MAX_DEPTH} levels deep"):
+        rule_of(nested(MAX_DEPTH + 1))
+
+
+def test_a_rule_has_not_too_many_nodes() -> None:
+    assert rule_of({"all": [GERMAN] * (MAX_NODES - 1)})
+    with pytest.raises(RuleError, match=f"has more than {MAX_NODES} nodes"):
+        rule_of({"all": [GERMAN] * MAX_NODES})
+
+
+def test_a_segment_that_would_depend_on_itself_is_refused_by_name() -> None:
+    data = {"version": 1, "rule": {"any": [GERMAN, {"segment": "first", "op": "in"}]}}
+    assert parse(data, FIELDS, "another")
+    with pytest.raises(RuleError) as raised:
+        parse(data, FIELDS, "third")
+    assert str(raised.value) == "rule.any[1]: segment 'third' would depend on itself: third → first → second → third"
+    with pytest.raises(RuleError, match="would depend on itself: vip → vip"):
+        parse({"version": 1, "rule": {"segment": "vip", "op": "in"}}, FIELDS, "vip")
+
+
+def test_a_rule_says_what_it_needs() -> None:
+    top = {"field": "scores.lapse", "op": "top_percent", "value": 10}
+    found = needs(rule_of({"all": [GERMAN, top, ORDERS, {"not": {"segment": "vip", "op": "in"}}, {"ids": ["a"]}]}))
+    assert found.columns == {"country", "scores.lapse", "external_id"}
+    assert found.events == {"Order Completed"}
+    assert found.segments == {"vip"}
+    assert [(one.field.name, one.op, one.value) for one in found.cuts] == [("scores.lapse", "top_percent", 10.0)]
+
+
+def test_parsed_rules_are_values() -> None:
+    assert rule_of(GERMAN) == rule_of(dict(GERMAN))
+    assert hash(rule_of({"all": [ORDERS, GERMAN]}))
+    root = rule_of(GERMAN).root
+    assert isinstance(root, Condition)
+    with pytest.raises(AttributeError):
+        root.op = "is_not"  # type: ignore[misc]

@@ -1,0 +1,102 @@
+"""Small worlds for the tests of rules: customers as plain values, and the same as frames."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from segments import cuts
+from segments.rules import Context, Field, Fields, Rule, Type, mask, needs, parse
+from tests.segments.slow_rules import Happened, Person, World
+
+TIME = pl.Datetime("us", "UTC")
+COLUMNS: dict[str, Any] = {
+    "country": pl.String,
+    "attributes.plan": pl.String,
+    "features.orders_90d": pl.Int64,
+    "features.spend_90d": pl.Float64,
+    "scores.lapse": pl.Float64,
+    "consent.email.news": pl.Boolean,
+    "attributes.since": TIME,
+    "birth_date": pl.Date,
+    "attributes.tags": pl.List(pl.String),
+}
+FIELDS = Fields(
+    {
+        field.name: field
+        for field in [
+            Field("country", "country", Type.TEXT, "Customer"),
+            Field("age", "age", Type.NUMBER, "Customer"),
+            Field("attributes.plan", "plan", Type.TEXT, "Attributes"),
+            Field("features.orders_90d", "orders in 90 days", Type.NUMBER, "Features"),
+            Field("features.spend_90d", "spend in 90 days", Type.NUMBER, "Features"),
+            Field("scores.lapse", "lapse score", Type.NUMBER, "Scores"),
+            Field("consent.email.news", "consent to E-mail, news", Type.YES_NO, "Consent"),
+            Field("attributes.since", "customer since", Type.DATE, "Attributes"),
+            Field("birth_date", "birth date", Type.DATE, "Customer"),
+            Field("attributes.tags", "tags", Type.LIST, "Attributes"),
+        ]
+    },
+    frozenset({"Order Completed", "Page Viewed"}),
+    {"vip": frozenset(), "loyal": frozenset({"vip"}), "first": frozenset({"second"}), "second": frozenset({"third"})},
+)
+AS_OF = datetime(2026, 5, 20, 12, tzinfo=UTC)
+
+
+def person(number: int, *events: Happened, **values: Any) -> Person:
+    """Give a customer; a field's dots are written as two underscores."""
+    return Person(
+        number, number * 0x5DEECE66D - 2**40, {k.replace("__", "."): v for k, v in values.items()}, list(events)
+    )
+
+
+def event(
+    at: datetime, name: str = "Order Completed", value: float | None = None, known: datetime | None = None
+) -> Happened:
+    return Happened(name, at, known or at, value)
+
+
+def frame_of(people: Sequence[Person]) -> pl.DataFrame:
+    """Give the customers as the frame that rules are read on."""
+    base = {
+        "customer_id": [one.number for one in people],
+        "bucket": [one.number % 4 for one in people],
+        "seed": [one.seed for one in people],
+        "external_id": [one.external_id for one in people],
+    }
+    columns = [pl.Series(name, [one.values.get(name) for one in people], dtype) for name, dtype in COLUMNS.items()]
+    types = {"customer_id": pl.Int64, "bucket": pl.Int64, "seed": pl.Int64, "external_id": pl.String}
+    return pl.DataFrame(base, schema=types).with_columns(columns)
+
+
+def events_of(people: Sequence[Person]) -> pl.LazyFrame:
+    """Give the customers' events as the lake does."""
+    rows = [(one.number, e.name, e.at, e.known_at, e.value) for one in people for e in one.events]
+    schema: dict[str, Any] = {
+        "customer_id": pl.Int64,
+        "name": pl.String,
+        "occurred_at": TIME,
+        "known_at": TIME,
+        "value": pl.Float64,
+    }
+    return pl.LazyFrame(rows, schema=schema, orient="row")
+
+
+def rule_of(node: Any) -> Rule:
+    return parse({"version": 1, "rule": node}, FIELDS)
+
+
+def context_of(world: World, node: Any) -> Context:
+    """Give what a rule is read against, its cut-points taken from everybody in the world."""
+    segments: Mapping[str, Rule] = {key: rule_of(rule) for key, rule in world.segments.items()}
+    asked = [needs(rule_of(node)), *(needs(rule) for rule in segments.values())]
+    found = cuts.take([frame_of(world.people)], {one for each in asked for one in each.cuts})
+    return Context(world.as_of, events_of(world.people), found, segments, ZoneInfo(world.zone))
+
+
+def matching(node: Any, world: World) -> list[int]:
+    """Give the numbers of the customers for whom a rule holds."""
+    found = mask(rule_of(node), frame_of(world.people), context_of(world, node))
+    return [one.number for one, is_in in zip(world.people, found.to_list(), strict=True) if is_in]
