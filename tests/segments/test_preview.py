@@ -1,0 +1,127 @@
+"""A preview counts on the latest snapshot with the same evaluation; an explanation agrees with the mask."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from customers import snapshot
+from customers.models import Attribute, Consent, Customer, EventName
+from scoring.models import Target
+from segments import membership
+from segments.explanation import Explained, explain
+from segments.fields import catalogue
+from segments.models import Membership, Segment
+from segments.preview import NoSnapshot, preview
+from segments.rules import RuleError, Type, mask
+from tests.segments.slow_rules import World
+from tests.segments.test_rules_agree import TREES, worlds
+from tests.segments.world import AS_OF, context_of, event, frame_of, person, rule_of
+
+AT = datetime(2026, 5, 20, 12, tzinfo=UTC)
+DOOR = [pytest.mark.door, pytest.mark.django_db]
+TOP = {"version": 1, "rule": {"field": "features.spend_90d", "op": "top_percent", "value": 50}}
+
+
+def stored_snapshot() -> pl.DataFrame:
+    """Store a snapshot of four customers, one a bucket."""
+    frame = pl.DataFrame(
+        {
+            "customer_id": [1, 2, 3, 4],
+            "bucket": [0, 1, 2, 3],
+            "seed": [1, 2, 3, 4],
+            "external_id": ["a", "b", "c", "d"],
+            "country": ["DE", "de", "AT", None],
+            "features.spend_90d": [5.0, 1.0, 5.0, None],
+            "reachable.email": [True, False, True, True],
+            "reachable.phone": [False, False, True, False],
+        }
+    )
+    for bucket in range(4):
+        snapshot.store(frame.filter(pl.col("bucket") == bucket), AT, bucket)
+    return frame
+
+
+class TestPreview:
+    pytestmark = DOOR
+
+    def test_it_counts_the_matching_and_the_reachable(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"field": "country", "op": "any_of", "value": ["DE", "AT"]}}
+        found = preview(rule, AT + timedelta(hours=1))
+        assert (found.count, found.customers, found.share) == (3, 4, 0.75)
+        assert found.reachable == {"email": 2, "phone": 1}
+        assert found.sentence == "country is DE or AT"
+        assert found.as_of == AT
+        assert found.rows.rows() == [("a", "DE"), ("b", "de"), ("c", "AT")]
+
+    def test_it_gives_what_membership_will_give(self) -> None:
+        frame = stored_snapshot()
+        rows = [
+            Customer(pk=pk, external_id=name, bucket=bucket, seed=1, known_since=AT)
+            for pk, name, bucket in frame.select("customer_id", "external_id", "bucket").rows()
+        ]
+        Customer.objects.bulk_create(rows)
+        found = preview(TOP, AT)
+        Segment.objects.create(key="top", name="Top", rule=TOP, created_at=AT)
+        membership.cut(AT, [frame])
+        membership.refresh(frame, AT)
+        assert found.count == Membership.objects.count() == 2
+
+    def test_a_fault_is_said_as_when_saving(self) -> None:
+        with pytest.raises(RuleError, match="rule: no field named 'contry'; did you mean 'country'"):
+            preview({"version": 1, "rule": {"field": "contry", "op": "no_value"}}, AT)
+
+    def test_before_the_first_full_cycle_it_says_so(self) -> None:
+        with pytest.raises(NoSnapshot, match="run a full cycle first"):
+            preview(TOP, AT)
+
+    def test_the_catalogue_lists_what_there_is(self) -> None:
+        Attribute.objects.create(name="plan", label="Plan", type="text")
+        Attribute.objects.create(name="tags", type="list")
+        Target.objects.create(
+            key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=AT
+        )
+        EventName.objects.create(name="Signed Up")
+        one = Customer.objects.create(external_id="a", bucket=0, seed=1, known_since=AT)
+        Consent.objects.create(customer=one, channel="email", topic="news", is_granted=True, source="x", since=AT)
+        rule = {"version": 1, "rule": {"segment": "a", "op": "in"}}
+        Segment.objects.create(key="b", name="B", rule=rule, created_at=AT)
+        found = catalogue()
+        types = {name: field.type for name, field in found.fields.items()}
+        assert (types["attributes.plan"], types["attributes.tags"]) == (Type.TEXT, Type.LIST)
+        assert (types["scores.lapse"], types["scores.lapse.band"]) == (Type.NUMBER, Type.TEXT)
+        assert (types["consent.email.news"], types["reachable.phone"]) == (Type.YES_NO, Type.YES_NO)
+        assert (types["features.orders_90d"], types["birth_date"]) == (Type.NUMBER, Type.DATE)
+        assert {"Signed Up", "Order Completed", "Email Link Clicked"} <= found.events
+        assert found.segments == {"b": frozenset({"a"})}
+
+
+def explained(node: Any, world: World, number: int) -> Explained:
+    one = World([world.people[number]], world.as_of, world.zone, world.segments)
+    return explain(rule_of(node), frame_of(one.people), context_of(world, node))
+
+
+def test_an_explanation_shows_every_node_with_the_value_seen() -> None:
+    node = {
+        "all": [
+            {"field": "features.spend_90d", "op": ">", "value": 5},
+            {"not": {"field": "country", "op": "is", "value": "DE"}},
+            {"event": "Order Completed", "count": {">=": 1}},
+        ]
+    }
+    found = explained(node, World([person(1, event(AS_OF), features__spend_90d=3.0)], AS_OF), 0)
+    spend, opposite, order = found.parts
+    assert not found.holds
+    assert (spend.sentence, spend.holds, spend.seen) == ("spend in 90 days is more than 5", False, 3.0)
+    assert (opposite.holds, opposite.parts[0].holds, opposite.parts[0].has_value) == (True, False, False)
+    assert order == Explained("1 or more Order Completed ever", True)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(TREES, worlds())
+def test_an_explanations_root_equals_the_mask(node: Any, world: World) -> None:
+    found = mask(rule_of(node), frame_of(world.people), context_of(world, node)).to_list()
+    assert [explained(node, world, number).holds for number in range(len(world.people))] == found
