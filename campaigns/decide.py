@@ -1,0 +1,194 @@
+"""Who is due, who gets it, and why: one Decision for every customer whose edge fires, and a planned Delivery."""
+
+import secrets
+from collections import Counter
+from datetime import datetime
+from typing import NamedTuple
+
+import polars as pl
+from django.db import transaction
+
+from campaigns import eligibility, policy, programme, steps, triggers
+from campaigns.assignment import assign
+from campaigns.edges import Edges, View, find, members, view
+from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
+from campaigns.triggers import ScoreTrigger, Trigger
+from customers import bulk, events
+from customers.models import PUBLIC_ID_BYTES
+
+SOURCE = "campaigns"
+EVENTS = {Decision.Outcome.HELD_OUT: "Held Out", Decision.Outcome.CONTROL: "Control Assigned"}
+DECIDED: bulk.Schema = {"decision_id": pl.Int64, "public_id": pl.String}
+NOBODY = pl.DataFrame(schema={"customer_id": pl.Int64, "outcome": pl.String})
+STATE_VALUES = ["is_inside", "since", "as_of", "round", "fired_at"]
+BASELINE_VALUES = ["campaign_version", "rule_versions", "model_versions", "as_of"]
+
+
+class Turn(NamedTuple):
+    """What one campaign decided in one pass: its edges, the decisions and the step they plan."""
+
+    edges: Edges
+    decisions: pl.DataFrame
+    step: steps.Step
+
+
+def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_whole: bool = True) -> Counter[str]:
+    """Decide for every live campaign and customer whose edge fires; give the new decisions counted by outcome.
+
+    `frame` is scored and has `cause`; `changes` are the membership changes of this pass. `is_whole` says that the frame
+    has every customer of its buckets: only then may a campaign be started, or started again after an edit or a new
+    model, in these buckets; a part of a bucket waits for the next whole one. Twice for the same time changes nothing;
+    for an earlier time than a state was stored, that customer is left out. Campaigns go by priority: the cap of a later
+    one sees what an earlier one planned.
+    """
+    campaigns = Campaign.objects.filter(state=Campaign.State.LIVE).select_related("audience").order_by("priority", "pk")
+    if frame.is_empty() or not campaigns:
+        return Counter()
+    rules = programme.current()
+    seen = view(frame, changes, as_of, is_whole)
+    planned = pl.DataFrame(schema={"customer_id": pl.Int64})
+    turns = []
+    for campaign in campaigns:
+        turn = _turn(seen, campaign, rules, planned)
+        going = turn.decisions.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
+        planned = pl.concat([planned, going.select("customer_id")])
+        turns.append(turn)
+    with transaction.atomic():
+        return _write(turns, seen)
+
+
+def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFrame) -> Turn:
+    trigger = triggers.parse(campaign.trigger, seen.known)
+    step = steps.parse(campaign.steps)[0]
+    edges = find(seen, campaign, trigger)
+    if edges.due.is_empty():
+        return Turn(edges, NOBODY, step)
+    arms = assign(edges.due["seed"], campaign.key, rules.holdout_share, campaign.control_share)
+    due = edges.due.hstack(arms).with_columns(why=_why(trigger), is_in_audience=_in_audience(seen, campaign, edges.due))
+    may = eligibility.allowed(edges.due, step.channel, campaign.topic)
+    messages = _messages(edges.due, planned, seen.as_of, rules)
+    for one in (may, messages):
+        due = due.join(one, on="customer_id", how="left", maintain_order="left")
+    chosen = policy.choose(due, _terms(campaign, step, rules))
+    return Turn(edges, _decisions(chosen, seen, campaign, trigger), step)
+
+
+def _terms(campaign: Campaign, step: steps.Step, rules: Programme) -> policy.Terms:
+    return policy.Terms(
+        channel=step.channel,
+        topic=campaign.topic,
+        audience=campaign.audience.key if campaign.audience else "",
+        holdout_share=rules.holdout_share,
+        control_share=campaign.control_share,
+        cap_messages=rules.cap_messages,
+        cap_days=rules.cap_days,
+    )
+
+
+def _in_audience(seen: View, campaign: Campaign, due: pl.DataFrame) -> pl.Series:
+    if campaign.audience is None:
+        return pl.Series("is_in_audience", [True] * due.height, dtype=pl.Boolean)
+    return members(seen, campaign.audience, due)
+
+
+def _messages(due: pl.DataFrame, planned: pl.DataFrame, as_of: datetime, rules: Programme) -> pl.DataFrame:
+    """Give the messages that count against the cap, those planned earlier in this pass included."""
+    stored = eligibility.messages(due, as_of, rules.cap_days)
+    now = planned.group_by("customer_id").agg(messages=pl.len().cast(pl.Int64))
+    return pl.concat([stored, now]).group_by("customer_id").agg(pl.col("messages").sum())
+
+
+def _why(trigger: Trigger) -> pl.Expr:
+    """Give the sentence that tells a delivered customer's edge."""
+    if isinstance(trigger, ScoreTrigger):
+        moved = "rose" if trigger.direction == "above" else "fell"
+        what = f"The percentile of the score {trigger.score}" if trigger.is_percentile else f"The score {trigger.score}"
+        return pl.format(f"{what} {moved} to {{}}; the line is {trigger.enter:g}.", pl.col("value").round(4))
+    return pl.lit(f"{'Entered' if trigger.edge == 'entered' else 'Left'} the segment {trigger.segment}.")
+
+
+def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Trigger) -> pl.DataFrame:
+    """Give the rows of Decision, one for each customer who was considered."""
+    moment = pl.lit(seen.as_of, dtype=bulk.UTC_MICROSECONDS)
+    if isinstance(trigger, ScoreTrigger):
+        rule, models = None, {bucket: seen.models.get((trigger.score, bucket)) for bucket in seen.buckets()}
+    else:
+        rule, models = seen.segments[trigger.segment].rule_version, dict.fromkeys(seen.buckets())
+    return chosen.select(
+        "customer_id",
+        "round",
+        "bucket",
+        "outcome",
+        "reason",
+        "cause",
+        "score",
+        "arm",
+        "draw",
+        "probability",
+        public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(chosen.height)], dtype=pl.String),
+        campaign_id=pl.lit(campaign.pk, pl.Int64),
+        as_of=moment,
+        due_at=moment,
+        campaign_version=pl.lit(campaign.version, pl.Int64),
+        rule_version=pl.lit(rule, pl.Int64),
+        model_version_id=pl.col("bucket").replace_strict(models, return_dtype=pl.Int64),
+    )
+
+
+def _write(turns: list[Turn], seen: View) -> Counter[str]:
+    """Write all that a pass decided; a decision that another pass made first stays, and ours goes with its delivery."""
+    counts: Counter[str] = Counter()
+    for turn in turns:
+        bulk.upsert(
+            TriggerState, turn.edges.states, key=["campaign_id", "customer_id"], update=STATE_VALUES, newer="as_of"
+        )
+        bulk.upsert(
+            TriggerBaseline, turn.edges.baselines, key=["campaign_id", "bucket"], update=BASELINE_VALUES, newer="as_of"
+        )
+        if turn.decisions.is_empty():
+            continue
+        bulk.insert(Decision, turn.decisions, ignore=["campaign_id", "customer_id", "round"])
+        made = turn.decisions.join(_stored(turn.decisions, seen), on="public_id", maintain_order="left")
+        bulk.insert(Delivery, _deliveries(made, turn.step))
+        _record(made, seen.as_of)
+        counts.update(made["outcome"].to_list())
+    return counts
+
+
+def _stored(decisions: pl.DataFrame, seen: View) -> pl.DataFrame:
+    campaign = decisions["campaign_id"][0]
+    rows = Decision.objects.filter(bucket__in=seen.buckets(), as_of=seen.as_of, campaign_id=campaign)
+    return bulk.read(rows.values_list("id", "public_id"), DECIDED)
+
+
+def _deliveries(made: pl.DataFrame, step: steps.Step) -> pl.DataFrame:
+    going = made.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
+    return going.select(
+        "decision_id",
+        "customer_id",
+        "due_at",
+        public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(going.height)], dtype=pl.String),
+        step=pl.lit(0, pl.Int64),
+        action=pl.lit(step.action.value),
+        channel=pl.lit(step.channel.value),
+        state=pl.lit(Delivery.State.PLANNED.value),
+        token=pl.lit(""),
+        attempts=pl.lit(0, pl.Int64),
+        reason=pl.lit(""),
+        is_told=pl.lit(False),
+    )
+
+
+def _record(made: pl.DataFrame, as_of: datetime) -> None:
+    """Tell the lower apps who was left alone, so that scoring can learn from it."""
+    names = {outcome.value: name for outcome, name in EVENTS.items()}
+    alone = made.filter(pl.col("outcome").is_in(list(names)))
+    if alone.is_empty():
+        return
+    rows = alone.select(
+        "customer_id",
+        message_id="public_id",
+        name=pl.col("outcome").replace_strict(names, return_dtype=pl.String),
+        occurred_at="as_of",
+    )
+    events.record(rows, SOURCE, as_of)

@@ -1,0 +1,77 @@
+"""Consent, address and suppression are asked for all customers at once, and messages counted over all campaigns."""
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from campaigns import eligibility
+from customers import consent
+from customers.models import Consent, Customer
+from tests.campaigns.people import T0, campaign, customers, frame, planned
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+DAY = timedelta(days=1)
+
+
+def allowed(people: list[Customer], channel: str = "email", topic: str = "newsletter") -> list[tuple[bool, ...]]:
+    found = eligibility.allowed(frame(people, 0.5), channel, topic)
+    assert found["customer_id"].to_list() == [one.pk for one in people]
+    return found.drop("customer_id").rows()
+
+
+def test_consent_address_and_suppression_are_told_apart() -> None:
+    people = customers(6)
+    Consent.objects.filter(customer=people[1], channel="email").update(is_granted=False)
+    Consent.objects.filter(customer=people[2]).delete()
+    Customer.objects.filter(pk=people[3].pk).update(email=None)
+    Customer.objects.filter(pk=people[4].pk).update(email="")
+    consent.suppress("email", "C5@example.test ", "bounced", T0)
+    assert allowed(people) == [
+        (True, True, False),
+        (False, True, False),
+        (False, True, False),
+        (True, False, False),
+        (True, False, False),
+        (True, True, True),
+    ]
+
+
+def test_consent_is_for_one_channel_and_topic() -> None:
+    people = customers(1, channels=("email",))
+    assert [row[0] for row in allowed(people, topic="offers") + allowed(people, "phone")] == [False, False]
+    assert allowed(people, "phone")[0][1]
+    assert not allowed(people, "push")[0][1]
+
+
+def test_many_customers_are_read_by_bucket_in_as_many_queries_as_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eligibility, "FEW", 50)
+    people = customers(80)
+    consent.suppress("email", "c7@example.test", "bounced", T0)
+    with CaptureQueriesContext(connection) as queries:
+        rows = allowed(people)
+    assert len(queries) == 3
+    assert rows.count((True, True, False)) == len(people) - 1
+    assert rows[7] == (True, True, True)
+
+
+def test_messages_begun_within_the_window_and_planned_ones_are_counted() -> None:
+    people, one = customers(6), campaign()
+    planned(people[0], one, began_at=T0, state="sent")
+    planned(people[0], one, "call", began_at=T0 - 7 * DAY + timedelta(seconds=1), state="uncertain")
+    planned(people[1], one, began_at=T0 - 7 * DAY, state="sent")
+    planned(people[2], one, state="planned")
+    planned(people[2], one, state="claimed")
+    planned(people[3], one, began_at=T0, state="failed")
+    planned(people[3], one, state="cancelled")
+    planned(people[4], one, began_at=T0, state="sending")
+    counts = dict(eligibility.messages(frame(people, 0.5), T0, 7).iter_rows())
+    assert counts == {people[0].pk: 2, people[2].pk: 2, people[4].pk: 1}
+
+
+def test_nobody_at_all_is_no_trouble() -> None:
+    nobody = frame([], [])
+    assert eligibility.allowed(nobody, "email", "newsletter").is_empty()
+    assert eligibility.messages(nobody, T0, 7).schema == {"customer_id": pl.Int64, "messages": pl.Int64}
