@@ -1,0 +1,7 @@
+"""The addresses of the pages that customers see."""
+
+from django.urls import path
+
+from campaigns import views
+
+urlpatterns = [path("u/<str:token>/", views.unsubscribe, name="unsubscribe")]

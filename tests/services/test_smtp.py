@@ -1,0 +1,196 @@
+"""A real mail server takes, refuses, drops or is away: each delivery says so, and nothing goes out twice."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from campaigns import deliver
+from campaigns.channels.email import Mailer
+from campaigns.models import Delivery, DeliveryAttempt, OfferCode
+from customers import consent
+from tests.campaigns import people
+from tests.campaigns.mailbox import Sink, mail_server, planned_mails, states, use_smtp
+from tests.campaigns.people import T0
+from tests.servers import free_port
+
+pytestmark = [pytest.mark.services, pytest.mark.django_db]
+ROOT = Path(__file__).resolve().parent.parent.parent
+SETUP = """
+import django; django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+from tests.campaigns.mailbox import planned_mails
+planned_mails(40)
+"""
+DELIVER = """
+import django; django.setup()
+from datetime import timedelta
+from campaigns import deliver
+from campaigns.channels.email import Mailer
+from tests.campaigns.people import T0
+print(deliver.deliver(T0 + timedelta(minutes=1))["sent"])
+"""
+
+
+@pytest.fixture
+def sink(settings: Any) -> Iterator[Sink]:
+    with mail_server(settings) as running:
+        yield running
+
+
+def only() -> Delivery:
+    return Delivery.objects.get()
+
+
+def test_an_accepted_mail_has_all_its_headers_and_both_parts(sink: Sink, settings: Any) -> None:
+    settings.PUBLIC_URL = "https://cusp.example"
+    (delivery,) = planned_mails(1)
+    assert deliver.deliver(T0) == {"sent": 1}
+    raw = cast("bytes", sink.taken[0].content)
+    message = message_from_bytes(raw, policy=policy.default)
+    assert message["Message-ID"] == f"<{delivery.public_id}@example.test>"
+    assert message["From"] == message["Reply-To"] == "Our shop <hello@example.test>"
+    assert message["To"] == "c0@example.test"
+    link = message["List-Unsubscribe"].strip().strip("<>")
+    assert link.startswith("https://cusp.example/u/")
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    plain, html = message.get_body(("plain",)), message.get_body(("html",))
+    assert plain is not None
+    assert html is not None
+    for part in (plain.get_content(), html.get_content()):
+        assert "We miss you." in part
+        assert link in part
+        assert "1 Example Street, Exampletown" in part
+
+
+def test_a_temporary_refusal_is_tried_later_and_gives_the_cap_back(sink: Sink) -> None:
+    sink.answers = ["451 4.3.0 Try again later"]
+    planned_mails(1)
+    assert deliver.deliver(T0) == {"planned": 1}
+    waiting = only()
+    assert (waiting.began_at, waiting.due_at) == (None, T0 + deliver.BACKOFF[0])
+    assert waiting.reason == "The mail server cannot take it now: 451 4.3.0 Try again later"
+    assert deliver.deliver(T0 + timedelta(seconds=1)) == {}
+    assert deliver.deliver(waiting.due_at) == {"sent": 1}
+    assert len(sink.taken) == 1
+    assert list(DeliveryAttempt.objects.order_by("number").values_list("number", "result")) == [
+        (1, "later"),
+        (2, "accepted"),
+    ]
+
+
+def test_five_temporary_refusals_are_a_failure(sink: Sink) -> None:
+    sink.answers = ["451 4.3.0 Try again later"] * deliver.MOST_ATTEMPTS
+    people.offer("ten")
+    planned_mails(1, steps=[people.OFFER_STEP])
+    counted = [dict(deliver.deliver(T0 + timedelta(days=day))) for day in range(6)]
+    assert counted == [{"planned": 1}] * 4 + [{"failed": 1}, {}]
+    assert OfferCode.objects.get().state == "released"
+
+
+def test_an_unknown_recipient_fails_and_closes_the_address(sink: Sink) -> None:
+    sink.recipient_answer = "550 5.1.1 No such user"
+    planned_mails(1)
+    assert deliver.deliver(T0) == {"failed": 1}
+    assert only().reason == "The mail server refused it: 550 5.1.1 No such user"
+    assert consent.is_suppressed("email", "c0@example.test")
+
+
+def test_a_refusal_by_policy_keeps_the_address(sink: Sink) -> None:
+    sink.answers = ["550 5.7.1 Looks like spam"]
+    planned_mails(1)
+    assert deliver.deliver(T0) == {"failed": 1}
+    assert not consent.is_suppressed("email", "c0@example.test")
+
+
+def test_a_connection_lost_after_data_is_uncertain_and_never_repeated(sink: Sink) -> None:
+    sink.answers = ["drop"]
+    planned_mails(2)
+    assert deliver.deliver(T0) == {"uncertain": 1, "sent": 1}
+    assert deliver.deliver(T0 + timedelta(days=30)) == {}
+    deliver.sweep(T0 + timedelta(days=30))
+    assert states() == ["uncertain", "sent"]
+    assert len(sink.taken) == 2
+    assert "The connection was lost after the mail was handed over" in Delivery.objects.earliest("pk").reason
+
+
+def test_a_server_that_is_away_is_said_clearly_and_waited_for(settings: Any) -> None:
+    use_smtp(settings, free_port())
+    planned_mails(3)
+    assert deliver.deliver(T0) == {"planned": 3}
+    assert set(Delivery.objects.values_list("reason", flat=True)) == {
+        f"The mail server 127.0.0.1:{settings.EMAIL_PORT} cannot be used: Connection refused."
+    }
+    with mail_server(settings) as sink:
+        assert deliver.deliver(T0 + timedelta(hours=1)) == {"sent": 3}
+    assert len(sink.taken) == 3
+
+
+def test_a_connection_that_died_between_two_mails_is_opened_again(sink: Sink) -> None:
+    planned_mails(2)
+    sessions: list[Any] = []
+    with Mailer() as mailer:
+        token = "t" * 22
+        first, second = deliver._claim(token, T0, 2)
+        assert deliver._carry(first, token, T0, mailer) == ["sent"]
+        sessions.append(mailer._connection.connection)
+        sessions[0].sock.close()
+        assert deliver._carry(second, token, T0, mailer) == ["sent"]
+    assert len(sink.taken) == 2
+
+
+def test_all_mails_of_a_run_share_one_connection(sink: Sink) -> None:
+    planned_mails(5)
+    peers = set()
+    honest = sink.handle_DATA
+
+    async def noted(server: Any, session: Any, envelope: Any) -> str:
+        peers.add(session.peer)
+        return await honest(server, session, envelope)
+
+    sink.handle_DATA = noted  # type: ignore[method-assign]
+    assert deliver.deliver(T0) == {"sent": 5}
+    assert len(peers) == 1
+
+
+def test_sending_is_on_record_before_the_server_is_called(sink: Sink) -> None:
+    planned_mails(1)
+    seen: list[str] = []
+    honest = Mailer.send
+
+    def looked(mailer: Mailer, passed: Any) -> Any:
+        seen.append(only().state)
+        return honest(mailer, passed)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mailer, "send", looked)
+        deliver.deliver(T0)
+    assert seen == ["sending"]
+    assert len(sink.taken) == 1
+
+
+def test_several_processes_on_one_sqlite_file_send_each_mail_once(sink: Sink, settings: Any, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "DATABASE_URL": f"sqlite:///{tmp_path}/cusp.sqlite3",
+        "LAKE_URL": str(tmp_path / "lake"),
+        "EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}",
+        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings"),
+        "LOG_LEVEL": "WARNING",
+    }
+    subprocess.run([sys.executable, "-c", SETUP], env=environment, cwd=ROOT, check=True)
+    workers = [
+        subprocess.Popen([sys.executable, "-c", DELIVER], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    counts = [int(worker.communicate(timeout=120)[0]) for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0]
+    assert sum(counts) == len(sink.taken) == 40
+    assert len({envelope.rcpt_tos[0] for envelope in sink.taken}) == 40
