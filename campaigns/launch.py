@@ -1,0 +1,162 @@
+"""A campaign's life: launched once it can be read whole, edited, paused, resumed, stopped; each with an audit entry."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import transaction
+from django.db.models import F
+
+from campaigns import steps, triggers
+from campaigns.models import AuditEntry, Campaign, Offer, TriggerBaseline
+from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
+from customers.models import Attribute
+from scoring.models import Score, ScoreRun
+from segments import fields
+from segments.models import Membership, Segment
+
+State = Campaign.State
+EDITABLE = (
+    "name",
+    "trigger",
+    "steps",
+    "audience",
+    "topic",
+    "control_share",
+    "cooldown_days",
+    "priority",
+    "fires_on_import",
+    "goal_event",
+    "goal_days",
+)
+User = AbstractBaseUser | None
+
+
+class LaunchError(ValueError):
+    """A campaign cannot do this; the sentence says why. Faults of its parts begin with their place."""
+
+
+def launch(campaign: Campaign, by: User, at: datetime) -> int:
+    """Set a draft live; give how many customers match already, none of whom it fires for. Raises LaunchError."""
+    trigger = check(campaign)
+    with transaction.atomic():
+        _move(campaign, State.DRAFT, State.LIVE, "launched")
+        _watch(campaign, trigger)
+        Campaign.objects.filter(pk=campaign.pk).update(launched_at=at)
+        campaign.launched_at = at
+        matching = waiting(campaign)
+        _audit("launched", campaign, by, at, {"version": campaign.version, "already_matching": matching})
+    return matching
+
+
+def pause(campaign: Campaign, by: User, at: datetime) -> None:
+    """Let a live campaign rest: it decides nothing, and what is planned is not begun. Raises LaunchError."""
+    with transaction.atomic():
+        _move(campaign, State.LIVE, State.PAUSED, "paused")
+        _audit("paused", campaign, by, at, {})
+
+
+def resume(campaign: Campaign, by: User, at: datetime) -> int:
+    """Set a paused campaign live again; give how many match already. Edges during the pause never fire."""
+    trigger = check(campaign)
+    with transaction.atomic():
+        _move(campaign, State.PAUSED, State.LIVE, "resumed")
+        _watch(campaign, trigger)
+        TriggerBaseline.objects.filter(campaign=campaign).delete()
+        matching = waiting(campaign)
+        _audit("resumed", campaign, by, at, {"already_matching": matching})
+    return matching
+
+
+def stop(campaign: Campaign, by: User, at: datetime) -> None:
+    """End a campaign for good. Raises LaunchError."""
+    with transaction.atomic():
+        _move(campaign, campaign.state, State.STOPPED, "stopped")
+        _watch(campaign, None)
+        _audit("stopped", campaign, by, at, {})
+
+
+def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign:
+    """Change a campaign's plan; one that was launched gets a new version, and its states are set anew in silence.
+
+    Raises LaunchError for what cannot be edited, and, unless it is a draft, for a plan that could not be launched.
+    """
+    for name in sorted(changes.keys() - set(EDITABLE)):
+        raise LaunchError(f"{name}: cannot be edited")
+    if campaign.state == State.STOPPED:
+        raise LaunchError("A stopped campaign cannot be edited.")
+    for name, value in changes.items():
+        setattr(campaign, name, value)
+    is_launched = campaign.state != State.DRAFT
+    trigger = check(campaign) if is_launched else None
+    with transaction.atomic():
+        campaign.save(update_fields=list(changes))
+        _watch(campaign, trigger)
+        Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
+        campaign.refresh_from_db(fields=["version"])
+        _audit("edited", campaign, by, at, {"version": campaign.version, "fields": sorted(changes)})
+    return campaign
+
+
+def check(campaign: Campaign) -> Trigger:
+    """Give the trigger of a campaign that can be used; else raise LaunchError, which begins with the place."""
+    trigger = _trigger(campaign)
+    offers = frozenset(Offer.objects.values_list("key", flat=True))
+    attributes = frozenset(Attribute.objects.values_list("name", flat=True))
+    try:
+        steps.parse(campaign.steps, steps.Known(offers, attributes))
+    except steps.StepError as refused:
+        raise LaunchError(str(refused)) from refused
+    return trigger
+
+
+def waiting(campaign: Campaign) -> int:
+    """Give how many customers already match: by the published scores, or the members of the segment.
+
+    For a segment to be left nobody matches before having been in it. Raises LaunchError for a faulty trigger.
+    """
+    trigger = _trigger(campaign)
+    if isinstance(trigger, SegmentTrigger):
+        return _members(trigger)
+    return _beyond(trigger)
+
+
+def _trigger(campaign: Campaign) -> Trigger:
+    try:
+        return triggers.parse(campaign.trigger, fields.catalogue())
+    except triggers.TriggerError as refused:
+        raise LaunchError(str(refused)) from refused
+
+
+def _members(trigger: SegmentTrigger) -> int:
+    if not trigger.fires_inside:
+        return 0
+    return Membership.objects.filter(segment__key=trigger.segment).count()
+
+
+def _beyond(trigger: ScoreTrigger) -> int:
+    column = "percentile" if trigger.is_percentile else "value"
+    compare = "gte" if trigger.direction == "above" else "lte"
+    scores = Score.objects.filter(run__state=ScoreRun.State.PUBLISHED, target__key=trigger.score)
+    return scores.filter(**{f"{column}__{compare}": trigger.enter}).count()
+
+
+def _watch(campaign: Campaign, trigger: Trigger | None) -> None:
+    """Let the database protect the segment that a launched campaign's trigger names."""
+    key = trigger.segment if isinstance(trigger, SegmentTrigger) else None
+    campaign.watched = Segment.objects.filter(key=key).first() if key else None
+    campaign.save(update_fields=["watched"])
+
+
+def _move(campaign: Campaign, before: str, after: str, what: str) -> None:
+    """Change the state only if it is still what it was."""
+    moved = before != after and Campaign.objects.filter(pk=campaign.pk, state=before).update(state=after)
+    if not moved:
+        state = Campaign.objects.values_list("state", flat=True).get(pk=campaign.pk)
+        raise LaunchError(f"A {state} campaign cannot be {what}.")
+    campaign.state = after
+
+
+def _audit(what: str, campaign: Campaign, by: User, at: datetime, detail: dict[str, Any]) -> None:
+    user = None if by is None else by.pk
+    AuditEntry.objects.create(at=at, by_id=user, what=f"campaign {what}", about=campaign.key, detail=detail)

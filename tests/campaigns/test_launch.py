@@ -1,0 +1,182 @@
+"""Campaigns are launched whole or refused with the place; every change of their life is on record."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+
+from campaigns.decide import decide
+from campaigns.launch import LaunchError, edit, launch, pause, resume, stop, waiting
+from campaigns.models import AuditEntry, Campaign, Programme, TriggerState
+from scoring.models import ModelVersion, Score, ScoreRun, Target
+from segments import definition
+from segments.models import Membership, Segment
+from tests.campaigns.people import (
+    OFFER_STEP,
+    T0,
+    campaign,
+    customers,
+    frame,
+    no_changes,
+    offer,
+    score_trigger,
+    segment_trigger,
+)
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+HOUR = timedelta(hours=1)
+RULE = {"version": 1, "rule": {"field": "country", "op": "has_value"}}
+
+
+@pytest.fixture(autouse=True)
+def version() -> ModelVersion:
+    Programme.objects.create(holdout_share=0.0)
+    target = Target.objects.create(
+        key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=T0
+    )
+    return ModelVersion.objects.create(
+        target=target,
+        number=1,
+        state="live",
+        learner="x",
+        validated="in_folds",
+        as_of=T0,
+        created_at=T0,
+        seed=0,
+        customers=2,
+        positives=1,
+    )
+
+
+def draft(**changes: Any) -> Campaign:
+    return campaign(state=Campaign.State.DRAFT, launched_at=None, **changes)
+
+
+def scored(version: ModelVersion, values: list[float]) -> None:
+    run = ScoreRun.objects.create(as_of=T0, state="published", inputs="x")
+    Score.objects.bulk_create(
+        Score(
+            run=run,
+            target=version.target,
+            customer=one,
+            version=version,
+            bucket=one.bucket,
+            as_of=T0,
+            value=value,
+            percentile=100 * value,
+        )
+        for one, value in zip(customers(len(values)), values, strict=True)
+    )
+
+
+def test_a_launch_sets_a_draft_live_and_is_on_record(version: ModelVersion) -> None:
+    scored(version, [0.7, 0.9, 0.69])
+    user, winback = User.objects.create(username="ada"), draft()
+    assert launch(winback, user, T0) == 2
+    winback.refresh_from_db()
+    assert (winback.state, winback.launched_at) == ("live", T0)
+    entry = AuditEntry.objects.get()
+    assert (entry.by, entry.at, entry.what, entry.about) == (user, T0, "campaign launched", "winback")
+    assert entry.detail == {"version": 1, "already_matching": 2}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trigger": score_trigger(score="laps")}, 'trigger.score: there is no score "laps"'),
+        ({"trigger": score_trigger() | {"enter": None}}, "trigger.enter: expects a number, got nothing"),
+        ({"trigger": segment_trigger("vips")}, 'trigger.segment: there is no segment "vips"'),
+        ({"steps": []}, "steps: expects exactly one step, got 0"),
+        ({"steps": [OFFER_STEP]}, "steps[0].offer: there is no offer 'ten'"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_refused_with_its_place(changes: dict[str, Any], message: str) -> None:
+    one = draft(**changes)
+    with pytest.raises(LaunchError) as refused:
+        launch(one, None, T0)
+    assert str(refused.value) == message
+    one.refresh_from_db()
+    assert one.state == "draft"
+    assert not AuditEntry.objects.exists()
+
+
+def test_an_offer_that_exists_can_be_launched() -> None:
+    offer()
+    launch(draft(steps=[OFFER_STEP]), None, T0)
+    assert Campaign.objects.get().state == "live"
+
+
+def test_only_a_draft_is_launched_and_a_stopped_campaign_stays_stopped() -> None:
+    one = draft()
+    launch(one, None, T0)
+    with pytest.raises(LaunchError, match="A live campaign cannot be launched"):
+        launch(one, None, T0)
+    stop(one, None, T0)
+    for act, word in ((launch, "launched"), (pause, "paused"), (resume, "resumed"), (stop, "stopped")):
+        with pytest.raises(LaunchError, match=f"A stopped campaign cannot be {word}"):
+            act(one, None, T0)
+    with pytest.raises(LaunchError, match="A stopped campaign cannot be edited"):
+        edit(one, None, T0, name="Again")
+
+
+def test_edges_during_a_pause_never_fire() -> None:
+    people, one = customers(2), campaign()
+    decide(frame(people, 0.1), no_changes(), T0)
+    pause(one, None, T0)
+    assert not decide(frame(people, 0.9), no_changes(), T0 + HOUR)
+    resume(one, None, T0)
+    assert not decide(frame(people, [0.9, 0.1]), no_changes(), T0 + 2 * HOUR)
+    assert decide(frame(people, 0.9), no_changes(), T0 + 3 * HOUR) == {"deliver": 1}
+    assert [entry.what for entry in AuditEntry.objects.order_by("id")] == ["campaign paused", "campaign resumed"]
+
+
+def test_an_edit_of_a_live_campaign_is_a_new_version_that_fires_for_nobody() -> None:
+    people, one = customers(2), campaign()
+    decide(frame(people, 0.5), no_changes(), T0)
+    edit(one, None, T0, trigger=score_trigger(0.4, 0.3))
+    assert Campaign.objects.get().version == 2
+    assert not decide(frame(people, 0.5), no_changes(), T0 + HOUR)
+    assert TriggerState.objects.filter(is_inside=True).count() == 2
+    assert AuditEntry.objects.get().detail == {"version": 2, "fields": ["trigger"]}
+
+
+def test_an_edit_is_checked_and_a_draft_keeps_its_version() -> None:
+    one = campaign()
+    with pytest.raises(LaunchError, match=r"trigger\.kind: expects"):
+        edit(one, None, T0, trigger={})
+    with pytest.raises(LaunchError, match="version: cannot be edited"):
+        edit(one, None, T0, version=7)
+    stored = Campaign.objects.get()
+    assert (stored.version, stored.trigger) == (1, score_trigger())
+    assert edit(draft(key="other"), None, T0, name="Other").version == 1
+
+
+def test_waiting_counts_by_percentile_and_membership(version: ModelVersion) -> None:
+    scored(version, [0.1, 0.2, 0.9])
+    low = {"kind": "score", "score": "lapse", "of": "percentile", "direction": "below", "enter": 20, "leave": 30}
+    assert waiting(draft(key="low", trigger=low)) == 2
+    vip = Segment.objects.create(key="vip", name="VIP", rule={}, created_at=T0)
+    for one in customers_of(version):
+        Membership.objects.create(segment=vip, customer_id=one, bucket=0, since=T0, as_of=T0)
+    assert waiting(draft(key="in", trigger=segment_trigger())) == 3
+    assert waiting(draft(key="out", trigger=segment_trigger(edge="left"))) == 0
+
+
+def customers_of(version: ModelVersion) -> list[int]:
+    return list(Score.objects.filter(version=version).values_list("customer_id", flat=True))
+
+
+def test_a_segment_that_a_launched_campaign_watches_is_neither_deleted_nor_renamed() -> None:
+    vip = definition.save(Segment(key="vip", name="VIP", rule=RULE, created_at=T0), None, T0)
+    winback = campaign(state=Campaign.State.DRAFT, trigger=segment_trigger("vip"))
+    launch(winback, None, T0)
+    with pytest.raises(definition.SegmentInUse, match="campaign Winback"):
+        definition.delete(vip)
+    vip.key = "best"
+    with pytest.raises(definition.SegmentInUse, match="campaign Winback"):
+        definition.save(vip, None, T0)
+    stop(winback, None, T0)
+    vip.refresh_from_db()
+    definition.delete(vip)
+    assert not Segment.objects.exists()
