@@ -1,0 +1,168 @@
+"""One turn of the loop: sync, score, rank, refresh and decide, count, deliver.
+
+The work of each stage is rows (campaigns/cycle_tasks.py), so that any number of workers share one cycle; a stage
+begins when all work of the stage before it has ended. campaigns/stages.py says what each stage does.
+"""
+
+import logging
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from campaigns import cycle_tasks, stages
+from campaigns.cycle_tasks import ALL, LEASE, added
+from campaigns.models import Cycle, CycleTask
+
+PAUSE_SECONDS = 0.1
+WAIT_SECONDS = 2 * LEASE.total_seconds()
+SMALL_KEPT = timedelta(days=1)
+NOTHING: dict[str, Any] = {
+    "customers": 0,
+    "events": 0,
+    "scored": 0,
+    "entered": 0,
+    "left": 0,
+    "decisions": {},
+    "deliveries": {},
+}
+log = logging.getLogger(__name__)
+
+
+class CycleRunning(Exception):
+    """A cycle of this kind has not ended yet; the message says which."""
+
+
+def run(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
+    """Turn the loop once as of a time, and give the ended cycle with its summary. Raises CycleRunning."""
+    cycle = begin(as_of, kind)
+    for _ in turn(cycle):
+        pass
+    return cycle
+
+
+def turn(cycle: Cycle) -> Iterator[Cycle]:
+    """Work on a cycle until it has ended, with whoever else does; give it after every piece of work.
+
+    Raises CycleRunning when others hold its work for longer than two leases.
+    """
+    deadline = time.monotonic() + WAIT_SECONDS
+    while cycle.state == Cycle.State.RUNNING:
+        if work(cycle) or advance(cycle):
+            deadline = time.monotonic() + WAIT_SECONDS
+            yield cycle
+        elif time.monotonic() > deadline:
+            raise CycleRunning(f"The {cycle} waits for work that other workers hold.")
+        else:
+            time.sleep(PAUSE_SECONDS)
+            cycle.refresh_from_db()
+
+
+def begin(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
+    """Give a new cycle with its first work, or the running one with the same `as_of`. Raises CycleRunning."""
+    running = Cycle.objects.filter(kind=kind, state=Cycle.State.RUNNING).first()
+    if running is None:
+        try:
+            with transaction.atomic():
+                cycle = Cycle.objects.create(kind=kind, as_of=as_of, started_at=Now())
+                cycle_tasks.plan(cycle, Cycle.Stage.SYNC, [ALL])
+        except IntegrityError:
+            running = Cycle.objects.get(kind=kind, state=Cycle.State.RUNNING)
+        else:
+            cycle.refresh_from_db()
+            return cycle
+    if running.as_of != as_of:
+        raise CycleRunning(f"The {running} has not ended; the next one can begin after it.")
+    return running
+
+
+def work(cycle: Cycle) -> bool:
+    """Claim one free piece of the cycle's work and do it. Give whether there was one."""
+    cycle.refresh_from_db()
+    task = cycle_tasks.claim(cycle) if cycle.state == Cycle.State.RUNNING else None
+    if task is None:
+        return False
+    began = time.perf_counter()
+    try:
+        outcome = stages.OF_KIND[Cycle.Kind(cycle.kind)][task.stage](cycle, task.bucket)
+    except Exception as error:
+        log.exception("%s: %s of bucket %s failed", cycle, task.get_stage_display(), task.bucket)
+        cycle_tasks.fail(task, f"{type(error).__name__}: {error}", began)
+    else:
+        cycle_tasks.close(task, outcome, began)
+    return True
+
+
+def advance(cycle: Cycle) -> bool:
+    """Move the cycle to its next stage if all work of this one has ended. Give whether it moved, here or elsewhere."""
+    cycle.refresh_from_db()
+    stage = cycle.stage
+    if cycle.state != Cycle.State.RUNNING or cycle_tasks.is_open(cycle):
+        return False
+    with transaction.atomic():
+        following, buckets = stages.following(cycle)
+        if Cycle.objects.filter(pk=cycle.pk, state=Cycle.State.RUNNING, stage=stage).update(stage=following):
+            cycle_tasks.plan(cycle, following, buckets)
+            if following == Cycle.Stage.DONE:
+                _finish(cycle)
+    cycle.refresh_from_db()
+    return True
+
+
+def step(cycle_id: int) -> int:
+    """Do one piece of a cycle's work, or move it on. Give how many workers could go on with it."""
+    cycle = Cycle.objects.filter(pk=cycle_id, state=Cycle.State.RUNNING).first()
+    if cycle is None:
+        return 0
+    if work(cycle):
+        return 1
+    return max(1, cycle_tasks.free(cycle).count()) if advance(cycle) else 0
+
+
+def unattended() -> list[int]:
+    """Give the running cycles with work that nobody does."""
+    running = Cycle.objects.filter(state=Cycle.State.RUNNING)
+    return [each.pk for each in running if cycle_tasks.free(each).exists() or not cycle_tasks.is_open(each)]
+
+
+def has_news() -> bool:
+    """Give whether we learned something since the last cycle read, and a full cycle was done to build on."""
+    before = stages.last_read()
+    return before is not None and bool(stages.changed(stages.read_by(before), stages.newest()))
+
+
+def run_small(as_of: datetime) -> Cycle | None:
+    """Turn a small cycle if there is news and none is running; give it."""
+    is_running = Cycle.objects.filter(kind=Cycle.Kind.SMALL, state=Cycle.State.RUNNING).exists()
+    return None if is_running or not has_news() else run(as_of, Cycle.Kind.SMALL)
+
+
+def _finish(cycle: Cycle) -> None:
+    """Sum up what the cycle did; forget small cycles of days past."""
+    tasks = list(cycle.tasks.order_by("id"))
+    failed = [task for task in tasks if task.state == CycleTask.State.FAILED]
+    Cycle.objects.filter(pk=cycle.pk).update(
+        state=Cycle.State.FAILED if failed else Cycle.State.DONE,
+        finished_at=Now(),
+        summary=_summary(cycle, tasks),
+        error="\n".join(_sentence(task) for task in failed),
+    )
+    old = Cycle.objects.filter(kind=Cycle.Kind.SMALL, state=Cycle.State.DONE, as_of__lt=cycle.as_of - SMALL_KEPT)
+    old.delete()
+
+
+def _summary(cycle: Cycle, tasks: list[CycleTask]) -> dict[str, Any]:
+    counts = NOTHING
+    seconds: dict[str, float] = {}
+    for task in tasks:
+        counts = added(counts, task.counts)
+        seconds[task.stage] = round(seconds.get(task.stage, 0.0) + task.seconds, 3)
+    return {"as_of": cycle.as_of.isoformat(), **counts, "seconds": seconds}
+
+
+def _sentence(task: CycleTask) -> str:
+    where = "" if task.bucket == ALL else f", bucket {task.bucket}"
+    return f"{task.get_stage_display()}{where}: {task.error}"

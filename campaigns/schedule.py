@@ -1,0 +1,65 @@
+"""What happens again and again: rows with a due time, claimed by whoever ticks first."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from campaigns import cycle
+from campaigns.models import Schedule
+
+FULL_CYCLE = "full-cycle"
+SMALL_CYCLE = "small-cycle"
+DELIVER = "deliver"
+RESUME = "resume"
+SWEEP = "sweep"
+
+
+def periods() -> dict[str, int]:
+    """Give how often each thing happens, in seconds."""
+    return {
+        FULL_CYCLE: int(settings.CYCLE_EVERY.total_seconds()),
+        SMALL_CYCLE: 2,
+        DELIVER: 5,
+        RESUME: 15,
+        SWEEP: 30,
+    }
+
+
+def ensure(now: datetime) -> None:
+    """Make the rows that are missing, due now, and bring their periods up to date."""
+    for key, seconds in periods().items():
+        row, _ = Schedule.objects.get_or_create(key=key, defaults={"every_seconds": seconds, "next_at": now})
+        if row.every_seconds != seconds:
+            next_at = min(row.next_at, now + timedelta(seconds=seconds))
+            Schedule.objects.filter(pk=row.pk).update(every_seconds=seconds, next_at=next_at)
+
+
+def tick(now: datetime) -> list[str]:
+    """Claim what is due and begin a full cycle if it is its time; give the keys that a worker should be woken for.
+
+    What was missed happens once. A full cycle that is due while one runs stays due until that one has ended.
+    """
+    rows = list(Schedule.objects.all())
+    if {row.key: row.every_seconds for row in rows} != periods():
+        ensure(now)
+        rows = list(Schedule.objects.all())
+    return [row.key for row in rows if row.is_enabled and row.next_at <= now and _claimed(row, now)]
+
+
+def _claimed(row: Schedule, now: datetime) -> bool:
+    try:
+        with transaction.atomic():
+            free = Schedule.objects.filter(pk=row.pk, next_at=row.next_at, is_enabled=True)
+            is_mine = free.update(next_at=following(row, now), last_at=now) == 1
+            if is_mine and row.key == FULL_CYCLE:
+                cycle.begin(now)
+            return is_mine
+    except cycle.CycleRunning:
+        return False
+
+
+def following(row: Schedule, now: datetime) -> datetime:
+    """Give the first of the row's slots after `now`."""
+    every = timedelta(seconds=row.every_seconds)
+    return row.next_at + every * ((now - row.next_at) // every + 1)

@@ -1,0 +1,211 @@
+"""What each stage of a cycle does, for one bucket or for all. Each is safe to do twice."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import F
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThanOrEqual
+
+from campaigns import causes, decide, deliver
+from campaigns.cycle_tasks import ALL, Outcome
+from campaigns.models import Cycle, CycleTask, Delivery
+from customers import bulk, history, snapshot
+from customers.history import Scope
+from customers.models import AttributeChange, Event, Source
+from scoring import scores
+from scoring.models import ScoreRun
+from segments import membership
+
+DELIVERIES = 200  # of one piece of work
+Marks = dict[str, list[int]]  # by what is followed: the transaction and id of the last row, in the order of commits
+FOLLOWED: dict[str, type[models.Model]] = {"events": Event, "attributes": AttributeChange}
+
+
+def sync(cycle: Cycle, bucket: int) -> Outcome:
+    """Bring the lake up to date, and open the run of scores unless nothing is new since the published one.
+
+    What only our own campaigns recorded as of the same time is no news: a cycle never feeds on itself.
+    """
+    marks = newest()
+    events = 0 if _is_repeat(cycle, marks) else history.sync()
+    run = scores.begin(cycle.as_of) if cycle.kind == Cycle.Kind.FULL else published()
+    Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
+    return Outcome({"events": events})
+
+
+def score(cycle: Cycle, bucket: int) -> Outcome:
+    """Compute a bucket's features and scores, and store its snapshot."""
+    assert cycle.run is not None
+    frame = snapshot.take(Scope(bucket=bucket), cycle.as_of, history.pin())
+    scored = scores.score(frame, cycle.as_of, cycle.run)
+    snapshot.store(scored, cycle.as_of, bucket)
+    return Outcome({"scored": _scored(scored)})
+
+
+def rank(cycle: Cycle, bucket: int) -> Outcome:
+    """Rank the new scores and publish them; store the cut-points of rules that compare with all customers."""
+    if cycle.run is not None:
+        scores.rank(cycle.run)
+    membership.cut(cycle.as_of, (_ranked(cycle, each) for each in buckets_to_refresh(cycle)))
+    return Outcome({})
+
+
+def refresh(cycle: Cycle, bucket: int) -> Outcome:
+    """Bring a bucket's memberships up to date, and decide about its customers."""
+    return _decided(cycle, _ranked(cycle, bucket), previous(cycle), is_whole=True)
+
+
+def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
+    """Rescore the customers we learned of since the cycle before, refresh their memberships, and decide about them."""
+    before = _reading(Cycle.objects.filter(pk__lt=cycle.pk))
+    ids = changed(read_by(before), read_by(cycle)) if before else []
+    if not ids or before is None:
+        return Outcome({})
+    frame = snapshot.take(Scope(ids=tuple(ids)), cycle.as_of, history.pin())
+    scored = scores.score(frame, cycle.as_of, cycle.run) if cycle.run else frame
+    outcome = _decided(cycle, scores.attach(scored), before.as_of, is_whole=False)
+    return Outcome({**outcome.counts, "scored": _scored(scored)})
+
+
+def count(cycle: Cycle, bucket: int) -> Outcome:
+    """Note the size of every segment, now that all buckets are refreshed."""
+    membership.finish(cycle.as_of)
+    return Outcome({})
+
+
+def deliver_due(cycle: Cycle, bucket: int) -> Outcome:
+    """Deliver some of what is due; there may be more."""
+    states = deliver.deliver(cycle.as_of, limit=DELIVERIES)
+    ended = sum(count for state, count in states.items() if state != Delivery.State.PLANNED)
+    return Outcome({"deliveries": dict(states)}, has_more=ended > 0)
+
+
+Stage = Cycle.Stage
+Work = Callable[[Cycle, int], Outcome]
+FULL: dict[str, Work] = {
+    Stage.SYNC: sync,
+    Stage.SCORE: score,
+    Stage.RANK: rank,
+    Stage.REFRESH: refresh,
+    Stage.COUNT: count,
+    Stage.DELIVER: deliver_due,
+}
+SMALL: dict[str, Work] = {Stage.SYNC: sync, Stage.REFRESH: refresh_changed, Stage.DELIVER: deliver_due}
+OF_KIND = {Cycle.Kind.FULL: FULL, Cycle.Kind.SMALL: SMALL}
+
+
+def following(cycle: Cycle) -> tuple[str, list[int]]:
+    """Give the stage after the cycle's, and the buckets it works on. A failed step over all buckets ends the cycle."""
+    stages = [*OF_KIND[Cycle.Kind(cycle.kind)], Stage.DONE]
+    done = cycle.tasks.filter(stage=cycle.stage, state=CycleTask.State.DONE)
+    if not done.exists():
+        return Stage.DONE, []
+    stage = stages[stages.index(Stage(cycle.stage)) + 1]
+    if stage == Stage.SCORE and cycle.run is None:
+        stage = Stage.RANK
+    if stage == Stage.SCORE:
+        return stage, list(range(settings.BUCKETS))
+    if stage == Stage.REFRESH and cycle.kind == Cycle.Kind.FULL:
+        return stage, buckets_to_refresh(cycle)
+    return stage, [] if stage == Stage.DONE else [ALL]
+
+
+def buckets_to_refresh(cycle: Cycle) -> list[int]:
+    """Give the buckets with a snapshot as of the cycle: all of them when nothing was to be scored."""
+    if cycle.run is None:
+        return list(range(settings.BUCKETS))
+    done = cycle.tasks.filter(stage=Stage.SCORE, state=CycleTask.State.DONE)
+    return sorted(done.values_list("bucket", flat=True))
+
+
+def previous(cycle: Cycle) -> datetime | None:
+    """Give the as-of time of the last full cycle before this one that was done."""
+    done = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE, as_of__lt=cycle.as_of)
+    return done.order_by("-as_of").values_list("as_of", flat=True).first()
+
+
+def published() -> ScoreRun | None:
+    """Give the run of scores that is read."""
+    return ScoreRun.objects.filter(state=ScoreRun.State.PUBLISHED).first()
+
+
+def newest() -> Marks:
+    """Give the last event and attribute change that no open transaction can still precede."""
+    below = bulk.committed_below()
+    marks: Marks = {}
+    for name, model in FOLLOWED.items():
+        rows = model._default_manager.all() if below is None else model._default_manager.filter(stored_xact__lt=below)
+        last = rows.order_by("-stored_xact", "-pk").values_list("stored_xact", "pk").first()
+        marks[name] = list(last or (0, 0))
+    return marks
+
+
+def read_by(cycle: Cycle) -> Marks:
+    """Give how far a cycle read."""
+    return cycle.marks or {name: [0, 0] for name in FOLLOWED}
+
+
+def changed(after: Marks, until: Marks) -> list[int]:
+    """Give the customers of whom we learned something after the marks `after`, up to the marks `until`."""
+    found: set[int] = set()
+    for name in FOLLOWED:
+        found.update(_learned(name, after, until).values_list("customer_id", flat=True).distinct())
+    return sorted(found)
+
+
+def last_read() -> Cycle | None:
+    """Give the newest cycle that says how far it read, if a full cycle was ever done."""
+    return _reading(Cycle.objects.all())
+
+
+def _learned(name: str, after: Marks, until: Marks) -> "models.QuerySet[Any]":
+    place = Tuple(F("stored_xact"), F("pk"))
+    rows = FOLLOWED[name]._default_manager.order_by()
+    return rows.filter(TupleGreaterThan(place, tuple(after[name])), TupleLessThanOrEqual(place, tuple(until[name])))
+
+
+def _is_repeat(cycle: Cycle, marks: Marks) -> bool:
+    """Give whether a full cycle as of the same time is done, and only our own campaigns have told us more since."""
+    same = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE, as_of=cycle.as_of)
+    before = same.order_by("-pk").first()
+    if before is None or before.marks is None:
+        return False
+    told = _learned("events", read_by(before), marks).exclude(source__kind=Source.Kind.CAMPAIGNS)
+    return not told.exists() and not _learned("attributes", read_by(before), marks).exists()
+
+
+def _reading(cycles: "models.QuerySet[Cycle]") -> Cycle | None:
+    is_ready = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE).exists()
+    return cycles.filter(marks__isnull=False).order_by("-pk").first() if is_ready else None
+
+
+def _ranked(cycle: Cycle, bucket: int) -> pl.DataFrame:
+    """Give a bucket's snapshot with the published scores and their ranks."""
+    return scores.attach(snapshot.load(cycle.as_of, bucket))
+
+
+def _decided(cycle: Cycle, frame: pl.DataFrame, before: datetime | None, *, is_whole: bool) -> Outcome:
+    """Write the differences of membership and the decisions that follow in one commit: an edge is seen once."""
+    frame = causes.attach(frame, before, cycle.as_of, history.pin())
+    with transaction.atomic():
+        changes = membership.refresh(frame, cycle.as_of)
+        decisions = decide.decide(frame, changes, cycle.as_of, is_whole=is_whole)
+    kinds = Counter(changes["kind"].to_list())
+    return Outcome(
+        {
+            "customers": frame.height,
+            "entered": kinds["entered"],
+            "left": kinds["left"],
+            "decisions": dict(decisions),
+        }
+    )
+
+
+def _scored(frame: pl.DataFrame) -> int:
+    values = frame.select(name for name in frame.columns if name.startswith("scores."))
+    return sum(values.height - column.null_count() for column in values.iter_columns())

@@ -1,0 +1,51 @@
+"""What Celery calls: one line each, ids only, safe to run twice. Messages are hints; the work is rows."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from campaigns import cycle, deliver, schedule, stages
+
+
+@shared_task
+def tick() -> None:
+    """Claim what is due, and wake a worker for each."""
+    for key in schedule.tick(timezone.now()):
+        WOKEN[key].delay()
+
+
+@shared_task
+def work_on(cycle_id: int) -> None:
+    """Do one piece of a cycle's work, and wake workers for what follows."""
+    for _ in range(cycle.step(cycle_id)):
+        work_on.delay(cycle_id)
+
+
+@shared_task
+def resume() -> None:
+    """Wake workers for cycles that nobody works on."""
+    for cycle_id in cycle.unattended():
+        work_on.delay(cycle_id)
+
+
+@shared_task
+def small_cycle() -> None:
+    cycle.run_small(timezone.now())
+
+
+@shared_task
+def deliver_due() -> None:
+    deliver.deliver(timezone.now(), limit=stages.DELIVERIES)
+
+
+@shared_task
+def sweep() -> None:
+    deliver.sweep(timezone.now())
+
+
+WOKEN = {
+    schedule.FULL_CYCLE: resume,
+    schedule.SMALL_CYCLE: small_cycle,
+    schedule.DELIVER: deliver_due,
+    schedule.RESUME: resume,
+    schedule.SWEEP: sweep,
+}
