@@ -1,0 +1,53 @@
+"""The REST addresses, and the one resource that joins all apps: a customer."""
+
+from typing import Any
+
+from django.urls import URLPattern, path, re_path
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import api as campaigns
+from customers.api import Door, FactsSerializer, customer_of
+from customers.keys import Scope
+from customers.problems import NowhereView, refusals
+from scoring import api as scoring
+from segments import api as segments
+
+
+class CustomerSerializer(FactsSerializer):
+    """One customer: what was told, what we think, where they belong."""
+
+    scores = scoring.ScoreSerializer(many=True)
+    segments = segments.BelongsSerializer(many=True)
+
+
+class CustomerView(Door):
+    """`customers/{external_id}/`."""
+
+    required_scope = Scope.CUSTOMERS_READ
+
+    @extend_schema(operation_id="customers_retrieve", responses={200: CustomerSerializer, **refusals(400, 404)})
+    def get(self, request: Request, external_id: str) -> Response:
+        """Give one customer with consents, scores and segments."""
+        customer: Any = customer_of(external_id)
+        facts = FactsSerializer(customer).data
+        joined = {
+            "scores": scoring.ScoreSerializer(scoring.scores_of([customer.pk]).get(customer.pk, []), many=True).data,
+            "segments": segments.BelongsSerializer(segments.segments_of(customer.pk), many=True).data,
+        }
+        return Response({**facts, **joined})
+
+
+urlpatterns: list[URLPattern] = [
+    path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
+    path("targets/", scoring.TargetsView.as_view(), name="targets"),
+    path("fields/", segments.FieldsView.as_view(), name="fields"),
+    path("segments/", segments.SegmentsView.as_view(), name="segments"),
+    path("segments/preview/", segments.PreviewView.as_view(), name="segment-preview"),
+    path("segments/<str:public_id>/", segments.SegmentView.as_view(), name="segment"),
+    path("segments/<str:public_id>/members/", segments.MembersView.as_view(), name="segment-members"),
+    path("campaigns/", campaigns.CampaignsView.as_view(), name="campaigns"),
+    path("campaigns/<str:public_id>/report/", campaigns.ReportView.as_view(), name="campaign-report"),
+    re_path(r"", NowhereView.as_view()),
+]

@@ -1,0 +1,112 @@
+"""Keys of integrations: Bearer tokens of 256 random bits, of which only the hash is kept."""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+
+from customers.models import ApiKey
+
+SECRET_BYTES = 32
+NOTE_USE_EVERY = timedelta(minutes=1)
+NO_HASH = hashlib.sha256(b"").hexdigest()
+
+
+class Scope(models.TextChoices):
+    """What a key may do."""
+
+    CUSTOMERS_READ = "customers:read", "Read customers"
+    SEGMENTS_READ = "segments:read", "Read segments and their members"
+    SEGMENTS_WRITE = "segments:write", "Make, change and delete segments"
+    MODELS_READ = "models:read", "Read targets and models"
+    CAMPAIGNS_READ = "campaigns:read", "Read campaigns and their reports"
+    EVENTS_WRITE = "events:write", "Send customers and events"
+
+
+def create(name: str, scopes: Iterable[str], at: datetime, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+    """Store a new key and give it with its secret, `prefix.secret`, which is never shown again.
+
+    Raises ValueError for a scope that does not exist.
+    """
+    wanted = sorted(set(scopes))
+    unknown = [scope for scope in wanted if scope not in Scope.values]
+    if unknown:
+        raise ValueError(f"no scope named {unknown[0]!r}; there are {', '.join(Scope.values)}")
+    prefix = f"ck_{secrets.token_hex(4)}"
+    secret = secrets.token_urlsafe(SECRET_BYTES)
+    key = ApiKey.objects.create(
+        name=name, prefix=prefix, secret_hash=_hash(secret), scopes=wanted, created_at=at, expires_at=expires_at
+    )
+    return key, f"{prefix}.{secret}"
+
+
+def revoke(key: ApiKey, at: datetime) -> bool:
+    """End a key now and for ever. Give False if it was ended before."""
+    return bool(ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=at))
+
+
+def find(token: str) -> ApiKey | None:
+    """Give the key of a token, if the secret is right and the key is in force by the database's clock."""
+    prefix, _, secret = token.partition(".")
+    in_force = Q(revoked_at=None) & (Q(expires_at=None) | Q(expires_at__gt=Now()))
+    key = ApiKey.objects.filter(in_force, prefix=prefix).first() if prefix.isascii() and prefix.isprintable() else None
+    is_right = hmac.compare_digest(_hash(secret), key.secret_hash if key else NO_HASH)
+    return key if key and secret and is_right else None
+
+
+def note_use(key: ApiKey) -> None:
+    """Write when the key was last used, at most once a minute."""
+    stale = Q(last_used_at=None) | Q(last_used_at__lt=Now() - NOTE_USE_EVERY)
+    ApiKey.objects.filter(stale, pk=key.pk).update(last_used_at=Now())
+
+
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer prefix.secret`. The key stands in `request.auth`; there is no user."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
+        """Give the key of the request, or None where no Bearer token came."""
+        parts = get_authorization_header(request).split()
+        if not parts or parts[0].lower() != b"bearer":
+            return None
+        key = find(parts[1].decode("latin-1")) if len(parts) == 2 else None
+        if key is None:
+            raise AuthenticationFailed("This key is not known, has expired or was revoked.")
+        note_use(key)
+        return None, key
+
+    def authenticate_header(self, request: Request) -> str:
+        """Give the challenge of a 401."""
+        return 'Bearer realm="Cusp"'
+
+
+class HasScope(BasePermission):
+    """Lets a key through that has the view's `required_scope`, or `write_scope` for methods that change something.
+
+    A view without a scope lets nobody through.
+    """
+
+    def has_permission(self, request: Request, view: object) -> bool:
+        """Say whether the request's key has the scope."""
+        scope = scope_of(view, request.method or "")
+        held: list[str] = request.auth.scopes if isinstance(request.auth, ApiKey) else []
+        self.message = f"This needs a key with the scope {scope}."
+        return scope in held
+
+
+def scope_of(view: object, method: str) -> str | None:
+    """Give the scope that a view asks for in a method."""
+    required: str | None = getattr(view, "required_scope", None)
+    return required if method in SAFE_METHODS else getattr(view, "write_scope", required)

@@ -1,0 +1,67 @@
+"""Pages by keyset: a signed cursor holds the last key seen, so a list that changes shows nobody twice."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from django.core import signing
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers.problems import Problem
+
+SIGNER = signing.Signer(salt="cursor")
+MAX_LIMIT = 1000
+PARAMETERS = {"cursor", "limit"}
+DESCRIBED = [
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="Where to go on, from `next` of the page before."),
+    OpenApiParameter("limit", OpenApiTypes.INT, description=f"Rows of a page, 1 to {MAX_LIMIT}."),
+]
+
+
+class Place(NamedTuple):
+    """Where a page begins (after this key; None at the start) and how many rows it holds."""
+
+    after: int | None
+    limit: int
+    list: str
+
+
+def place(request: Request, list_name: str, *, limit: int = 100) -> Place:
+    """Give the place that a request asks for; a cursor of another list is refused."""
+    text = request.query_params.get("limit", str(limit))
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise _refusal("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
+    cursor = request.query_params.get("cursor")
+    return Place(_after(cursor, list_name) if cursor else None, int(text), list_name)
+
+
+def page(request: Request, at: Place, rows: Sequence[dict[str, Any]], key: Callable[[dict[str, Any]], int]) -> Response:
+    """Answer with a page; `rows` holds one row more than `at.limit` where there is a next page, `key` gives its key."""
+    has_more = len(rows) > at.limit
+    shown = list(rows[: at.limit])
+    following = _url(request, at, key(shown[-1])) if has_more else None
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    results = [{name: value for name, value in row.items() if name != "_key"} for row in shown]
+    return Response({"results": results, "next": following}, headers=headers)
+
+
+def _after(cursor: str, list_name: str) -> int:
+    try:
+        held = SIGNER.unsign_object(cursor)
+    except (signing.BadSignature, ValueError) as error:
+        raise _refusal("cursor", "This is not a cursor that was given out here.") from error
+    if held["list"] != list_name:
+        raise _refusal("cursor", "This cursor belongs to another list.")
+    return int(held["after"])
+
+
+def _url(request: Request, at: Place, after: int) -> str:
+    parameters = request.query_params.copy()
+    parameters["cursor"] = SIGNER.sign_object({"list": at.list, "after": after})
+    return request.build_absolute_uri(f"{request.path}?{parameters.urlencode()}")
+
+
+def _refusal(path: str, message: str) -> Problem:
+    return Problem(400, f"bad_{path}", message, [{"path": path, "code": f"bad_{path}", "message": message}])
