@@ -1,0 +1,324 @@
+"""The admin site: its navigation, and the home page with the state of the loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Count, Exists, Model, OuterRef, Q
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+
+from campaigns import programme, schedule
+from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme, Schedule
+from customers.admin import Cell, Panel, link, moment, number, tag
+from customers.models import Channel, Consent, Customer, Event, Suppression
+from scoring.api import figures_of
+from scoring.models import ModelVersion, Target
+from segments.models import Segment
+
+SHOWN = 8
+STATE_TAGS = {"live": "good", "sent": "good", "done": "good", "failed": "bad", "uncertain": "bad", "paused": "wait"}
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure of the loop, with the page behind it."""
+
+    label: str
+    value: str
+    note: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next where something is still missing."""
+
+    title: str
+    text: str
+    command: str = ""
+    url: str = ""
+    link: str = ""
+
+
+STEPS: tuple[tuple[type[Model], Step], ...] = (
+    (
+        Customer,
+        Step(
+            "Import customers",
+            "Bring in your customers. Each file is checked line by line; what is refused is listed under Imports.",
+            "manage.py import_customers customers.csv --id customer_id --email email --consent email:newsletter=agreed",
+        ),
+    ),
+    (
+        Event,
+        Step(
+            "Import what they did",
+            "Features, scores and most rules are made of events.",
+            "manage.py import_events orders.csv --name 'Order Completed' --customer id --time day --value total",
+        ),
+    ),
+    (
+        Target,
+        Step(
+            "Train a first model",
+            "Say what should be foreseen, such as no order within 60 days.",
+            "manage.py train --event 'Order Completed' --within 60 --absent",
+        ),
+    ),
+    (
+        Segment,
+        Step(
+            "Make a segment",
+            "Say who belongs together: by facts, by what they did, by scores.",
+            url="admin:segments_segment_add",
+            link="New segment",
+        ),
+    ),
+    (
+        Campaign,
+        Step(
+            "Make a campaign",
+            "Say who gets what, and when. A share is always left alone, so that the effect can be measured.",
+            url="admin:campaigns_campaign_add",
+            link="New campaign",
+        ),
+    ),
+    (
+        Cycle,
+        Step(
+            "Let it run",
+            "A cycle scores everybody, refreshes the segments, decides and delivers.",
+            "manage.py cycle",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Home:
+    """Everything that the home page shows to one person."""
+
+    cards: list[Card] = field(default_factory=list)
+    panels: list[Panel] = field(default_factory=list)
+    next_step: Step | None = None
+    programme: Programme | None = None
+    may_stop: bool = False
+
+
+def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Give the home page's context: django-unfold's dashboard callback."""
+    now = timezone.now()
+    may = request.user.has_perm
+    parts: list[tuple[str, Callable[[], Panel]]] = [
+        ("campaigns.view_cycle", lambda: cycles(now)),
+        ("campaigns.view_campaign", campaigns),
+        ("scoring.view_modelversion", models),
+        ("segments.view_segment", segments),
+        ("campaigns.view_delivery", deliveries),
+    ]
+    state = Home(
+        cards=cards(may),
+        panels=[part() for permission, part in parts if may(permission)],
+        next_step=next_step(),
+        programme=programme.current() if may("campaigns.view_programme") else None,
+        may_stop=may("campaigns.change_programme"),
+    )
+    return {**context, "home": state, "title": "Home", "now": now}
+
+
+def cards(may: Callable[[str], bool]) -> list[Card]:
+    """Give the figures that this person may see."""
+    found: list[Card] = []
+    if may("customers.view_customer"):
+        stopped = Suppression.objects.count()
+        by_email, by_phone = number(reachable(Channel.EMAIL)), number(reachable(Channel.PHONE))
+        note = f"{by_email} reachable by e-mail, {by_phone} by phone"
+        if stopped:
+            note += f"; suppressed addresses: {number(stopped)}"
+        found.append(Card("Customers", number(Customer.objects.count()), note, _list("customers_customer")))
+    if may("customers.view_event"):
+        latest = Event.objects.order_by("-pk").values_list("occurred_at", flat=True).first()
+        note = f"last stored one happened {moment(latest)}" if latest else "nothing has happened yet"
+        found.append(Card("Events", number(Event.objects.count()), note, _list("customers_event")))
+    if may("campaigns.view_decision"):
+        found.append(
+            Card("Decisions", number(Decision.objects.count()), "each with its reason", _list("campaigns_decision"))
+        )
+    if may("campaigns.view_calltask"):
+        waiting = CallTask.objects.aggregate(
+            open=Count("pk", filter=Q(state="open")), claimed=Count("pk", filter=Q(state="claimed"))
+        )
+        note = f"{number(waiting['claimed'])} taken by an agent"
+        found.append(Card("Open calls", number(waiting["open"]), note, reverse("admin:campaigns_calltask_queue")))
+    return found
+
+
+def reachable(channel: Channel) -> int:
+    """Give how many customers have an address for a channel and granted it in any topic."""
+    address = "email" if channel == Channel.EMAIL else "phone"
+    granted = Consent.objects.filter(customer=OuterRef("pk"), channel=channel, is_granted=True)
+    return Customer.objects.filter(Exists(granted), **{f"{address}__isnull": False}).count()
+
+
+def cycles(now: datetime) -> Panel:
+    """Give the last turn of the loop and the next one."""
+    last = Cycle.objects.filter(kind=Cycle.Kind.FULL).order_by("-started_at").first()
+    planned = Schedule.objects.filter(key=schedule.FULL_CYCLE, is_enabled=True).first()
+    facts: list[tuple[str, Cell]] = []
+    if last is not None:
+        facts = [
+            ("Last", link(last, moment(last.started_at))),
+            ("State", tag(last.get_state_display(), STATE_TAGS.get(last.state, "wait"))),
+            ("As of", moment(last.as_of)),
+            ("Took", took(last, now)),
+            *(
+                (name.replace("_", " ").capitalize(), _count(last.summary[name]))
+                for name in ("customers", "events", "scored", "entered", "left", "decisions", "deliveries")
+                if name in last.summary
+            ),
+        ]
+        if last.error:
+            facts.append(("Error", last.error))
+    due = (moment(planned.next_at) if planned.next_at > now else "due now") if planned else "not scheduled"
+    facts.append(("Next", due))
+    return Panel("The cycle", facts=facts)
+
+
+def took(cycle: Cycle, now: datetime) -> str:
+    """Give how long a cycle took, or has been running."""
+    seconds = ((cycle.finished_at or now) - cycle.started_at).total_seconds()
+    text = f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
+    return text if cycle.finished_at else f"running for {text}"
+
+
+def _count(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{number(n)} {name.replace('_', ' ')}" for name, n in value.items() if n) or "0"
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def campaigns() -> Panel:
+    """Give every campaign with its decisions by outcome."""
+    counts: dict[int, dict[str, int]] = {}
+    for row in Decision.objects.values("campaign_id", "outcome").annotate(n=Count("pk")).order_by():
+        counts.setdefault(row["campaign_id"], {})[row["outcome"]] = row["n"]
+    rows = []
+    for campaign in Campaign.objects.order_by("priority", "name")[: SHOWN * 2]:
+        outcomes = counts.get(campaign.pk, {})
+        named = [outcomes.get(name, 0) for name in ("deliver", "control", "held_out")]
+        others = sum(outcomes.values()) - sum(named)
+        state = tag(campaign.get_state_display(), STATE_TAGS.get(campaign.state, ""))
+        rows.append((link(campaign), state, *map(number, named), number(others)))
+    head = ("Campaign", "State", "Deliver", "Control", "Held out", "Not now")
+    return Panel("Campaigns", "Decisions by outcome.", head=head, rows=rows, empty="No campaign yet.")
+
+
+def models() -> Panel:
+    """Give the live models with their AUC."""
+    live = list(ModelVersion.objects.filter(state="live").select_related("target").order_by("target__key"))
+    figures = figures_of(live)
+    rows = []
+    for version in live:
+        auc = figures.get(version.pk, {}).get("auc", {})
+        interval = f"{number(auc.get('low'), 3)} to {number(auc.get('high'), 3)}" if auc else "–"
+        rows.append((link(version.target), number(auc.get("value"), 3), interval, moment(version.as_of)))
+    head = ("Target", "AUC", "95 % interval", "Trained as of")
+    return Panel("Live models", head=head, rows=rows, empty="No model is live.")
+
+
+def segments() -> Panel:
+    """Give the segments with their sizes."""
+    rows = [
+        (link(segment), "not counted yet" if segment.size is None else number(segment.size), moment(segment.as_of))
+        for segment in Segment.objects.order_by("name")[: SHOWN * 2]
+    ]
+    return Panel("Segments", head=("Segment", "Members", "As of"), rows=rows, empty="No segment yet.")
+
+
+def deliveries() -> Panel:
+    """Give the deliveries by action and state."""
+    rows = [
+        (
+            Delivery.Action(row["action"]).label,
+            tag(Delivery.State(row["state"]).label, STATE_TAGS.get(row["state"], "")),
+            number(row["n"]),
+        )
+        for row in Delivery.objects.values("action", "state").annotate(n=Count("pk")).order_by("action", "state")
+    ]
+    return Panel("Deliveries", head=("Action", "State", "How many"), rows=rows, empty="Nothing was sent yet.")
+
+
+def next_step() -> Step | None:
+    """Give the first thing of the loop that is still missing, and how to do it."""
+    for table, step in STEPS:
+        if not table.objects.exists():  # type: ignore[attr-defined]
+            return step
+    return None
+
+
+def _list(name: str) -> str:
+    return reverse(f"admin:{name}_changelist")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """Give the side bar: what is used daily first; a page that a person may not see is left out."""
+    groups: list[tuple[str, list[tuple[str, str, str]]]] = [
+        ("", [("Home", "home", "index")]),
+        (
+            "Who",
+            [
+                ("Customers", "group", "customers_customer"),
+                ("Segments", "account_tree", "segments_segment"),
+                ("Events", "bolt", "customers_event"),
+                ("Suppressions", "block", "customers_suppression"),
+            ],
+        ),
+        (
+            "What they will do",
+            [("Targets", "target", "scoring_target"), ("Model versions", "model_training", "scoring_modelversion")],
+        ),
+        (
+            "What we do",
+            [
+                ("Campaigns", "campaign", "campaigns_campaign"),
+                ("Call queue", "call", "campaigns_calltask_queue"),
+                ("Offers", "sell", "campaigns_offer"),
+                ("Decisions", "rule", "campaigns_decision"),
+                ("Deliveries", "send", "campaigns_delivery"),
+            ],
+        ),
+        (
+            "Operation",
+            [
+                ("Cycles", "autorenew", "campaigns_cycle"),
+                ("Schedules", "schedule", "campaigns_schedule"),
+                ("Imports", "upload_file", "customers_import"),
+                ("Refused records", "report", "customers_quarantine"),
+                ("Sources", "input", "customers_source"),
+                ("Event names", "label", "customers_eventname"),
+                ("Attributes", "list_alt", "customers_attribute"),
+                ("Programme", "tune", "campaigns_programme"),
+                ("API keys", "key", "customers_apikey"),
+                ("Users", "person", "auth_user"),
+                ("Groups", "shield_person", "auth_group"),
+                ("Audit", "history", "campaigns_auditentry"),
+            ],
+        ),
+    ]
+    return [
+        {"title": title, "separator": bool(title), "items": [item for page in pages if (item := _item(request, *page))]}
+        for title, pages in groups
+    ]
+
+
+def _item(request: HttpRequest, title: str, icon: str, page: str) -> dict[str, Any] | None:
+    if page == "index":
+        return {"title": title, "icon": icon, "link": reverse("admin:index")}
+    app, model = page.split("_")[:2]
+    if not request.user.has_perm(f"{app}.view_{model}"):
+        return None
+    is_list = page.count("_") == 1
+    return {"title": title, "icon": icon, "link": _list(page) if is_list else reverse(f"admin:{page}")}

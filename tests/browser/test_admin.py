@@ -1,0 +1,103 @@
+"""A marketer at the screen: logs in, reads the home page, makes a segment with plain rows, takes a call."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from campaigns.models import CallTask
+from segments.models import Segment
+from tests.config import world
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+SECRET = "a long enough secret"
+WIDTHS = (1440, 390)
+
+
+def log_in(page: Page, live_server: LiveServer, address: str = "/admin/") -> None:
+    world.fill(8)
+    User.objects.create_superuser("marketer", password=SECRET)
+    page.goto(f"{live_server.url}/admin/login/?next={address}")
+    page.get_by_label(re.compile("username", re.I)).fill("marketer")
+    page.locator("[name=password]").fill(SECRET)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(f"{live_server.url}{address}")
+
+
+def fits(page: Page) -> bool:
+    """Say whether nothing sticks out to the right of the screen."""
+    return bool(page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_home_page_shows_the_loop_and_fits_the_screen(page: Page, live_server: LiveServer, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    log_in(page, live_server)
+    expect(page.get_by_text("Sending is on")).to_be_visible()
+    expect(page.get_by_role("region", name="Campaigns, table")).to_be_visible()
+    assert fits(page)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_segment_is_made_with_plain_rows(page: Page, live_server: LiveServer, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    log_in(page, live_server, "/admin/segments/segment/add/")
+    page.get_by_label("Name").fill("German speakers")
+    row = page.get_by_role("listitem", name="Condition 1", exact=True)
+    row.get_by_label("What").select_option("field:country")
+    row.get_by_label("Comparison").select_option("any_of")
+    row.get_by_label("Value").fill("DE, AT")
+    page.get_by_role("button", name="Add a condition").click()
+    second = page.get_by_role("listitem", name="Condition 2", exact=True)
+    second.get_by_label("What").select_option("event:Order Completed")
+    expect(second.get_by_label("Comparison")).to_have_value("count >=")
+    second.get_by_label("Value").fill("2")
+    second.get_by_label("In the last days").fill("90")
+    expect(page.locator("[data-said]")).to_contain_text("Country is DE or AT")
+    assert fits(page)
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page).to_have_url(f"{live_server.url}/admin/segments/segment/")
+    rule = Segment.objects.get(key="german-speakers").rule["rule"]
+    assert rule["all"][0] == {"field": "country", "op": "any_of", "value": ["DE", "AT"]}
+    assert rule["all"][1]["within"] == {"last": 90, "unit": "days"}
+
+
+def test_only_what_fits_is_offered(page: Page, live_server: LiveServer) -> None:
+    log_in(page, live_server, "/admin/segments/segment/add/")
+    row = page.get_by_role("listitem", name="Condition 1", exact=True)
+    expect(row.get_by_label("In the last days")).to_be_hidden()
+    row.get_by_label("What").select_option("segment:regulars")
+    expect(row.get_by_label("Comparison")).to_have_value("in")
+    expect(row.get_by_label("Value")).to_be_hidden()
+    offered = row.locator("[data-part=op] option:not([disabled])").all_inner_texts()
+    assert offered == ["Choose", "belongs to it", "does not belong to it"]
+
+
+def test_a_campaign_form_shows_the_fields_of_its_action(page: Page, live_server: LiveServer) -> None:
+    log_in(page, live_server, "/admin/campaigns/campaign/add/")
+    expect(page.get_by_label("Subject")).to_be_visible()
+    page.get_by_label("Then").select_option("call")
+    expect(page.get_by_label("Subject")).to_be_hidden()
+    expect(page.get_by_label("Talking points")).to_be_visible()
+
+
+def test_an_agent_works_a_call_with_the_keyboard(page: Page, live_server: LiveServer) -> None:
+    log_in(page, live_server, "/admin/campaigns/calltask/queue/")
+    for task in CallTask.objects.select_related("customer"):
+        world.allow_calls(task.customer)
+    page.get_by_role("button", name="Take this call").first.focus()
+    page.keyboard.press("Enter")
+    page.get_by_label("Outcome").select_option("reached")
+    page.get_by_label("Note").fill("Was glad.")
+    page.get_by_role("button", name="Write it down").press("Enter")
+    expect(page.get_by_text("Written down: Reached.")).to_be_visible()
+    assert CallTask.objects.filter(outcome="reached", note="Was glad.").count() == 1
+
+
+def test_the_pages_of_the_interface_open_without_the_internet(page: Page, live_server: LiveServer) -> None:
+    page.goto(f"{live_server.url}/api/docs/")
+    expect(
+        page.get_by_text("segments_members").or_(page.get_by_text("/api/v1/segments/{public_id}/members/")).first
+    ).to_be_visible()
