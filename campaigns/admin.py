@@ -6,10 +6,11 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html
+from unfold.views import ChangeList
 
-from campaigns import launch, measure, programme, triggers
+from campaigns import campaign_page, explain, launch, programme
 from campaigns.call_pages import CallTaskAdmin
+from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
 from campaigns.models import (
     AuditEntry,
@@ -24,44 +25,31 @@ from campaigns.models import (
     Programme,
     Schedule,
 )
-from campaigns.stats import Difference
-from customers.admin import (
-    CUSTOMER_PANELS,
-    AddressSearchMixin,
-    BaseAdmin,
-    Button,
-    Cell,
-    LargeAdmin,
-    Panel,
-    ReadOnlyAdmin,
-    link,
-    moment,
-    number,
-    tag,
-)
+from customers.admin import AddressSearchMixin, BaseAdmin, Button, LargeAdmin, ReadOnlyAdmin
+from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
-from segments.fields import catalogue
+from customers.panels import LAST, Cell, Panel, column, lines, link, moment, number, plain, share
 
 admin.site.register(CallTask, CallTaskAdmin)
-STATE_TAGS = {
-    "live": "good",
-    "sent": "good",
-    "done": "good",
-    "deliver": "good",
-    "failed": "bad",
-    "uncertain": "bad",
-    "suppressed": "bad",
-    "paused": "wait",
-    "running": "wait",
-    "control": "wait",
-    "held_out": "wait",
+CAUSES = {
+    "data": "what the customer did",
+    "time": "time that passed",
+    "import": "an import",
+    "rule": "an edited rule",
+    "model": "a new model",
 }
-LAST = 20
+SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
-def state_tag(value: str, label: str) -> Cell:
-    """Give a state in its colour."""
-    return tag(label, STATE_TAGS.get(value, ""))
+class CampaignList(ChangeList):  # type: ignore[misc]
+    """A page of campaigns with their triggers in words; the names are read once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        """Read the page."""
+        super().get_results(request)
+        known = campaign_page.names()
+        for campaign in self.result_list:
+            campaign.trigger_words = campaign_page.trigger_words(campaign, known)
 
 
 @admin.register(Campaign)
@@ -69,7 +57,8 @@ class CampaignAdmin(BaseAdmin):
     """Who, when, what, limits, and how it is measured; launched, paused and stopped by buttons."""
 
     form = CampaignForm
-    list_display = ("name", "state_shown", "trigger_shown", "audience", "priority", "launched_at")
+    list_display = ("name", "state_shown", "trigger_shown", "action_shown", "audience", "launched_at")
+    next_step = "A campaign says who gets what, and when. A share is left alone, so that its effect can be measured."
     list_select_related = ("audience",)
     list_filter = ("state",)
     search_fields = ("name", "key")
@@ -109,12 +98,18 @@ class CampaignAdmin(BaseAdmin):
         return state_tag(campaign.state, campaign.get_state_display())
 
     @admin.display(description="When")
-    def trigger_shown(self, campaign: Campaign) -> str:
-        """Give the trigger in a few words."""
-        plan = campaign.trigger
-        if plan.get("kind") == "segment":
-            return f"{plan.get('edge')} {plan.get('segment')}"
-        return f"{plan.get('score')} {plan.get('direction')} {plan.get('enter')}" if plan else "–"
+    def trigger_shown(self, campaign: Any) -> str:
+        """Give the trigger in words."""
+        return str(campaign.trigger_words)
+
+    @admin.display(description="What")
+    def action_shown(self, campaign: Campaign) -> str:
+        """Give the action in words."""
+        return campaign_page.action_words(campaign)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Give the list that reads all names at once."""
+        return CampaignList
 
     def save_model(self, request: HttpRequest, obj: Campaign, form: CampaignForm, change: bool) -> None:
         """Store a draft, or change a plan through the one door of edits."""
@@ -161,81 +156,17 @@ class CampaignAdmin(BaseAdmin):
         (launch.pause if name == "pause" else launch.stop)(item, by, at)  # type: ignore[arg-type]
         return f"{item.name} is {'paused' if name == 'pause' else 'stopped'}."
 
-    def panels(self, request: HttpRequest, item: Campaign) -> list[Panel]:
-        """Give state, decisions by outcome, deliveries by state and the measured effect."""
-        return [state(item), decisions_of(item), effect(item)]
+    def lead(self, request: HttpRequest, item: Campaign) -> list[Panel]:
+        """Give the plan in words, what it earned, what it decided, and what it sends."""
+        page = campaign_page
+        if item.state == Campaign.State.DRAFT:
+            return [page.plan(item), page.step(item)]
+        return [page.plan(item), page.effect(item), page.decisions(item), page.step(item)]
 
 
-def state(campaign: Campaign) -> Panel:
-    """Give where a campaign stands."""
-    facts: list[tuple[str, Cell]] = [
-        ("State", state_tag(campaign.state, campaign.get_state_display())),
-        ("Version", str(campaign.version)),
-        ("Launched", moment(campaign.launched_at)),
-    ]
-    try:
-        said = triggers.parse(campaign.trigger, catalogue()).sentence()
-    except triggers.TriggerError as error:
-        said = f"The trigger cannot be used: {error}"
-    return Panel("As it stands", said, facts=facts)
-
-
-def decisions_of(campaign: Campaign) -> Panel:
-    """Give decisions by outcome and deliveries by state."""
-    outcomes = campaign.decisions.values("outcome").annotate(n=Count("pk")).order_by("-n")
-    rows = [
-        (
-            state_tag(row["outcome"], Decision.Outcome(row["outcome"]).label),
-            number(row["n"]),
-            _outcome_link(campaign, row["outcome"]),
-        )
-        for row in outcomes
-    ]
-    sent = (
-        Delivery.objects.filter(decision__campaign=campaign).values("state").annotate(n=Count("pk")).order_by("state")
-    )
-    facts = [(Delivery.State(row["state"]).label, number(row["n"])) for row in sent]
-    note = "Deliveries by state, then decisions by outcome." if facts else ""
-    empty = "No decision yet. A live campaign decides in every cycle."
-    return Panel("Decisions", note, facts=facts, head=("Outcome", "How many", ""), rows=rows, empty=empty)
-
-
-def _outcome_link(campaign: Campaign, outcome: str) -> Cell:
-    url = f"../../../decision/?campaign__id__exact={campaign.pk}&outcome__exact={outcome}"
-    return format_html('<a class="cusp-link" href="{}">See them</a>', url)
-
-
-def effect(campaign: Campaign) -> Panel:
-    """Give what the campaign changed, against those left alone, with intervals."""
-    report = measure.measure(campaign, timezone.now())
-    rows = []
-    for arm, found in (
-        (report.treated, None),
-        (report.control, report.against_control),
-        (report.holdout, report.against_holdout),
-    ):
-        share, mean = arm.conversions.value, arm.value.value
-        rows.append(
-            (
-                arm.name.capitalize(),
-                number(arm.customers),
-                "–" if share is None else f"{share:.2%}",
-                number(mean, 2),
-                _difference(found.conversion, 100, " points") if found else "",
-                _difference(found.value, 1, "") if found else "",
-            )
-        )
-    goal = f"{campaign.goal_event} within {campaign.goal_days} days after the decision"
-    head = ("Arm", "Customers", "Converted", "Value each", "Treated converted more by", "Treated were worth more by")
-    return Panel("What it earned", f"{' '.join(report.words)} Goal: {goal}.", head=head, rows=rows)
-
-
-def _difference(found: Difference, times: float, unit: str) -> Cell:
-    if found.interval is None:
-        return found.message
-    value, low, high = (times * one for one in (found.interval.value, found.interval.low, found.interval.high))
-    text = '{}{} <span class="cusp-interval">({} to {})</span>'
-    return format_html(text, f"{value:+,.2f}", unit, f"{low:+,.2f}", f"{high:+,.2f}")
+def three(value: float | None) -> str:
+    """Give a score with three digits."""
+    return number(value, 3)
 
 
 @admin.register(Decision)
@@ -243,20 +174,13 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
     """Why each considered customer did or did not get something."""
 
     customer_path = "customer"
-    list_display = ("customer", "campaign", "outcome_shown", "reason", "score", "cause", "as_of")
+    list_display = ("customer", "campaign", "outcome_shown", "reason", column("score", "Score", three), "as_of")
+    next_step = "A live campaign decides about everybody who crosses its line, in every cycle."
     list_select_related = ("customer", "campaign")
     list_filter = ("outcome", "campaign", "cause")
     search_fields = ("customer__external_id",)
     search_help_text = "A customer's whole e-mail address or external id"
-    fields = (
-        ("customer", "campaign"),
-        ("outcome", "reason"),
-        ("cause", "round"),
-        ("as_of", "due_at"),
-        ("campaign_version", "rule_version"),
-        ("model_version", "score"),
-        ("arm", "draw", "probability"),
-    )
+    fields = (("customer", "campaign"), ("outcome", "reason"), ("as_of", "due_at"))
 
     @admin.display(description="Outcome", ordering="outcome")
     def outcome_shown(self, decision: Decision) -> Cell:
@@ -264,7 +188,17 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
         return state_tag(decision.outcome, decision.get_outcome_display())
 
     def panels(self, request: HttpRequest, item: Decision) -> list[Panel]:
-        """Give what was sent for it."""
+        """Give what it rests on, what was sent for it, and all that was decided about both."""
+        cause = CAUSES.get(item.cause, item.cause)
+        facts: list[tuple[str, Cell]] = [
+            ("Caused by", cause),
+            ("Score", three(item.score)),
+            ("By", link(item.model_version) if item.model_version else "–"),
+            ("Campaign", f"version {item.campaign_version}"),
+            ("Crossing", f"number {item.round}"),
+            ("Arm", f"{item.arm}, as {share(item.probability, 0)} are"),
+            ("Drawn", f"{item.draw:.4f} of 0 to 1"),
+        ]
         rows = [
             (
                 link(d, d.get_action_display()),
@@ -276,7 +210,11 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
             for d in item.deliveries.order_by("step")
         ]
         head = ("Delivery", "State", "Due", "Ended", "Reason")
-        return [Panel("Deliveries", head=head, rows=rows, empty="Nothing was planned for it.")]
+        return [
+            Panel("What it rests on", facts=facts),
+            Panel("Deliveries", head=head, rows=rows, empty="Nothing was planned for it."),
+            Panel("All about this customer and this campaign", lines(explain.sentences(item.customer, item.campaign))),
+        ]
 
 
 @admin.register(Delivery)
@@ -284,8 +222,9 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
     """What is on its way, was sent, failed, or is uncertain."""
 
     customer_path = "customer"
-    list_display = ("customer", "action", "state_shown", "due_at", "ended_at", "attempts", "reason")
-    list_select_related = ("customer",)
+    list_display = ("customer", "campaign_shown", "action", "state_shown", "due_at", "ended_at", "attempts", "reason")
+    list_select_related = ("customer", "decision__campaign")
+    next_step = "Deliveries are planned when a campaign decides to act."
     list_filter = ("state", "action", "decision__campaign")
     search_fields = ("customer__external_id",)
     search_help_text = "A customer's whole e-mail address or external id"
@@ -294,9 +233,13 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
         ("action", "channel"),
         ("state", "reason"),
         ("due_at", "began_at"),
-        ("ended_at", "lease_until"),
-        ("attempts", "public_id"),
+        ("ended_at", "public_id"),
     )
+
+    @admin.display(description="Campaign")
+    def campaign_shown(self, delivery: Delivery) -> str:
+        """Give the campaign it belongs to."""
+        return str(delivery.decision.campaign)
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, delivery: Delivery) -> Cell:
@@ -317,7 +260,8 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
 class OfferAdmin(BaseAdmin):
     """Codes that are worth something, with those given."""
 
-    list_display = ("name", "key", "value", "is_percent", "valid_days", "given", "redeemed")
+    list_display = ("name", "key", "worth_shown", "valid_shown", "given", "redeemed")
+    next_step = "An offer is a code of the customer's own, worth an amount or a percentage for some days."
     search_fields = ("name", "key")
     fields = (("name", "key"), ("value", "is_percent"), "valid_days", "terms")
 
@@ -328,6 +272,16 @@ class OfferAdmin(BaseAdmin):
             given_count=Count("codes", filter=Q(codes__state__in=("given", "redeemed"))),
             redeemed_count=Count("codes", filter=Q(codes__state="redeemed")),
         )
+
+    @admin.display(description="Worth", ordering="value")
+    def worth_shown(self, offer: Offer) -> str:
+        """Give the value with its unit."""
+        return campaign_page.worth(offer)
+
+    @admin.display(description="Valid for", ordering="valid_days")
+    def valid_shown(self, offer: Offer) -> str:
+        """Give how long a code is good."""
+        return f"{number(offer.valid_days)} days"
 
     @admin.display(description="Given")
     def given(self, offer: Any) -> str:
@@ -340,13 +294,18 @@ class OfferAdmin(BaseAdmin):
         return number(offer.redeemed_count)
 
     def panels(self, request: HttpRequest, item: Offer) -> list[Panel]:
-        """Give the last codes."""
+        """Give how many codes were given and used, and the last ones."""
+        counted = item.codes.aggregate(
+            given=Count("pk", filter=Q(state__in=("given", "redeemed"))), used=Count("pk", filter=Q(state="redeemed"))
+        )
+        used = share(counted["used"] / counted["given"] if counted["given"] else None)
+        facts = [("Given", number(counted["given"])), ("Redeemed", f"{number(counted['used'])} ({used})")]
         rows = [
             (c.code, link(c.delivery.customer), c.get_state_display(), moment(c.valid_until), moment(c.redeemed_at))
             for c in item.codes.select_related("delivery__customer").order_by("-pk")[:LAST]
         ]
         head = ("Code", "Customer", "State", "Valid until", "Redeemed")
-        return [Panel("Last codes", head=head, rows=rows, empty="No code was given yet.")]
+        return [Panel("Codes", facts=facts, head=head, rows=rows, empty="No code was given yet.")]
 
 
 @admin.register(OfferCode)
@@ -367,7 +326,17 @@ class ProgrammeAdmin(BaseAdmin):
         (None, {"fields": (("holdout_share",), ("cap_messages", "cap_days"))}),
         ("Who writes", {"fields": (("company", "sender"), "postal_address")}),
     )
-    list_display = ("__str__", "is_sending_stopped", "holdout_share", "cap_messages", "cap_days")
+    list_display = ("__str__", "is_sending_stopped", "holdout_shown", "cap_shown", "company")
+
+    @admin.display(description="Left alone by all campaigns")
+    def holdout_shown(self, row: Programme) -> str:
+        """Give the share of the holdout."""
+        return share(row.holdout_share, 0)
+
+    @admin.display(description="Most that a customer gets")
+    def cap_shown(self, row: Programme) -> str:
+        """Give the cap in words."""
+        return f"{number(row.cap_messages)} messages in {number(row.cap_days)} days"
 
     def get_queryset(self, request: HttpRequest) -> "QuerySet[Programme]":
         """Give the one row, made where it is missing."""
@@ -409,11 +378,17 @@ def audit(request: HttpRequest, what: str, about: str) -> None:
 class CycleAdmin(ReadOnlyAdmin):
     """Turns of the loop, with their progress."""
 
-    list_display = ("__str__", "state_shown", "stage", "started_at", "finished_at")
+    list_display = ("as_of", "kind", "state_shown", "did_shown", "started_at", "finished_at")
+    next_step = "A cycle scores everybody, refreshes segments, decides and delivers: manage.py cycle, or manage.py run."
     list_filter = ("kind", "state")
     search_fields = ("kind",)
     ordering = ("-started_at",)
-    fields = (("kind", "state"), ("stage", "as_of"), ("started_at", "finished_at"), "summary", "error")
+    fields = (("kind", "state"), ("stage", "as_of"), ("started_at", "finished_at"))
+
+    @admin.display(description="Decisions")
+    def did_shown(self, cycle: Cycle) -> str:
+        """Give the decisions by outcome."""
+        return plain(cycle.summary.get("decisions", {}))
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, cycle: Cycle) -> Cell:
@@ -421,7 +396,10 @@ class CycleAdmin(ReadOnlyAdmin):
         return state_tag(cycle.state, cycle.get_state_display())
 
     def panels(self, request: HttpRequest, item: Cycle) -> list[Panel]:
-        """Give the tasks by stage, and what went wrong."""
+        """Give what it did, the tasks by stage, and what went wrong."""
+        shown = ("customers", "events", "scored", "entered", "left", "decisions", "deliveries")
+        did = [(name.capitalize(), plain(item.summary[name])) for name in shown if name in item.summary]
+        seconds = item.summary.get("seconds", {})
         stages: dict[str, dict[str, int]] = {}
         for row in item.tasks.values("stage", "state").annotate(n=Count("pk")).order_by():
             stages.setdefault(row["stage"], {})[row["state"]] = row["n"]
@@ -429,13 +407,19 @@ class CycleAdmin(ReadOnlyAdmin):
         for stage in Cycle.Stage:
             counts = stages.get(stage.value)
             if counts:
-                left = sum(counts.values()) - counts.get("done", 0)
-                rows.append((stage.label, number(counts.get("done", 0)), number(left), number(counts.get("failed", 0))))
+                done, bad = counts.get("done", 0), counts.get("failed", 0)
+                left = sum(counts.values()) - done - bad
+                took = f"{seconds[stage.value]:,.2f} s" if stage.value in seconds else "–"
+                rows.append((stage.label, number(done), number(left), number(bad), took))
         failed = [
             (task.get_stage_display(), number(task.bucket), number(task.attempts), task.error)
             for task in item.tasks.filter(state=CycleTask.State.FAILED)[:LAST]
         ]
-        panels = [Panel("Progress", head=("Stage", "Done", "Left", "Failed"), rows=rows, empty="It has no tasks.")]
+        head = ("Stage", "Tasks done", "Left", "Failed", "Seconds of work")
+        panels = [
+            Panel("What it did", facts=did, warning=item.error, empty="Nothing is summed up before its end."),
+            Panel("Progress", head=head, rows=rows, empty="It has no tasks."),
+        ]
         if failed:
             panels.append(Panel("Failed", head=("Stage", "Bucket", "Attempts", "Error"), rows=failed))
         return panels
@@ -445,10 +429,18 @@ class CycleAdmin(ReadOnlyAdmin):
 class ScheduleAdmin(BaseAdmin):
     """What happens again and again; how often is a setting."""
 
-    list_display = ("key", "every_seconds", "is_enabled", "next_at", "last_at")
+    list_display = ("key", "every_shown", "is_enabled", "next_at", "last_at")
     search_fields = ("key",)
-    readonly_fields = ("key", "every_seconds", "last_at")
-    fields = (("key", "every_seconds"), "is_enabled", ("next_at", "last_at"))
+    readonly_fields = ("key", "every_shown", "last_at")
+    fields = (("key", "every_shown"), "is_enabled", ("next_at", "last_at"))
+    next_step = "Schedules are made when manage.py run, or a Celery beat, starts for the first time."
+
+    @admin.display(description="How often", ordering="every_seconds")
+    def every_shown(self, schedule: Schedule) -> str:
+        """Give how often it happens in words."""
+        size, unit = next(one for one in SPANS if schedule.every_seconds % one[0] == 0)
+        many = schedule.every_seconds // size
+        return f"every {unit}" if many == 1 else f"every {number(many)} {unit}s"
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Refuse: the program makes them."""
@@ -459,12 +451,23 @@ class ScheduleAdmin(BaseAdmin):
 class AuditEntryAdmin(ReadOnlyAdmin):
     """Who did what that matters."""
 
-    list_display = ("at", "by", "what", "about")
+    list_display = ("at", "by_shown", "what", "about", column("detail", "In detail", plain))
+    next_step = "Launches, edits, stops and exports are noted here."
     list_select_related = ("by",)
     list_filter = ("what",)
     search_fields = ("what", "about")
     ordering = ("-at", "-pk")
-    fields = (("at", "by"), ("what", "about"), "detail")
+    fields = (("at", "by_shown"), ("what", "about"), "detail_shown")
+
+    @admin.display(description="By", ordering="by")
+    def by_shown(self, entry: AuditEntry) -> str:
+        """Give who did it; the program itself where nobody was logged in."""
+        return str(entry.by) if entry.by else "the program"
+
+    @admin.display(description="In detail")
+    def detail_shown(self, entry: AuditEntry) -> str:
+        """Give the detail in words."""
+        return plain(entry.detail)
 
 
 def customer_decisions(customer: Customer) -> Panel:

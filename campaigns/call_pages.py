@@ -15,20 +15,22 @@ from django.views.decorators.http import require_POST
 
 from campaigns import calls
 from campaigns.models import CallTask
-from customers.admin import Cell, ReadOnlyAdmin, tag
+from customers.admin import ReadOnlyAdmin
+from customers.models import Customer, Event
+from customers.panels import Cell, Panel, lines, moment, number, tag, zone
 
 SHOWN = 30
+LATELY = 3
 STATE_TAGS = {"open": "wait", "claimed": "", "done": "good"}
 
 
 class OutcomeForm(forms.Form):
     """What came of a call."""
 
-    outcome = forms.ChoiceField(
-        choices=[("", "Choose"), *CallTask.Outcome.choices], widget=forms.Select(attrs={"class": "cusp-input"})
-    )
+    outcome = forms.ChoiceField(choices=CallTask.Outcome.choices, widget=forms.RadioSelect)
     call_again_at = forms.DateTimeField(
         label="Call back at",
+        help_text="A time after now, in the zone of this installation.",
         required=False,
         widget=forms.DateTimeInput(attrs={"class": "cusp-input", "type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
@@ -45,15 +47,16 @@ class CallTaskAdmin(ReadOnlyAdmin):
     list_filter = ("state", "outcome", "agent")
     search_fields = ("title", "customer__external_id")
     ordering = ("-pk",)
-    fields = (
-        ("title", "customer"),
-        ("state", "outcome"),
-        ("agent", "due_at"),
-        ("claimed_at", "ended_at"),
-        "talking_points",
-        "reasons",
-        "note",
-    )
+    fields = (("title", "customer"), ("state", "outcome"), ("agent", "due_at"), ("claimed_at", "ended_at"))
+    next_step = "Campaigns with a call task fill this list. Agents work from the call queue."
+
+    def panels(self, request: HttpRequest, item: CallTask) -> list[Panel]:
+        """Give why the customer is called, what to say, and what was noted."""
+        return [
+            Panel("Why", drawing=lines(item.reasons) if item.reasons else None, empty="No reason was noted."),
+            Panel("Talking points", item.talking_points, empty="None."),
+            Panel("Notes", item.note, empty="" if item.note else "Nothing was noted."),
+        ]
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, task: CallTask) -> Cell:
@@ -76,17 +79,22 @@ class CallTaskAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = timezone.now()
-        tasks = list(calls.queue(request.user, now)[: SHOWN + 1])  # type: ignore[arg-type]
+        waiting = CallTask.objects.filter(state=CallTask.State.OPEN, due_at__lte=now).count()
+        tasks = list(calls.queue(request.user, now)[:SHOWN])  # type: ignore[arg-type]
         mine = [
-            (task, OutcomeForm(auto_id=f"call-{task.pk}-%s")) for task in tasks if task.state == CallTask.State.CLAIMED
+            (task, OutcomeForm(auto_id=f"call-{task.pk}-%s", label_suffix=""), lately(task.customer))
+            for task in tasks
+            if task.state == CallTask.State.CLAIMED
         ]
         context = {
             **self.admin_site.each_context(request),
             "title": "Call queue",
             "opts": self.opts,
             "mine": mine,
-            "open": [task for task in tasks[:SHOWN] if task.state == CallTask.State.OPEN],
-            "has_more": len(tasks) > SHOWN,
+            "open": [task for task in tasks if task.state == CallTask.State.OPEN],
+            "waiting": waiting,
+            "waiting_shown": number(waiting),
+            "zone": zone(now),
             "may_work": request.user.has_perm("campaigns.change_calltask"),
         }
         return TemplateResponse(request, "admin/call_queue.html", context)
@@ -127,3 +135,9 @@ class CallTaskAdmin(ReadOnlyAdmin):
         done = form.cleaned_data
         calls.close(task, done["outcome"], done["note"], now, done["call_again_at"])
         return f"Written down: {CallTask.Outcome(done['outcome']).label}."
+
+
+def lately(customer: Customer) -> list[tuple[Cell, str, str]]:
+    """Give when a customer last did something that has a value, what, and its value."""
+    worth: list[Event] = list(customer.events.filter(value__isnull=False).order_by("-occurred_at", "-pk")[:LATELY])
+    return [(moment(event.occurred_at), event.name, number(event.value, 2)) for event in worth]

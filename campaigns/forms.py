@@ -12,7 +12,7 @@ from unfold.widgets import (
 
 from campaigns import launch, steps, triggers
 from campaigns.models import Campaign, Offer
-from customers.models import Attribute
+from customers.models import Attribute, EventName
 from scoring.models import Target
 from segments.fields import catalogue
 from segments.models import Segment
@@ -22,8 +22,27 @@ DIRECTIONS = (("above", "rises above"), ("below", "falls below"))
 EDGES = (("entered", "enters it"), ("left", "leaves it"))
 ACTIONS = (("email", "Send an e-mail"), ("offer", "Send an offer with a code"), ("call", "Make a call task"))
 STEP_FIELDS = {"email": ("subject", "body"), "offer": ("offer", "subject", "body"), "call": ("title", "talking_points")}
-MAIL_HELP = "Liquid. Such as: Hello {{ customer.first_name | default: 'there' }}"
+MAIL_HELP = "May name the customer: Hello {{ customer.first_name | default: 'there' }}"
+BODY_HELP = (
+    "Paragraphs, or MJML. A line [Words](https://…) becomes a button. "
+    "The unsubscribe link and the postal address are added."
+)
 OFFER_HELP = "The text must show {{ offer.code }}."
+LABELS = {
+    "topic": "Topic of consent",
+    "control_share": "Left alone as control",
+    "cooldown_days": "Days of rest",
+    "fires_on_import": "Imports may trigger it",
+    "goal_days": "Within days",
+}
+HELP = {
+    "audience": "Only members of this segment get it; empty for everybody.",
+    "topic": "Only customers who agreed to this topic get it.",
+    "control_share": "A share of 1: 0.1 is one in ten. Nothing is sent to them, so that the effect can be measured.",
+    "cooldown_days": "A customer is not considered again within so many days.",
+    "priority": "Where several campaigns want the same customer, the lower number goes first.",
+    "goal_days": "After the decision.",
+}
 
 
 def _choice(label: str, choices: Any = (), text: str = "") -> forms.ChoiceField:
@@ -58,9 +77,12 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     action = forms.ChoiceField(label="Then", choices=ACTIONS, widget=UnfoldAdminSelectWidget)
     offer = _choice("Offer", text=OFFER_HELP)
     subject = _text("Subject", MAIL_HELP)
-    body = _text("Text", "Liquid again. The unsubscribe link and the postal address are added.", is_long=True)
+    body = _text("Text", BODY_HELP, is_long=True)
     title = _text("Title of the task")
-    talking_points = _text("Talking points", is_long=True)
+    talking_points = _text("Talking points", "May name the customer, as above.", is_long=True)
+    goal_event = forms.ChoiceField(
+        label="The customer is hoped to do", widget=UnfoldAdminSelectWidget, help_text="An event that was seen before."
+    )
 
     class Meta:
         model = Campaign
@@ -76,6 +98,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             "goal_event",
             "goal_days",
         )
+        labels = LABELS
+        help_texts = HELP
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer what exists, and show the stored trigger and step."""
@@ -84,6 +108,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         self._offer("score", Target.objects.order_by("label").values_list("key", "label"))
         self._offer("segment", Segment.objects.order_by("name").values_list("key", "name"))
         self._offer("offer", Offer.objects.order_by("name").values_list("key", "name"))
+        seen = set(EventName.objects.values_list("name", flat=True)) | {self.instance.goal_event}
+        self._offer("goal_event", [(name, name) for name in sorted(seen)])
         trigger, steps_ = self.instance.trigger or {}, self.instance.steps or []
         step = steps_[0] if steps_ else {}
         self.initial.setdefault("trigger_kind", trigger.get("kind", "score"))

@@ -25,6 +25,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en-gb"
+FORMAT_MODULE_PATH = ["config.formats"]
 BUCKETS = env.int("BUCKETS", default=16)
 LAKE_URL = env("LAKE_URL", default=str(VAR_DIR / "lake"))
 REDIS_URL = env("REDIS_URL", default="")
@@ -193,6 +194,7 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "DASHBOARD_CALLBACK": "config.site.home",
+    "ENVIRONMENT": "config.site.environment",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"/{STATIC_URL}cusp.svg"}],
     "STYLES": [f"/{STATIC_URL}cusp.css"],
     "SCRIPTS": [f"/{STATIC_URL}cusp.js"],

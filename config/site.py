@@ -9,16 +9,18 @@ from django.db.models import Count, Exists, Model, OuterRef, Q
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from campaigns import programme, schedule
 from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme, Schedule
-from customers.admin import Cell, Panel, link, moment, number, tag
 from customers.models import Channel, Consent, Customer, Event, Suppression
+from customers.panels import Cell, Panel, link, moment, number, plain, tag, when, zone
 from scoring.api import figures_of
 from scoring.models import ModelVersion, Target
 from segments.models import Segment
 
 SHOWN = 8
+UNPLANNED = "not scheduled: manage.py run starts it"
 STATE_TAGS = {"live": "good", "sent": "good", "done": "good", "failed": "bad", "uncertain": "bad", "paused": "wait"}
 
 
@@ -141,7 +143,7 @@ def cards(may: Callable[[str], bool]) -> list[Card]:
         found.append(Card("Customers", number(Customer.objects.count()), note, _list("customers_customer")))
     if may("customers.view_event"):
         latest = Event.objects.order_by("-pk").values_list("occurred_at", flat=True).first()
-        note = f"last stored one happened {moment(latest)}" if latest else "nothing has happened yet"
+        note = f"the last stored one happened on {when(latest)}" if latest else "nothing has happened yet"
         found.append(Card("Events", number(Event.objects.count()), note, _list("customers_event")))
     if may("campaigns.view_decision"):
         found.append(
@@ -175,14 +177,14 @@ def cycles(now: datetime) -> Panel:
             ("As of", moment(last.as_of)),
             ("Took", took(last, now)),
             *(
-                (name.replace("_", " ").capitalize(), _count(last.summary[name]))
+                (name.replace("_", " ").capitalize(), plain(last.summary[name]))
                 for name in ("customers", "events", "scored", "entered", "left", "decisions", "deliveries")
                 if name in last.summary
             ),
         ]
         if last.error:
             facts.append(("Error", last.error))
-    due = (moment(planned.next_at) if planned.next_at > now else "due now") if planned else "not scheduled"
+    due = (moment(planned.next_at) if planned.next_at > now else "due now") if planned else UNPLANNED
     facts.append(("Next", due))
     return Panel("The cycle", facts=facts)
 
@@ -192,12 +194,6 @@ def took(cycle: Cycle, now: datetime) -> str:
     seconds = ((cycle.finished_at or now) - cycle.started_at).total_seconds()
     text = f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
     return text if cycle.finished_at else f"running for {text}"
-
-
-def _count(value: object) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{number(n)} {name.replace('_', ' ')}" for name, n in value.items() if n) or "0"
-    return number(value) if isinstance(value, int | float) else str(value)
 
 
 def campaigns() -> Panel:
@@ -223,10 +219,17 @@ def models() -> Panel:
     rows = []
     for version in live:
         auc = figures.get(version.pk, {}).get("auc", {})
-        interval = f"{number(auc.get('low'), 3)} to {number(auc.get('high'), 3)}" if auc else "–"
-        rows.append((link(version.target), number(auc.get("value"), 3), interval, moment(version.as_of)))
-    head = ("Target", "AUC", "95 % interval", "Trained as of")
-    return Panel("Live models", head=head, rows=rows, empty="No model is live.")
+        text = '{} <span class="cusp-interval">({} to {})</span>'
+        told = format_html(text, *(number(auc.get(name), 3) for name in ("value", "low", "high"))) if auc else "–"
+        rows.append((link(version.target), told, moment(version.as_of)))
+    head = ("Target", "AUC", "Trained as of")
+    return Panel(
+        "Live models",
+        "AUC is 0.5 for a coin and 1 at best; in brackets, its 95 % interval.",
+        head=head,
+        rows=rows,
+        empty="No model is live.",
+    )
 
 
 def segments() -> Panel:
@@ -322,3 +325,8 @@ def _item(request: HttpRequest, title: str, icon: str, page: str) -> dict[str, A
         return None
     is_list = page.count("_") == 1
     return {"title": title, "icon": icon, "link": _list(page) if is_list else reverse(f"admin:{page}")}
+
+
+def environment(request: HttpRequest) -> list[str]:
+    """Give the label at the top of every page: the zone of all times, in django-unfold's form of words and colour."""
+    return [f"Times in {zone()}", "info"]

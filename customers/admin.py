@@ -1,31 +1,26 @@
-"""The admin of customers, and what all admin pages share: BaseAdmin, read-only pages, and panels below a form."""
+"""The admin of customers, and what all admin pages share: BaseAdmin and read-only pages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import consent, keys
+from customers import consent, customer_page, keys
 from customers.models import (
     ApiKey,
     Attribute,
-    AttributeChange,
-    Channel,
-    ConsentChange,
     Customer,
     Event,
     EventName,
@@ -35,43 +30,10 @@ from customers.models import (
     Source,
     Suppression,
 )
+from customers.panels import Cell, Panel, column, facts_of, link, number, tag
 
-LAST = 20
-Cell = str | SafeString
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A block of a page below its form: facts, a table, a drawing, or a sentence that says there is nothing."""
-
-    title: str
-    note: str = ""
-    facts: Sequence[tuple[str, Cell]] = ()
-    head: Sequence[str] = ()
-    rows: Sequence[Sequence[Cell]] = ()
-    drawing: SafeString | None = None
-    empty: str = ""
-
-
-def number(value: float | None, digits: int = 0) -> str:
-    """Give a number as people write it, or a dash."""
-    return "–" if value is None else f"{value:,.{digits}f}"
-
-
-def moment(at: datetime | None) -> str:
-    """Give a time in the installation's zone, or a dash."""
-    return date_format(timezone.localtime(at), "j M Y, H:i") if at else "–"
-
-
-def link(item: Model, text: str | None = None) -> SafeString:
-    """Give a link to the admin page of a row."""
-    url = reverse(f"admin:{item._meta.app_label}_{item._meta.model_name}_change", args=[item.pk])
-    return format_html('<a class="cusp-link" href="{}">{}</a>', url, text or str(item))
-
-
-def tag(text: str, kind: str = "") -> SafeString:
-    """Give a word in a coloured box: kind is good, bad, wait or nothing."""
-    return format_html('<span class="cusp-tag cusp-tag-{}">{}</span>', kind or "plain", text)
+STATE_TAGS = {"running": "wait", "done": "good", "failed": "bad"}
+FIRST = 100
 
 
 @dataclass(frozen=True)
@@ -85,15 +47,23 @@ class Button:
 
 
 class BaseAdmin(ModelAdmin):  # type: ignore[misc]
-    """Sober defaults of all our pages; `panels` puts blocks below a form, `buttons` what may be done above it."""
+    """Sober defaults of all our pages; `lead` and `panels` stand above and below a form, `buttons` above both.
+
+    `next_step` is what an empty list says.
+    """
 
     list_per_page = 50
     list_filter_submit = False
     show_full_result_count = False
     warn_unsaved_form = True
-    actions: ClassVar[Sequence[str] | None] = ()
-    change_form_outer_before_template = "admin/buttons.html"
-    change_form_outer_after_template = "admin/panels.html"
+    actions = None  # rows are deleted one by one, each with what it takes along
+    change_form_outer_before_template = "admin/above.html"
+    change_form_outer_after_template = "admin/below.html"
+    next_step = ""
+
+    def lead(self, request: HttpRequest, item: Any) -> list[Panel]:
+        """Give the blocks above the form of a row: what is read before anything is changed."""
+        return []
 
     def panels(self, request: HttpRequest, item: Any) -> list[Panel]:
         """Give the blocks below the form of a row."""
@@ -136,7 +106,11 @@ class BaseAdmin(ModelAdmin):  # type: ignore[misc]
         item = self.get_object(request, object_id)
         extra: dict[str, Any] = {}
         if item is not None and self.has_view_permission(request, item):
-            extra = {"panels": self.panels(request, item), "buttons": self.buttons(request, item)}
+            extra = {
+                "lead": self.lead(request, item),
+                "panels": self.panels(request, item),
+                "buttons": self.buttons(request, item),
+            }
         answer: HttpResponse = super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
         return answer
 
@@ -182,15 +156,12 @@ class AddressSearchMixin:
         return queryset.filter(**{f"{path}__in": by_email.union(by_id, all=False)}), False
 
 
-CustomerPanel = Callable[[Customer], Panel]
-CUSTOMER_PANELS: list[CustomerPanel] = []  # scoring, segments and campaigns add theirs
-
-
 @admin.register(Customer)
 class CustomerAdmin(AddressSearchMixin, LargeAdmin):
     """One customer: who, what was told and done, what we may do, what we think and did."""
 
-    list_display = ("external_id", "email", "first_name", "last_name", "country", "city", "known_since")
+    list_display = ("external_id", "email", "phone", "first_name", "last_name", "country", "city", "known_since")
+    next_step = "Import a file: manage.py import_customers customers.csv --id customer_id --email email"
     search_fields = ("email", "external_id")
     search_help_text = "A whole e-mail address or external id"
     fieldsets = (
@@ -199,56 +170,17 @@ class CustomerAdmin(AddressSearchMixin, LargeAdmin):
     )
 
     def panels(self, request: HttpRequest, item: Customer) -> list[Panel]:
-        """Give consents, what upper apps know, attributes and the last events."""
-        return [consents(item), *(panel(item) for panel in CUSTOMER_PANELS), attributes(item), events(item)]
+        """Give what happened, what upper apps know, consents and attributes."""
+        return customer_page.panels(item)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Give the form without the words for those who write the program."""
+        return super().get_form(request, obj, change, help_texts={"phone": "", "known_since": ""}, **kwargs)
 
 
-def consents(customer: Customer) -> Panel:
-    """Give what we may send and call, with its history."""
-    changes = ConsentChange.objects.filter(customer=customer).order_by("-at", "-pk")[:LAST]
-    addresses = [(Channel.EMAIL, customer.email), (Channel.PHONE, customer.phone)]
-    blocked = [channel.label for channel, address in addresses if address and consent.is_suppressed(channel, address)]
-    in_force = [
-        (f"{c.get_channel_display()}, {c.topic}", tag("granted", "good") if c.is_granted else tag("withdrawn", "bad"))
-        for c in customer.consents.order_by("channel", "topic")
-    ]
-    rows = [
-        (moment(c.at), c.get_channel_display(), c.topic, "granted" if c.is_granted else "withdrawn", c.source)
-        for c in changes
-    ]
-    return Panel(
-        "Consent",
-        note=f"Suppressed: {', '.join(blocked)}. Nothing is sent there." if blocked else "",
-        facts=in_force,
-        head=("When", "Channel", "Topic", "What", "Source"),
-        rows=rows,
-        empty="No consent is recorded: this customer may not be contacted.",
-    )
-
-
-def attributes(customer: Customer) -> Panel:
-    """Give the latest value of every attribute, and since when it is known."""
-    known = dict(
-        AttributeChange.objects.filter(customer=customer).order_by("known_at", "pk").values_list("name", "known_at")
-    )
-    rows = [(name, _plain(value), moment(known.get(name))) for name, value in sorted(customer.attributes.items())]
-    return Panel("Attributes", head=("Name", "Value", "Known since"), rows=rows, empty="Nothing more was told.")
-
-
-def events(customer: Customer) -> Panel:
-    """Give the last events."""
-    rows = [
-        (link(e, moment(e.occurred_at)), e.name, number(e.value, 2), e.order_id or "–", e.source.name)
-        for e in customer.events.select_related("source").order_by("-occurred_at", "-pk")[:LAST]
-    ]
-    head = ("When", "Event", "Value", "Order", "Source")
-    return Panel("Last events", note=f"The {LAST} latest.", head=head, rows=rows, empty="Nothing has happened yet.")
-
-
-def _plain(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+def two(value: float | None) -> str:
+    """Give an amount with two digits."""
+    return number(value, 2)
 
 
 @admin.register(Event)
@@ -256,7 +188,8 @@ class EventAdmin(AddressSearchMixin, LargeAdmin):
     """Everything that happened, newest stored first."""
 
     customer_path = "customer"
-    list_display = ("name", "customer", "occurred_at", "value", "order_id", "source")
+    next_step = "Import a file: manage.py import_events orders.csv --name 'Order Completed' --customer id --time day"
+    list_display = ("name", "customer", "occurred_at", column("value", "Value", two), "order_id", "source")
     list_select_related = ("customer", "source")
     list_filter = ("source",)
     search_fields = ("customer__external_id",)
@@ -267,48 +200,66 @@ class EventAdmin(AddressSearchMixin, LargeAdmin):
         ("value", "currency"),
         ("order_id", "message_id"),
         ("source", "of_import"),
-        "properties",
     )
 
     def panels(self, request: HttpRequest, item: Event) -> list[Panel]:
-        """Give the lines of an order."""
+        """Give the properties, and the lines of an order."""
+        told = Panel("Properties", facts=facts_of(item.properties), empty="None were told.")
         rows = [
             (
-                line.product.name or line.product.external_id,
+                link(line.product, line.product.name or line.product.external_id),
                 number(line.quantity, 2),
                 number(line.price, 2),
                 number(line.discount, 2),
             )
             for line in item.lines.select_related("product")
         ]
-        return [Panel("Order lines", head=("Product", "Quantity", "Price", "Discount"), rows=rows)] if rows else []
+        head = ("Product", "Quantity", "Price of one", "Discount on the line")
+        return [told, Panel("Order lines", head=head, rows=rows)] if rows else [told]
 
 
 @admin.register(Import)
 class ImportAdmin(ReadOnlyAdmin):
     """Files that were read, with the lines that were refused."""
 
-    list_display = ("file_name", "kind", "state", "read", "stored", "repeated", "quarantined", "started_at")
+    list_display = (
+        "file_name",
+        "kind",
+        "state_shown",
+        column("read", "Lines read", number),
+        column("stored", "Stored", number),
+        column("repeated", "Repeated", number),
+        column("quarantined", "Refused", number),
+        "started_at",
+    )
+    next_step = "Import a file: manage.py import_customers customers.csv --id customer_id --email email"
     list_filter = ("kind", "state")
     search_fields = ("file_name",)
     ordering = ("-started_at",)
-    fields = (
-        ("file_name", "kind"),
-        ("state", "source"),
-        ("read", "stored"),
-        ("repeated", "quarantined"),
-        ("started_at", "finished_at"),
-        "error",
-        "mapping",
-        "sha256",
-    )
+    fields = (("file_name", "kind"), ("source", "state"), ("started_at", "finished_at"))
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, item: Import) -> Cell:
+        """Give the state in its colour."""
+        return tag(item.get_state_display(), STATE_TAGS[item.state])
 
     def panels(self, request: HttpRequest, item: Import) -> list[Panel]:
-        """Give the first refused lines."""
-        rows = [(number(q.line), q.column, q.reason) for q in item.refused.order_by("line", "pk")[:100]]
-        note = f"The first {len(rows)} of {item.quarantined:,}." if rows else ""
+        """Give what became of the lines, the first refused ones, and how the columns were read."""
+        counts = [
+            ("Lines read", number(item.read)),
+            ("Stored", number(item.stored)),
+            ("Repeated", number(item.repeated)),
+            ("Refused", number(item.quarantined)),
+        ]
+        rows = [(number(q.line), q.column, q.reason, link(q, "Record")) for q in item.refused.order_by("line")[:FIRST]]
+        note = (
+            f"The first {len(rows)} of {item.quarantined:,}. Mend them in the file and import it again." if rows else ""
+        )
+        head = ("Line", "Column", "Reason", "As read")
         return [
-            Panel("Refused lines", note, head=("Line", "Column", "Reason"), rows=rows, empty="Every line was accepted.")
+            Panel("What became of it", facts=counts, warning=item.error),
+            Panel("Refused lines", note, head=head, rows=rows, empty="Every line was accepted."),
+            Panel("How it was read", facts=[*facts_of(item.mapping), ("SHA-256 of the file", item.sha256)]),
         ]
 
 
@@ -320,7 +271,12 @@ class QuarantineAdmin(LargeAdmin):
     list_select_related = ("source", "of_import")
     list_filter = ("source",)
     search_fields = ("reason",)
-    fields = (("received_at", "source"), ("of_import", "line"), ("column", "reason"), "record")
+    fields = (("received_at", "source"), ("of_import", "line"), ("column", "reason"))
+    next_step = "Every record so far was accepted."
+
+    def panels(self, request: HttpRequest, item: Quarantine) -> list[Panel]:
+        """Give the record as it was read."""
+        return [Panel("The record as it was read", facts=facts_of(item.record), empty="It was not kept.")]
 
 
 @admin.register(Source)
@@ -337,6 +293,8 @@ class ProductAdmin(LargeAdmin):
 
     list_display = ("external_id", "name", "category", "brand")
     search_fields = ("external_id", "name")
+    fields = (("external_id", "name"), ("category", "brand"))
+    next_step = "Products come with the lines of orders: manage.py import_events … --product COL --quantity COL"
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -358,7 +316,10 @@ class SuppressionAdmin(BaseAdmin):
     """Addresses that must not be contacted."""
 
     form = SuppressionForm
-    list_display = ("hint", "channel", "reason", "at")
+    list_display = (column("hint", "Address", str), "channel", "reason", "at")
+    next_step = (
+        "Who unsubscribes from everything, bounces or asks not to be called stands here. You may add an address."
+    )
     list_filter = ("channel", "reason")
     search_fields = ("hint",)
     ordering = ("-at",)
@@ -383,6 +344,7 @@ class EventNameAdmin(BaseAdmin):
 
     list_display = ("name", "is_counted")
     list_editable = ("is_counted",)
+    next_step = "Names stand here once events were imported."
     search_fields = ("name",)
 
     def get_readonly_fields(self, request: HttpRequest, obj: EventName | None = None) -> Sequence[str]:
@@ -395,6 +357,7 @@ class AttributeAdmin(BaseAdmin):
     """Facts that customers may have."""
 
     list_display = ("name", "label", "type", "is_timeless")
+    next_step = "Columns of an imported file that have no other meaning stand here."
     list_filter = ("type",)
     search_fields = ("name", "label")
 
@@ -427,7 +390,15 @@ class ApiKeyAdmin(BaseAdmin):
     """Keys of integrations: made, shown once, revoked."""
 
     form = ApiKeyForm
-    list_display = ("name", "prefix", "scope_list", "is_in_force", "last_used_at", "expires_at")
+    list_display = (
+        "name",
+        column("prefix", "Begins with", str),
+        "scope_list",
+        "is_in_force",
+        "last_used_at",
+        "expires_at",
+    )
+    next_step = "An integration needs a key to read or write over REST. Its secret is shown once, when it is made."
     search_fields = ("name", "prefix")
     ordering = ("-created_at",)
     fieldsets = (
@@ -448,7 +419,7 @@ class ApiKeyAdmin(BaseAdmin):
     @admin.display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         """Give the scopes in one line."""
-        return ", ".join(key.scopes)
+        return ", ".join(str(keys.Scope(one).label) if one in keys.Scope.values else one for one in key.scopes)
 
     @admin.display(description="In force", boolean=True)
     def is_in_force(self, key: ApiKey) -> bool:

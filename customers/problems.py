@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import IO, Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.http import Http404, HttpRequest, JsonResponse
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import serializers, status
@@ -101,6 +101,8 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
     """Give every refusal as a problem document; a fault of our own is left to Django, which logs it."""
     if isinstance(error, Http404):
         error = NotFound(str(error) or None)
+    elif isinstance(error, RequestDataTooBig):
+        error = Problem(413, "too_large", f"The body is larger than {MAX_BYTES:,} bytes.")
     elif isinstance(error, RecursionError):
         error = ParseError("The body is nested too deep.", "too_deep")
     response = rest_handler(error, dict(context))

@@ -1,20 +1,23 @@
 """The admin of targets, model versions and their figures; a customer's scores."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db.models import Count, F, IntegerField
+from django.db.models.functions import Cast, Floor
 from django.http import HttpRequest
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 
-from customers.admin import CUSTOMER_PANELS, BaseAdmin, Cell, Panel, ReadOnlyAdmin, link, moment, number, tag
+from customers import charts
+from customers.admin import BaseAdmin, ReadOnlyAdmin
+from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
+from customers.panels import Cell, Panel, column, link, moment, number, share, tag, when
 from scoring import targets
 from scoring.api import scores_of
-from scoring.models import Evaluation, ModelVersion, Target
+from scoring.models import Evaluation, ModelVersion, Score, ScoreRun, Target
 
 STATE_TAGS = {"live": "good", "candidate": "wait", "retired": ""}
 FIGURES = {
@@ -27,8 +30,16 @@ FIGURES = {
     "f1": ("F1", "both in one"),
     "lift": ("Lift of the top 10 %", "so many times the base rate"),
 }
-SIDE = 240
-EDGE = 34
+LEARNERS = {
+    "average": "Average of both",
+    "logistic": "Logistic regression",
+    "boosting": "Gradient boosting",
+    "base rate": "Base rate",
+    "one field": "One field alone",
+    "recency": "Recency alone",
+}
+COLUMNS = 20
+BAND_TAGS = ("", "wait", "main")
 
 
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -37,7 +48,12 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = Target
         fields = ("key", "label", "kind", "event", "horizon_days", "attribute", "equals", "is_active")
-        help_texts = {"key": "Its name in rules, after “scores.”"}
+        labels = {"horizon_days": "Within days", "is_active": "Scored in every cycle", "equals": "Has the value"}
+        help_texts = {
+            "key": "Its name in rules, after “scores.”",
+            "event": "An event's name, such as Order Completed.",
+            "attribute": "An attribute's name, such as plan.",
+        }
 
     def clean(self) -> dict[str, Any]:
         """Refuse a target that cannot be trained, at the fields that make it so."""
@@ -60,7 +76,8 @@ class TargetAdmin(BaseAdmin):
     """What models predict, with the figures of the live one."""
 
     form = TargetForm
-    list_display = ("label", "key", "kind", "horizon_days", "is_active")
+    list_display = ("label", "sentence_shown", "key", "is_active")
+    next_step = "A target says what a model foresees: add one, then run manage.py train with its key."
     list_filter = ("kind", "is_active")
     search_fields = ("key", "label")
     fieldsets = (
@@ -68,6 +85,15 @@ class TargetAdmin(BaseAdmin):
         ("An event, or none, within a time", {"fields": (("event", "horizon_days"),)}),
         ("An attribute has a value", {"fields": (("attribute", "equals"),)}),
     )
+
+    @admin.display(description="What it foresees", ordering="kind")
+    def sentence_shown(self, target: Target) -> str:
+        """Give what is foreseen in words."""
+        return meaning(target)
+
+    def lead(self, request: HttpRequest, item: Target) -> list[Panel]:
+        """Give what is foreseen in words, and how the scores lie."""
+        return [distribution(item)]
 
     def save_model(self, request: HttpRequest, obj: Target, form: forms.Form, change: bool) -> None:
         """Store it, noting when it was made."""
@@ -82,7 +108,7 @@ class TargetAdmin(BaseAdmin):
             (
                 link(v, f"v{v.number}"),
                 tag(v.get_state_display(), STATE_TAGS[v.state]),
-                v.learner,
+                learner(v.learner),
                 moment(v.as_of),
                 v.reason,
             )
@@ -97,31 +123,94 @@ class TargetAdmin(BaseAdmin):
 class ModelVersionAdmin(ReadOnlyAdmin):
     """Fitted pipelines with their evaluation."""
 
-    list_display = ("__str__", "state", "learner", "validated", "customers", "positives", "as_of", "reason")
+    list_display = (
+        "__str__",
+        "state_shown",
+        column("learner", "Learner", lambda name: learner(name)),
+        column("customers", "Customers", number),
+        column("positives", "Positives", number),
+        "as_of",
+        "reason",
+    )
+    next_step = "Nothing was trained yet. Make a target, then run manage.py train with its key."
     list_select_related = ("target",)
     list_filter = ("state", "target")
     search_fields = ("target__key", "learner")
     ordering = ("-created_at",)
-    fields = (
-        ("target", "number"),
-        ("state", "learner"),
-        "reason",
-        ("validated", "as_of"),
-        ("customers", "positives"),
-        ("threshold", "seed"),
-        ("artefact", "created_at"),
-    )
+    fields = (("target", "number"), "reason", ("state", "validated"), ("as_of", "created_at"))
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, version: ModelVersion) -> Cell:
+        """Give the state in its colour."""
+        return tag(version.get_state_display(), STATE_TAGS[version.state])
 
     def panels(self, request: HttpRequest, item: ModelVersion) -> list[Panel]:
         """Give figures, charts and the features it reads."""
-        bands = [(str(band.get("name")), f"from {number(band.get('from'), 3)}") for band in item.bands]
-        features = Panel(
-            "What it reads",
-            f"{len(item.features)} features: {', '.join(item.features)}.",
-            facts=bands,
-            empty="No bands.",
+        facts: list[tuple[str, Cell]] = [
+            ("Learner", learner(item.learner)),
+            ("Trained on", f"{number(item.customers)} customers"),
+            ("Of whom positive", f"{number(item.positives)} rows"),
+            ("Counts as yes from", number(item.threshold, 3)),
+            *((f"Band {band.get('name')}", f"from {number(band.get('from'), 2)}") for band in item.bands),
+            ("File", item.artefact or "–"),
+            ("Seed", str(item.seed)),
+        ]
+        read = f"It reads {len(item.features)} features: {', '.join(item.features)}."
+        return [*version_panels(item), Panel("How it was made", read, facts=facts)]
+
+
+def learner(name: str) -> str:
+    """Give a learner's name as people say it."""
+    return LEARNERS.get(name, name)
+
+
+def meaning(target: Target) -> str:
+    """Give what a target foresees in words."""
+    if target.kind == Target.Kind.ATTRIBUTE:
+        return f"{target.attribute} is {target.equals}"
+    verb = "happens" if target.kind == Target.Kind.EVENT else "does not happen"
+    return f"{target.event} {verb} within {number(target.horizon_days)} days"
+
+
+def distribution(target: Target) -> Panel:
+    """Give how many customers have which score in the published run, by columns and by bands."""
+    scores = Score.objects.filter(run__state=ScoreRun.State.PUBLISHED, target=target).order_by()
+    place = Cast(Floor(F("value") * COLUMNS), IntegerField())
+    counts: dict[int, int] = {}
+    for at, n in scores.annotate(place=place).values_list("place").annotate(n=Count("customer_id")):
+        counts[min(at, COLUMNS - 1)] = counts.get(min(at, COLUMNS - 1), 0) + n
+    bands = dict(scores.values_list("band").annotate(n=Count("customer_id")))
+    title, said = "What it foresees", f"{meaning(target)}."
+    if not counts:
+        return Panel(title, said, facts=[("Scored", "nobody yet: the next cycle scores with the live version")])
+    live = target.versions.filter(state=ModelVersion.State.LIVE).first()
+    whole = sum(counts.values())
+    edges = live.bands if live else []
+    rows = [
+        (
+            tag(str(band["name"]), band_kind(live, band["name"])),
+            f"from {number(band['from'], 2)}",
+            number(n),
+            share(n / whole),
         )
-        return [*version_panels(item), features]
+        for band in reversed(edges)
+        for n in [bands.get(band["name"], 0)]
+    ]
+    parts = [charts.Part(f"{at / COLUMNS:.2f}", counts.get(at, 0)) for at in range(COLUMNS)]
+    run = ScoreRun.objects.get(state=ScoreRun.State.PUBLISHED)
+    return Panel(
+        title,
+        f"{said} {number(whole)} customers have a score as of {when(run.as_of)}.",
+        head=("Band", "Score", "Customers", "Share"),
+        rows=rows,
+        drawing=charts.columns(parts, "customers by score, from 0 to 1"),
+    )
+
+
+def band_kind(version: ModelVersion | None, name: object) -> str:
+    """Give the colour of a band: the higher, the stronger."""
+    names = [band.get("name") for band in version.bands] if version else []
+    return BAND_TAGS[min(names.index(name), len(BAND_TAGS) - 1)] if name in names else ""
 
 
 def version_panels(version: ModelVersion) -> list[Panel]:
@@ -133,21 +222,35 @@ def version_panels(version: ModelVersion) -> list[Panel]:
     others = [e for e in pooled if e is not own]
     how = version.get_validated_display()
     tested = f"{number(own.customers)} customers, {number(own.positives)} positives"
-    note = f"v{version.number}, {version.learner}. {how}: {tested}. In brackets, the 95 % interval."
-    head = ("Figure", version.learner, *(e.learner for e in others), "Meaning")
+    name = learner(version.learner).lower()
+    note = f"Version {version.number}, {name}. {how}: {tested}. In brackets, the 95 % interval."
+    head = ("Figure", learner(version.learner), *(learner(e.learner) for e in others))
     rows = [
-        (label, figure(own, name), *(figure(e, name) for e in others), meaning)
-        for name, (label, meaning) in FIGURES.items()
+        (_explained(label, why), figure(own, name), *(_plainly(e, name) for e in others))
+        for name, (label, why) in FIGURES.items()
         if name in own.figures
     ]
     origins = [
         (moment(e.origin), number(e.customers), number(e.positives), figure(e, "auc"))
         for e in version.evaluations.filter(learner=version.learner, origin__isnull=False).order_by("origin")
     ]
-    panels = [Panel("Figures", note, head=head, rows=rows), *charts(own)]
+    panels = [Panel("Figures", note, head=head, rows=rows), *drawings(own)]
     if origins:
         panels.append(Panel("By test time", head=("As of", "Customers", "Positives", "AUC"), rows=origins))
     return panels
+
+
+def _explained(label: str, why: str) -> Cell:
+    return format_html('{}<br><span class="cusp-quiet cusp-small">{}</span>', label, why)
+
+
+def _plainly(evaluation: Evaluation, name: str) -> Cell:
+    """Give a figure alone; a pointer shows its interval."""
+    found = evaluation.figures.get(name)
+    if not isinstance(found, dict):
+        return "–"
+    text = '<span title="{} to {}">{}</span>'
+    return format_html(text, number(found.get("low"), 3), number(found.get("high"), 3), number(found.get("value"), 3))
 
 
 def figure(evaluation: Evaluation, name: str) -> Cell:
@@ -160,7 +263,7 @@ def figure(evaluation: Evaluation, name: str) -> Cell:
     return format_html(text, number(found.get("value"), 3), interval)
 
 
-def charts(evaluation: Evaluation) -> list[Panel]:
+def drawings(evaluation: Evaluation) -> list[Panel]:
     """Give reliability and gains, each as a drawing and as a table."""
     panels = []
     bins = evaluation.curves.get("reliability", [])
@@ -168,65 +271,53 @@ def charts(evaluation: Evaluation) -> list[Panel]:
         points = [(b["predicted"], b["observed"]) for b in bins]
         rows = [(number(b["predicted"], 3), number(b["observed"], 3), number(b["customers"])) for b in bins]
         note = "Of those given a chance, so many did. On the dashed line, chances mean what they say."
-        drawing = chart(points, "predicted chance", "share that did")
+        drawing = charts.curve(points, "predicted chance", "share that did")
         panels.append(
-            Panel("Reliability", note, head=("Predicted", "Observed", "Customers"), rows=rows, drawing=drawing)
+            Panel(
+                "Reliability",
+                note,
+                head=("Predicted", "Observed", "Customers"),
+                rows=rows,
+                drawing=drawing,
+                is_half=True,
+            )
         )
     gains = evaluation.curves.get("gains", [])
     if gains:
         points = [(g["share"], g["captured"]) for g in gains]
-        reached = [(f"{g['share']:.0%}", f"{g['captured']:.1%}") for g in gains if round(g["share"] * 100) % 10 == 0]
+        reached = [(share(g["share"], 0), share(g["captured"])) for g in gains if round(g["share"] * 100) % 10 == 0]
         note = "Taking the highest scores first, so many of those who did are reached. The dashed line is chance."
-        drawing = chart(points, "share of customers taken", "share of positives reached")
+        drawing = charts.curve(points, "share of customers taken", "share of positives reached")
         panels.append(
-            Panel("Gains", note, head=("Customers taken", "Positives reached"), rows=reached, drawing=drawing)
+            Panel(
+                "Gains",
+                note,
+                head=("Customers taken", "Positives reached"),
+                rows=reached,
+                drawing=drawing,
+                is_half=True,
+            )
         )
     return panels
 
 
-def chart(points: Sequence[tuple[float, float]], across: str, up: str) -> SafeString:
-    """Give a line over the unit square as inline SVG, with a dashed diagonal and dots that tell their numbers."""
-    places = [(EDGE + x * SIDE, 8 + (1 - y) * SIDE, x, y) for x, y in points]
-    line = " ".join(f"{px:.1f},{py:.1f}" for px, py, _, _ in places)
-    dot = '<circle cx="{}" cy="{}" r="3.5"><title>{}: {}, {}: {}</title></circle>'
-    dots = format_html_join(
-        "", dot, ((f"{px:.1f}", f"{py:.1f}", across, f"{x:.3f}", up, f"{y:.3f}") for px, py, x, y in places)
-    )
-    ticks = format_html_join(
-        "",
-        '<text x="{}" y="{}" text-anchor="middle">{}</text><text x="{}" y="{}" text-anchor="end">{}</text>',
-        (
-            (f"{EDGE + t * SIDE:.0f}", SIDE + 24, f"{t:g}", EDGE - 6, f"{8 + (1 - t) * SIDE + 4:.0f}", f"{t:g}")
-            for t in (0, 0.5, 1)
-        ),
-    )
-    svg = (
-        '<figure class="cusp-chart">'
-        '<svg viewBox="0 0 {w} {h}" role="img" aria-label="{up} over {across}; the table has the numbers">'
-        '<rect x="{e}" y="8" width="{s}" height="{s}"/><line x1="{e}" y1="{b}" x2="{r}" y2="8"/>'
-        '<polyline points="{line}"/>{dots}{ticks}</svg>'
-        "<figcaption>{up} (up) over {across} (across)</figcaption></figure>"
-    )
-    sizes = {"w": EDGE + SIDE + 14, "h": SIDE + 32, "e": EDGE, "s": SIDE, "b": SIDE + 8, "r": EDGE + SIDE}
-    return format_html(svg, up=up, across=across, line=line, dots=dots, ticks=ticks, **sizes)
-
-
 def customer_scores(customer: Customer) -> Panel:
     """Give a customer's published scores with bands."""
-    labels = dict(Target.objects.values_list("key", "label"))
+    targets = {target.key: target for target in Target.objects.all()}
+    live = {version.target_id: version for version in ModelVersion.objects.filter(state=ModelVersion.State.LIVE)}
     rows = [
         (
-            labels[s["target"]],
+            link(targets[s["target"]]),
             f"{s['value']:.3f}",
-            number(s["percentile"], 1),
+            tag(s["band"], band_kind(live.get(targets[s["target"]].pk), s["band"])) if s["band"] else "–",
+            f"at or above {number(s['percentile'], 1)} % of all" if s["percentile"] is not None else "–",
             number(s["rank"]),
-            tag(s["band"]) if s["band"] else "–",
             moment(s["as_of"]),
         )
         for s in scores_of([customer.pk]).get(customer.pk, [])
     ]
-    head = ("Target", "Score", "Percentile", "Rank", "Band", "As of")
-    return Panel("Scores", head=head, rows=rows, empty="Not scored yet.")
+    head = ("Target", "Score", "Band", "Among all", "Rank", "As of")
+    return Panel("Scores", head=head, rows=rows, empty="Not scored yet. The next cycle scores with the live models.")
 
 
 CUSTOMER_PANELS.append(customer_scores)

@@ -205,6 +205,8 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Read the stored rule, or what was typed, into rows."""
         super().__init__(*args, **kwargs)
+        if "description" in self.fields:
+            self.fields["description"].widget.attrs["rows"] = 2
         self.catalogue = known.catalogue()
         self.stored = json.dumps(self.instance.rule, indent=2, ensure_ascii=False) if self.instance.pk else ""
         plain = rows_of(self.instance.rule, self.catalogue) if self.instance.pk else ("all", [])

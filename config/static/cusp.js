@@ -11,7 +11,7 @@
     function showWhenChosen(form) {
         form.querySelectorAll("[data-when]").forEach(function (cell) {
             const [name, values] = cell.dataset.when.split("=");
-            const control = form.querySelector(`[name="${name}"]`);
+            const control = form.elements[name];
             if (control) cell.hidden = !values.split("|").includes(control.value);
         });
     }
@@ -90,7 +90,38 @@
         if (box.querySelector("[data-part=what]").value || form.querySelector("[name=rule_json]").value) ask();
     }
 
+    // Keys of the call queue: a digit chooses an outcome, n takes the next call, Ctrl+Enter writes it down.
+    function startHotkeys(page) {
+        const call = page.querySelector("[data-hotkeys]");
+        const next = page.querySelector("[data-hotkey=n]");
+        document.addEventListener("keydown", function (event) {
+            if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+                const form = event.target.closest(".cusp-call form") || (call && call.querySelector("form"));
+                if (form) form.requestSubmit();
+                return;
+            }
+            const isWriting = event.target.matches("textarea, select, input:not([type=radio])");
+            if (isWriting || event.ctrlKey || event.metaKey || event.altKey) return;
+            if (event.key === "n" && next) next.click();
+            const choice = call && call.querySelectorAll("[name=outcome]")[Number(event.key) - 1];
+            if (choice) {
+                choice.click();
+                choice.focus();
+            }
+        });
+    }
+
+    // Figures that take longer than a page should: asked for once it stands.
+    function startAsking(place) {
+        fetch(place.dataset.ask)
+            .then((answer) => answer.json())
+            .then((answer) => { place.textContent = answer.text; })
+            .catch(() => { place.textContent = "not available now"; });
+    }
+
     document.addEventListener("DOMContentLoaded", function () {
+        document.querySelectorAll("[data-ask]").forEach(startAsking);
+        document.querySelectorAll(".cusp-calls").forEach(startHotkeys);
         document.querySelectorAll("[data-rows]").forEach(startRows);
         document.querySelectorAll("[data-preview]").forEach(startPreview);
         document.querySelectorAll("form").forEach(function (form) {

@@ -7,7 +7,9 @@ from django.contrib.auth.models import User
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from campaigns.models import CallTask
+from campaigns.models import CallTask, Campaign, Cycle, Decision
+from customers.models import Customer, Import
+from scoring.models import Target
 from segments.models import Segment
 from tests.config import world
 
@@ -89,11 +91,31 @@ def test_an_agent_works_a_call_with_the_keyboard(page: Page, live_server: LiveSe
         world.allow_calls(task.customer)
     page.get_by_role("button", name="Take this call").first.focus()
     page.keyboard.press("Enter")
-    page.get_by_label("Outcome").select_option("reached")
+    expect(page.get_by_role("radio", name="Reached")).to_be_visible()
+    page.keyboard.press("1")
+    expect(page.get_by_role("radio", name="Reached")).to_be_checked()
     page.get_by_label("Note").fill("Was glad.")
-    page.get_by_role("button", name="Write it down").press("Enter")
+    page.keyboard.press("Control+Enter")
     expect(page.get_by_text("Written down: Reached.")).to_be_visible()
     assert CallTask.objects.filter(outcome="reached", note="Was glad.").count() == 1
+
+
+def test_a_campaign_shows_its_mail_as_the_customer_gets_it(page: Page, live_server: LiveServer) -> None:
+    log_in(page, live_server)
+    page.goto(f"{live_server.url}/admin/campaigns/campaign/{Campaign.objects.get(key='win-back').pk}/change/")
+    mail = page.frame_locator("iframe[title='Preview of the mail']")
+    expect(mail.get_by_text("Hello Ada,")).to_be_visible()
+    expect(mail.get_by_text("EXAMPLE-CODE")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_of_a_row_fits_the_screen(page: Page, live_server: LiveServer, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    log_in(page, live_server)
+    for table in (Customer, Import, Segment, Target, Campaign, Decision, CallTask, Cycle):
+        name = f"{table._meta.app_label}/{table._meta.model_name}"
+        page.goto(f"{live_server.url}/admin/{name}/{table._default_manager.order_by('pk')[0].pk}/change/")
+        assert fits(page), name
 
 
 def test_the_pages_of_the_interface_open_without_the_internet(page: Page, live_server: LiveServer) -> None:

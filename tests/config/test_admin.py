@@ -11,9 +11,10 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from campaigns.models import AuditEntry, CallTask, Campaign, Programme
+from campaigns.models import AuditEntry, CallTask, Campaign, Cycle, Programme
 from customers import keys
-from customers.models import ApiKey, Customer, Suppression
+from customers.models import ApiKey, Customer, Event, Import, Suppression
+from scoring.models import Target
 from tests.config import world
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -220,3 +221,76 @@ def test_nobody_closes_the_call_of_somebody_else(boss: Client) -> None:
 def test_only_the_admin_may_evaluate_scripts(boss: Client) -> None:
     assert "'unsafe-eval'" in boss.get(reverse("admin:index"))["Content-Security-Policy"]
     assert "'unsafe-eval'" not in boss.get("/api/docs/")["Content-Security-Policy"]
+
+
+def test_a_campaign_is_read_before_it_is_changed(boss: Client) -> None:
+    world.fill()
+    page = boss.get(url(Campaign, "change", Campaign.objects.get(key="win-back").pk)).content.decode()
+    said = (
+        "When the score “No order within 60 days” rises to 0.7 or more; again only after it falls below 0.6.",
+        "Send the offer “We miss you” to those who agreed to “newsletter” and belong to “Regulars in DE and AT”.",
+        "10\u00a0% of them are left alone as control",
+        "Deliver: 3 (50.0%)",
+        "Treated",
+        "Control",
+        "Held out",
+        "Too few customers to compare",
+    )
+    for text in said:
+        assert text in page, text
+        assert page.index(text) < page.index("What makes a customer due".lower()), text
+
+
+def test_the_mail_of_a_campaign_is_shown_without_scripts(boss: Client) -> None:
+    world.fill()
+    campaign = Campaign.objects.get(key="win-back")
+    campaign.steps[0]["body"] += "<script>alert(1)</script>"
+    campaign.save(update_fields=["steps"])
+    page = boss.get(url(Campaign, "change", campaign.pk)).content.decode()
+    frame = page.split("<iframe")[1].split("</iframe>")[0]
+    assert 'sandbox=""' in frame
+    assert "Hello Ada" in frame
+    assert "<script" not in frame
+
+
+def test_the_page_of_a_target_shows_how_the_scores_lie(boss: Client) -> None:
+    world.fill(10)
+    page = boss.get(url(Target, "change", Target.objects.get().pk)).content.decode()
+    assert "Order Completed does not happen within 60 days. 10 customers have a score" in page
+    assert "0.95: 1<" in page
+    told = page.split('aria-label="What it foresees"')[1].split("</section>")[0]
+    assert re.findall(r"<td>(\d+)</td>", told) == ["3", "7"]
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [(Cycle, "30 deliver; 10 control"), (Import, "The first 2 of 2."), (Event, "A book"), (AuditEntry, "the program")],
+)
+def test_what_is_stored_as_json_is_written_in_words(boss: Client, model: type[Model], said: str) -> None:
+    world.fill()
+    AuditEntry.objects.update(by=None, detail={"version": 2, "fields": ["name", "steps"]})
+    page = boss.get(url(model, "change", model._default_manager.order_by("pk")[0].pk)).content.decode()
+    assert said in page
+    assert '{"' not in page.replace("&quot;", '"').split("content-main")[1].split("<script")[0]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+def test_a_list_without_rows_says_so_in_words_of_its_own(boss: Client, model: type[Model]) -> None:
+    page = boss.get(url(model, "changelist")).content.decode()
+    if not model._default_manager.exists():
+        assert f"No {model._meta.verbose_name_plural} yet" in page
+
+
+def test_an_agent_reads_whom_to_call_and_why_and_what_to_say(boss: Client) -> None:
+    world.fill()
+    task = CallTask.objects.select_related("customer").exclude(customer__phone=None).order_by("pk")[0]
+    CallTask.objects.filter(pk=task.pk).update(state="claimed", agent=User.objects.get())
+    page = boss.get(reverse("admin:campaigns_calltask_queue")).content.decode()
+    for text in (
+        f'href="tel:{task.customer.phone}"',
+        "5 orders in 90 days",
+        "Ask how it went.",
+        "Order Completed, 19.50",
+    ):
+        assert text in page, text
+    assert page.count('type="radio"') == len(CallTask.Outcome.values)

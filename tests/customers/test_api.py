@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from customers import keys
-from customers.problems import MAX_DEPTH
+from customers.problems import MAX_BYTES, MAX_DEPTH
 from tests.config import world
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -91,6 +91,15 @@ def test_a_method_that_is_not_there_is_a_problem(client: Client) -> None:
 def test_a_body_that_cannot_be_read_is_a_problem(client: Client, body: str, code: str) -> None:
     answer = client.post("/api/v1/segments/", body, "application/json", headers=bearer("segments:write"))
     assert is_problem(answer, 400)["code"] == code
+
+
+@pytest.mark.parametrize("size", [MAX_BYTES + 1, 12_000_000])
+def test_a_body_that_is_too_large_is_a_problem(client: Client, size: int) -> None:
+    body = {"rule": {"text": "x" * size}}
+    answer = client.post(
+        "/api/v1/segments/preview/", body, content_type="application/json", headers=bearer("segments:read")
+    )
+    assert is_problem(answer, 413)["code"] == "too_large"
 
 
 def test_a_body_of_another_kind_is_a_problem(client: Client) -> None:

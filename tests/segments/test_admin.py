@@ -1,12 +1,15 @@
 """A segment is made with plain rows; JSON goes first where it was edited; a fault is shown where it is."""
 
 import json
+import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
+from campaigns.models import Campaign
 from segments import fields
 from segments.forms import node_of, row_of, rows_of
 from segments.models import Segment
@@ -14,6 +17,7 @@ from tests.config import world
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 PARTS = ("what", "op", "value", "days")
+DAY = timedelta(days=1)
 ADD = "admin:segments_segment_add"
 
 
@@ -149,3 +153,43 @@ def test_a_segment_in_use_is_not_deleted(boss: Client) -> None:
     page = boss.post(reverse("admin:segments_segment_delete", args=[segment.pk]), {"post": "yes"}, follow=True)
     assert page.status_code == 200
     assert Segment.objects.filter(pk=segment.pk).exists()
+
+
+def test_a_segment_that_a_live_campaign_waits_for_is_not_deleted(boss: Client) -> None:
+    segment = Segment.objects.get()
+    Campaign.objects.filter(key="win-back").update(audience=None)
+    Campaign.objects.filter(key="call-them").update(watched=segment)
+    page = boss.post(reverse("admin:segments_segment_delete", args=[segment.pk]), {"post": "yes"}, follow=True)
+    assert "It is used by campaign Call the best." in page.content.decode()
+    assert Segment.objects.filter(pk=segment.pk).exists()
+
+
+def test_a_segment_with_a_problem_says_so_on_its_page_and_in_the_list(boss: Client) -> None:
+    segment = Segment.objects.get()
+    Segment.objects.update(problem="rule.all[0]: no field named 'plan'")
+    page = boss.get(reverse("admin:segments_segment_change", args=[segment.pk])).content.decode()
+    assert "could not be brought up to date. rule.all[0]: no field named &#x27;plan&#x27;" in page
+    assert "has a problem" in boss.get(reverse("admin:segments_segment_changelist")).content.decode()
+
+
+def test_the_size_over_time_is_what_entered_less_what_left(boss: Client) -> None:
+    segment = Segment.objects.get()
+    gone = segment.memberships.order_by("customer_id")[0]
+    segment.changes.create(customer_id=gone.customer_id, bucket=gone.bucket, kind="left", as_of=world.T + DAY)
+    page = boss.get(reverse("admin:segments_segment_change", args=[segment.pk])).content.decode()
+    told = page.split('aria-label="Size over time"')[1].split("</section>")[0]
+    rows = [re.findall(r"<td>(\d+)</td>", row) for row in told.split("<tr>")[2:]]
+    assert rows == [["0", "1", "2"], ["3", "0", "3"]]
+    assert "<svg" in told
+
+
+def test_who_can_be_reached_is_asked_after_the_page_and_only_by_those_who_may_see_it(
+    boss: Client, client: Client
+) -> None:
+    address = reverse("admin:segments_segment_reach", args=[Segment.objects.get().pk])
+    assert (
+        address in boss.get(reverse("admin:segments_segment_change", args=[Segment.objects.get().pk])).content.decode()
+    )
+    assert "no snapshot" in boss.get(address).json()["text"]
+    client.force_login(User.objects.create_user("new", is_staff=True))
+    assert client.get(address).status_code == 403

@@ -1,0 +1,213 @@
+"""The page of one campaign: its plan in words, what it sends, what it decided, and what that earned."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from django.db.models import Count
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from campaigns import measure, programme, render, triggers
+from campaigns.models import Campaign, Decision, Delivery, Offer
+from campaigns.stats import Difference, wilson
+from campaigns.triggers import ScoreTrigger, TriggerError
+from customers import charts
+from customers.panels import Cell, Panel, lines, moment, number, share, tag
+from scoring.models import Target
+from segments.fields import catalogue
+from segments.models import Segment
+from segments.rules.nodes import Fields
+
+STATE_TAGS = {
+    **dict.fromkeys(("live", "sent", "done", "deliver"), "good"),
+    **dict.fromkeys(("failed", "uncertain", "suppressed"), "bad"),
+    **dict.fromkeys(("paused", "running", "control"), "wait"),
+}
+ARMS = {"treated": "Treated", "control": "Control", "holdout": "Held out"}
+CUSTOMER = {
+    "first_name": "Ada",
+    "last_name": "Example",
+    "name": "Ada Example",
+    "email": "ada@example.test",
+    "phone": "+12025550100",
+    "external_id": "example-1",
+}
+
+
+@dataclass(frozen=True)
+class Names:
+    """What targets and segments are called, by key, and what a rule may ask."""
+
+    targets: Mapping[str, str]
+    segments: Mapping[str, str]
+    fields: Fields
+
+
+def names() -> Names:
+    """Give the names of everything that a trigger may speak of."""
+    targets = dict(Target.objects.values_list("key", "label"))
+    return Names(targets, dict(Segment.objects.values_list("key", "name")), catalogue())
+
+
+def state_tag(value: str, label: str) -> SafeString:
+    """Give a state in its colour."""
+    return tag(label, STATE_TAGS.get(value, ""))
+
+
+def trigger_words(campaign: Campaign, known: Names) -> str:
+    """Give what makes a customer due in words, or why that cannot be used."""
+    try:
+        trigger = triggers.parse(campaign.trigger, known.fields)
+    except TriggerError as error:
+        return f"The trigger cannot be used: {error}"
+    if isinstance(trigger, ScoreTrigger):
+        return replace(trigger, score=f"“{known.targets.get(trigger.score, trigger.score)}”").sentence()
+    return replace(trigger, segment=f"“{known.segments.get(trigger.segment, trigger.segment)}”").sentence()
+
+
+def action_words(campaign: Campaign) -> str:
+    """Give what is done in a few words."""
+    step = campaign.steps[0] if campaign.steps else {}
+    what = {"email": "Send the e-mail", "offer": "Send the offer", "call": "Make the call task"}.get(
+        str(step.get("action"))
+    )
+    return f"{what} “{step.get('subject') or step.get('title')}”" if what else "Nothing yet"
+
+
+def _whom(campaign: Campaign) -> str:
+    return "for" if campaign.steps and campaign.steps[0].get("action") == "call" else "to"
+
+
+def plan(campaign: Campaign) -> Panel:
+    """Give the plan in words, and where it stands."""
+    left_alone = programme.current().holdout_share
+    said = [
+        trigger_words(campaign, names()),
+        f"{action_words(campaign)} {_whom(campaign)} those who agreed to “{campaign.topic}”"
+        + (f" and belong to “{campaign.audience}”." if campaign.audience else "."),
+        f"{share(campaign.control_share, 0)} of them are left alone as control, and {share(left_alone, 0)} of all "
+        f"customers by every campaign. Nobody is considered again within {number(campaign.cooldown_days)} days.",
+    ]
+    facts: list[tuple[str, Cell]] = [
+        ("State", state_tag(campaign.state, campaign.get_state_display())),
+        ("Launched", moment(campaign.launched_at)),
+        ("Version", str(campaign.version)),
+        ("Goal", f"{campaign.goal_event} within {campaign.goal_days} days"),
+    ]
+    return Panel("The plan", lines(said), facts=facts)
+
+
+def step(campaign: Campaign) -> Panel:
+    """Give the message as an invented customer would get it, or the talking points."""
+    first: dict[str, Any] = campaign.steps[0] if campaign.steps else {}
+    title = "What the customer gets" if first.get("action") != "call" else "What the agent reads"
+    try:
+        drawing = _call(first) if first.get("action") == "call" else _mail(first)
+    except (render.TemplateRefused, KeyError) as error:
+        return Panel(title, warning=f"The text cannot be shown: {error}")
+    return Panel(title, "As for Ada Example, whom we invented.", drawing=drawing)
+
+
+def _mail(first: Mapping[str, str]) -> SafeString:
+    content = render.mail(first["subject"], first["body"], _values(first))
+    text = (
+        '<p class="cusp-subject"><span class="cusp-quiet">Subject</span> {}</p>'
+        '<iframe class="cusp-mail" title="Preview of the mail" sandbox="" srcdoc="{}"></iframe>'
+    )
+    return format_html(text, content.subject, content.html)
+
+
+def _call(first: Mapping[str, str]) -> SafeString:
+    title, points = (render.prose(first.get(name, ""), _values(first)) for name in ("title", "talking_points"))
+    return format_html('<p><strong>{}</strong></p><p class="cusp-talk">{}</p>', title, points)
+
+
+def _values(first: Mapping[str, str]) -> dict[str, object]:
+    house = programme.current()
+    facts = {**CUSTOMER, "attributes": {}, "country": "", "city": "", "language": ""}
+    shared = {"company": house.company, "postal_address": house.postal_address, "unsubscribe_url": "#"}
+    offer = Offer.objects.filter(key=first.get("offer", "")).first()
+    given = {
+        "code": "EXAMPLE-CODE",
+        "name": offer.name if offer else "",
+        "value": worth(offer) if offer else "",
+        "valid_until": f"{offer.valid_days} days after it was sent" if offer else "",
+        "terms": offer.terms if offer else "",
+    }
+    return {"customer": facts, **shared, "offer": given, "reasons": []}
+
+
+def worth(offer: Offer) -> str:
+    """Give what an offer is worth, with its unit."""
+    return f"{offer.value:g} %" if offer.is_percent else f"{offer.value:g}"
+
+
+def decisions(campaign: Campaign) -> Panel:
+    """Give decisions by outcome as a bar and a table, and deliveries by state."""
+    found = campaign.decisions.values("outcome").annotate(n=Count("pk")).order_by("-n")
+    counted = [(row["outcome"], Decision.Outcome(row["outcome"]).label, row["n"]) for row in found]
+    rows = [(state_tag(value, label), number(n), _outcome_link(campaign, value)) for value, label, n in counted]
+    sent = Delivery.objects.filter(decision__campaign=campaign).values("state").annotate(n=Count("pk"))
+    facts: list[tuple[str, Cell]] = [
+        (f"Deliveries {Delivery.State(row['state']).label.lower()}", number(row["n"])) for row in sent.order_by("state")
+    ]
+    parts = [charts.Part(label, n, STATE_TAGS.get(value, "")) for value, label, n in counted]
+    return Panel(
+        "What it decided",
+        "Everybody who was considered, by outcome." if rows else "",
+        facts=facts,
+        head=("Outcome", "Decisions", "With the reasons"),
+        rows=rows,
+        drawing=charts.stack(parts) if parts else None,
+        empty="No decision yet. A live campaign decides in every cycle.",
+    )
+
+
+def _outcome_link(campaign: Campaign, outcome: str) -> Cell:
+    url = reverse("admin:campaigns_decision_changelist")
+    text = '<a class="cusp-link" href="{}?campaign__id__exact={}&amp;outcome__exact={}">See them</a>'
+    return format_html(text, url, campaign.pk, outcome)
+
+
+def effect(campaign: Campaign) -> Panel:
+    """Give what the campaign changed, against those left alone, with intervals."""
+    report = measure.measure(campaign, timezone.now())
+    compared = (
+        (report.treated, None),
+        (report.control, report.against_control),
+        (report.holdout, report.against_holdout),
+    )
+    rows = [
+        (
+            ARMS.get(arm.name, arm.name),
+            number(arm.customers),
+            number(arm.conversions.successes),
+            share(arm.conversions.value, 2),
+            number(arm.value.value, 2),
+            _difference(found.conversion, 100, " points") if found else "–",
+            _difference(found.value, 1, "") if found else "–",
+        )
+        for arm, found in compared
+    ]
+    spans = []
+    for arm, _ in compared:
+        if arm.customers:
+            range_ = wilson(arm.conversions)
+            words = f"{range_.value:.1%} ({range_.low:.1%} to {range_.high:.1%})"
+            spans.append(charts.Span(ARMS.get(arm.name, arm.name), range_.value, range_.low, range_.high, words))
+    label = "share that converted in each arm, with its 95 % interval"
+    goal = f"The goal is {campaign.goal_event} within {campaign.goal_days} days after the decision; everyone counts."
+    head = ("Arm", "Customers", "Converted", "Share", "Value each", "Treated minus this arm", "In value each")
+    drawing = charts.intervals(spans, label) if spans else None
+    return Panel("What it earned", lines([*report.words, goal]), head=head, rows=rows, drawing=drawing)
+
+
+def _difference(found: Difference, times: float, unit: str) -> Cell:
+    if found.interval is None:
+        return found.message
+    value, low, high = (times * one for one in (found.interval.value, found.interval.low, found.interval.high))
+    text = '{}{} <span class="cusp-interval">({} to {})</span>'
+    return format_html(text, f"{value:+,.2f}", unit, f"{low:+,.2f}", f"{high:+,.2f}")
