@@ -54,7 +54,7 @@ class CallTaskAdmin(ReadOnlyAdmin):
         """Give why the customer is called, what to say, and what was noted."""
         return [
             Panel("Why", drawing=lines(item.reasons) if item.reasons else None, empty="No reason was noted."),
-            Panel("Talking points", item.talking_points, empty="None."),
+            Panel("Talking points", item.talking_points, empty="" if item.talking_points else "None."),
             Panel("Notes", item.note, empty="" if item.note else "Nothing was noted."),
         ]
 

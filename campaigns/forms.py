@@ -109,6 +109,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         self._offer("segment", Segment.objects.order_by("name").values_list("key", "name"))
         self._offer("offer", Offer.objects.order_by("name").values_list("key", "name"))
         seen = set(EventName.objects.values_list("name", flat=True)) | {self.instance.goal_event}
+        self.initial.setdefault("goal_event", self.instance.goal_event)
         self._offer("goal_event", [(name, name) for name in sorted(seen)])
         trigger, steps_ = self.instance.trigger or {}, self.instance.steps or []
         step = steps_[0] if steps_ else {}

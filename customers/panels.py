@@ -84,8 +84,15 @@ def plain(value: object) -> str:
     if isinstance(value, int | float):
         return number(value, 3).rstrip("0").rstrip(".") if isinstance(value, float) else number(value)
     if isinstance(value, Mapping):
-        return "; ".join(f"{plain(n)} {_words(key)}" for key, n in value.items() if n) or "none"
+        return "; ".join(f"{plain(n)} {_words(key)}" for key, n in _ordered(value) if n) or "none"
     return ", ".join(map(plain, value)) or "none" if isinstance(value, list | tuple) else str(value)
+
+
+def _ordered(counts: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Give counts with the largest first; what is not all counts stays in the order of its names."""
+    if all(isinstance(n, int | float) for n in counts.values()):
+        return sorted(counts.items(), key=lambda one: (-one[1], one[0]))
+    return sorted(counts.items())
 
 
 def facts_of(data: object) -> list[tuple[str, Cell]]:
