@@ -73,8 +73,9 @@ def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
 
 
 def count(cycle: Cycle, bucket: int) -> Outcome:
-    """Note the size of every segment, now that all buckets are refreshed."""
+    """Note the size of every segment, now that all buckets are refreshed; remove the snapshots that had their time."""
     membership.finish(cycle.as_of)
+    snapshot.prune(cycle.as_of)
     return Outcome({})
 
 

@@ -3,7 +3,9 @@
 Never in it: e-mail address, phone number, first and last name.
 """
 
-from datetime import UTC, datetime
+import shutil
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,9 @@ BIRTH_DATE = "birth_date"
 PERSONAL = frozenset({"email", "phone", "first_name", "last_name"})
 REACH = {"email": Channel.EMAIL, "phone": Channel.PHONE}
 FOLDER_FORMAT = "%Y-%m-%dT%H-%M-%S.%fZ"
+REMOVED = ".removed-"  # before the name of a folder that is being removed
+DAYS_KEPT = 35
+MONTHS_KEPT = 24
 FEW = 1_000  # ids that go into the query; more are picked from the customers between the lowest and the highest
 PEOPLE: bulk.Schema = {
     "id": pl.Int64,
@@ -80,21 +85,68 @@ def load(as_of: datetime, bucket: int | None = None) -> pl.DataFrame:
     """Give the stored snapshot of the time, of one bucket or all. Raises LakeError where there is none."""
     buckets = range(settings.BUCKETS) if bucket is None else [bucket]
     paths = [path for number in buckets if (path := _folder(as_of) / f"{number}.parquet").exists()]
+    missing = LakeError(f"There is no snapshot as of {as_of.isoformat()} in {_folder(as_of)}.")
     if not paths:
-        raise LakeError(f"There is no snapshot as of {as_of.isoformat()} in {_folder(as_of)}.")
-    frames = [pl.read_parquet(path, glob=False, hive_partitioning=False) for path in paths]
+        raise missing
+    try:
+        frames = [pl.read_parquet(path, glob=False, hive_partitioning=False) for path in paths]
+    except FileNotFoundError as error:  # removed just now: a rename took all files of the snapshot at once
+        raise missing from error
     return pl.concat(frames, how="diagonal_relaxed").sort("customer_id")
 
 
 def latest() -> datetime | None:
     """Give the time of the newest snapshot of which every bucket is stored."""
-    folders = (Path(settings.LAKE_URL) / "snapshots").glob("*")
-    whole = [folder.name for folder in folders if len(list(folder.glob("*.parquet"))) == settings.BUCKETS]
-    return datetime.strptime(max(whole), FOLDER_FORMAT).replace(tzinfo=UTC) if whole else None
+    return max((time for time, folder in _stored().items() if _is_whole(folder)), default=None)
+
+
+def prune(as_of: datetime) -> int:
+    """Keep the newest snapshot of each of the last 35 days and 24 months (UTC); give how many others were removed.
+
+    Kept besides: the one of the time itself, what is later, and the two newest, of which readers may hold the name.
+    Only a snapshot of which every bucket is stored stands for its day or month.
+    """
+    until = as_of.astimezone(UTC)
+    with generations.writing(_snapshots().parent):
+        for folder in _snapshots().glob(f"{REMOVED}*"):
+            shutil.rmtree(folder)
+        stored = _stored()
+        whole = sorted(time for time, folder in stored.items() if _is_whole(folder))
+        kept = _lasting((time for time in whole if time <= until), until) | {until, *whole[-2:]}
+        gone = [folder for time, folder in stored.items() if time < until and time not in kept]
+        for folder in gone:
+            shutil.rmtree(folder.rename(folder.with_name(REMOVED + folder.name)))
+    return len(gone)
+
+
+def _lasting(times: Iterable[datetime], until: datetime) -> set[datetime]:
+    """Give the newest of the sorted times of each of the last 35 days and 24 months, those of `until` included."""
+    days: dict[date, datetime] = {}
+    months: dict[tuple[int, int], datetime] = {}
+    for time in times:
+        if until.date() - time.date() < timedelta(days=DAYS_KEPT):
+            days[time.date()] = time
+        if (until.year - time.year) * 12 + until.month - time.month < MONTHS_KEPT:
+            months[time.year, time.month] = time
+    return {*days.values(), *months.values()}
+
+
+def _stored() -> dict[datetime, Path]:
+    """Give the folders of all snapshots, also of those with buckets missing, by time."""
+    folders = [folder for folder in _snapshots().glob("*") if not folder.name.startswith(".")]
+    return {datetime.strptime(folder.name, FOLDER_FORMAT).replace(tzinfo=UTC): folder for folder in folders}
+
+
+def _is_whole(folder: Path) -> bool:
+    return len(list(folder.glob("[!.]*.parquet"))) == int(settings.BUCKETS)
+
+
+def _snapshots() -> Path:
+    return Path(settings.LAKE_URL) / "snapshots"
 
 
 def _folder(as_of: datetime) -> Path:
-    return Path(settings.LAKE_URL) / "snapshots" / as_of.astimezone(UTC).strftime(FOLDER_FORMAT)
+    return _snapshots() / as_of.astimezone(UTC).strftime(FOLDER_FORMAT)
 
 
 def _within(rows: "models.QuerySet[Any]", scope: Scope, prefix: str = "") -> "models.QuerySet[Any]":

@@ -14,6 +14,7 @@ from django.db.models.functions import Now
 from campaigns import cycle, cycle_tasks, stages
 from campaigns.cycle_tasks import Outcome
 from campaigns.models import Cycle, CycleTask, Decision, Delivery, Programme, TriggerState
+from customers import snapshot
 from customers.models import Customer, Event, Source
 from scoring.models import Score, ScoreRun
 from segments import definition
@@ -317,3 +318,11 @@ def explained(customer: str) -> str:
     out = io.StringIO()
     call_command("explain", customer, "thanks", stdout=out)
     return out.getvalue()
+
+
+def test_a_full_cycle_removes_the_snapshots_that_had_their_time() -> None:
+    people.customers(3)
+    for hours in range(4):
+        cycle.run(AS_OF + timedelta(hours=hours))
+    folders = snapshot._snapshots().glob("*")
+    assert sorted(folder.name[:13] for folder in folders) == ["2026-03-01T14", "2026-03-01T15"]
