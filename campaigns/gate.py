@@ -62,9 +62,9 @@ def pass_(delivery_id: int, token: str, until: datetime) -> Passed | Refused | N
         customer_id = claimed.values_list("customer_id", flat=True).first()
         if customer_id is None:
             return None
-        customer = Customer.objects.select_for_update(no_key=True).get(pk=customer_id)
+        customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
         delivery = claimed.select_related("decision__campaign").first()
-        if delivery is None:
+        if customer is None or delivery is None:
             return None
         ours = programme.current()
         refused = _refusal(delivery, customer, ours, until)

@@ -13,6 +13,7 @@ SMALL_CYCLE = "small-cycle"
 DELIVER = "deliver"
 RESUME = "resume"
 SWEEP = "sweep"
+REWRITE_ERASED = "rewrite-erased"
 
 
 def periods() -> dict[str, int]:
@@ -23,6 +24,7 @@ def periods() -> dict[str, int]:
         DELIVER: 5,
         RESUME: 15,
         SWEEP: 30,
+        REWRITE_ERASED: 6 * 3600,  # files are without the erased within a day, also where a reader holds some back
     }
 
 

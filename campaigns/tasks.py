@@ -4,6 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from campaigns import cycle, deliver, schedule, stages
+from customers import erasure
 
 
 @shared_task
@@ -42,10 +43,16 @@ def sweep() -> None:
     deliver.sweep(timezone.now())
 
 
+@shared_task
+def rewrite_erased() -> None:
+    erasure.rewrite(timezone.now())
+
+
 WOKEN = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
     schedule.DELIVER: deliver_due,
     schedule.RESUME: resume,
     schedule.SWEEP: sweep,
+    schedule.REWRITE_ERASED: rewrite_erased,
 }

@@ -101,6 +101,17 @@ def suppress(channel: str, address: str, reason: str, at: datetime) -> None:
     )
 
 
+def close_erased(customer: Customer, at: datetime) -> None:
+    """Close the addresses of a customer who is erased, for every channel: only the hashes stay."""
+    for channel, column in ADDRESSES.items():
+        if address := getattr(customer, column):
+            Suppression.objects.update_or_create(
+                channel=channel,
+                address_hash=hash_of(channel, address),
+                defaults={"hint": "", "reason": Suppression.Reason.ERASED, "at": at},
+            )
+
+
 def hash_of(channel: str, address: str) -> str:
     """Give the hash an address is suppressed by: SHA-256, letter case and blanks aside."""
     kind = ADDRESSES.get(channel, channel)

@@ -97,7 +97,7 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def publish(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
-    """Make the manifest the newest generation, in one rename; remove files of the tables that nobody can read."""
+    """Make the manifest the newest generation, in one rename; remove files of the tables that nobody reads."""
     stored = {
         "generation": manifest.generation,
         "buckets": manifest.buckets,
@@ -108,7 +108,23 @@ def publish(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
     content = json.dumps(stored, indent=1).encode()
     replace(_path(folder, manifest.generation), content)
     replace(folder / "manifest.json", content)
-    _sweep(folder, manifest, tables)
+    sweep(folder, manifest, tables, KEPT)
+
+
+def sweep(folder: Path, manifest: Manifest, tables: Iterable[str], newest: int) -> bool:
+    """Remove the files of all generations but the `newest` ones and those that are read. Give whether none is left."""
+    kept = manifest.paths()
+    is_clean = True
+    for path in (folder / "generations").glob("*.json"):
+        is_recent = int(path.stem) > manifest.generation - newest
+        if is_recent or not _was_removed(path):
+            kept |= _named(path)
+            is_clean &= is_recent
+    for table in tables:
+        for file in (folder / table).glob("*/*.parquet"):
+            if file.relative_to(folder).as_posix() not in kept:
+                file.unlink()
+    return is_clean
 
 
 def replace(path: Path, content: bytes) -> None:
@@ -165,18 +181,6 @@ def _share(path: Path) -> int | None:
         return handle
     os.close(handle)
     return None
-
-
-def _sweep(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
-    kept = manifest.paths()
-    for path in (folder / "generations").glob("*.json"):
-        is_recent = int(path.stem) > manifest.generation - KEPT
-        if is_recent or not _was_removed(path):
-            kept |= _named(path)
-    for table in tables:
-        for file in (folder / table).glob("*/*.parquet"):
-            if file.relative_to(folder).as_posix() not in kept:
-                file.unlink()
 
 
 def _named(path: Path) -> set[str]:

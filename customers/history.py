@@ -7,6 +7,7 @@ back from the database.
 import itertools
 import os
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,13 +16,14 @@ import polars as pl
 from django.conf import settings
 from django.db import connection, models
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import F
+from django.db.models import F, Q
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
 from customers import bulk, generations
 from customers.generations import LakeError as LakeError
 from customers.generations import Manifest, Mark, Part
 from customers.models import AttributeChange, Event, OrderLine
+from customers.tombstones import without_erased
 
 MAX_PARTS = 8  # files of one table and bucket, before the newest are merged
 ROUND = 500_000  # rows read from the database at a time
@@ -69,6 +71,13 @@ class Size(NamedTuple):
     files: int
     rows: int
     bytes: int
+
+
+class Rewritten(NamedTuple):
+    """The generation without the erased, and whether all files of earlier ones are gone."""
+
+    generation: int
+    is_clean: bool
 
 
 @dataclass(frozen=True)
@@ -181,6 +190,8 @@ class Lake:
         frame = (
             pl.scan_parquet(paths, glob=False, hive_partitioning=False) if paths else pl.LazyFrame(schema=TABLES[table])
         )
+        is_held = Q(generation=None) | Q(generation__gt=self.generation)
+        frame = without_erased(frame, scope.bucket, is_held)
         return frame if scope.ids is None else frame.filter(pl.col("customer_id").is_in(scope.ids))
 
 
@@ -194,12 +205,7 @@ def sync() -> int:
     """Append what was committed since the last sync, and publish it. Give the number of events. Raises LakeError."""
     folder = _folder()
     with generations.writing(folder):
-        manifest = generations.read(folder, settings.BUCKETS)
-        if manifest.generation and manifest.database != _database():
-            raise LakeError(
-                f"The lake in {folder} comes from another database. Set LAKE_URL, or run `manage.py lake rebuild`."
-            )
-        return _Writer(folder, manifest).run(MAX_PARTS)
+        return _Writer(folder, _ours(folder)).run(MAX_PARTS)
 
 
 def rebuild() -> int:
@@ -207,6 +213,18 @@ def rebuild() -> int:
     folder = _folder()
     with generations.writing(folder):
         return _Writer(folder, generations.read_afresh(folder, settings.BUCKETS)).run(1)
+
+
+def rewrite(erased: Mapping[int, list[int]]) -> Rewritten:
+    """Write afresh what holds one of the customers, ids by bucket, and publish it. Raises LakeError.
+
+    Files of earlier generations are removed, except those that are read at this moment: then the result is not clean,
+    and the next call removes them.
+    """
+    folder = _folder()
+    with generations.writing(folder):
+        manifest = _Writer(folder, _ours(folder)).leave_out(erased)
+        return Rewritten(manifest.generation, generations.sweep(folder, manifest, TABLES, 1))
 
 
 class _Writer:
@@ -230,6 +248,26 @@ class _Writer:
             manifest = Manifest(self.generation, self.base.buckets, _database(), self.marks, self.parts)
             generations.publish(self.folder, manifest, TABLES)
         return stored["events"]
+
+    def leave_out(self, erased: Mapping[int, list[int]]) -> Manifest:
+        """Publish a generation without these customers, if the newest has any of them. Give the newest."""
+        for target, parts in self.parts.items():
+            ids = erased.get(int(target.partition("/")[2]), [])
+            self.parts[target] = tuple(part for old in parts for part in self._without(target, old, ids))
+        if self.parts == self.base.parts:
+            return self.base
+        manifest = Manifest(self.generation, self.base.buckets, self.base.database, self.marks, self.parts)
+        generations.publish(self.folder, manifest, TABLES)
+        return manifest
+
+    def _without(self, target: str, part: Part, ids: list[int]) -> list[Part]:
+        """Give the part where it holds none of the ids, else one with the other rows, or none."""
+        path, is_one = self.folder / part.path, pl.col("customer_id").is_in(ids)
+        rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+        if not ids or not rows.filter(is_one).select(pl.len()).collect().item():
+            return [part]
+        left = rows.filter(~is_one).collect()
+        return [] if left.is_empty() else [self._write(target, left)]
 
     def _follow(self, source: Source, below: int | None) -> int:
         """Append the source's rows after its mark. Give their number."""
@@ -302,6 +340,16 @@ def _after(rows: models.QuerySet[Any], mark: Mark, below: int | None) -> models.
         return rows.filter(pk__gt=mark.id).order_by("pk")
     rows = rows.filter(TupleGreaterThan(Tuple(F("stored_xact"), F("pk")), tuple(mark)), stored_xact__lt=below)
     return rows.order_by("stored_xact", "pk")
+
+
+def _ours(folder: Path) -> Manifest:
+    """Give the newest manifest. Raises LakeError when it was made from another database."""
+    manifest = generations.read(folder, settings.BUCKETS)
+    if manifest.generation and manifest.database != _database():
+        raise LakeError(
+            f"The lake in {folder} comes from another database. Set LAKE_URL, or run `manage.py lake rebuild`."
+        )
+    return manifest
 
 
 def _database() -> str:

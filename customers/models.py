@@ -310,6 +310,29 @@ class Suppression(models.Model):
         return f"{self.channel} {self.hint}"
 
 
+class Tombstone(models.Model):
+    """A customer who was erased, by number only: nothing here says who it was.
+
+    Until `rewritten_at`, files of the lake may still hold them, and every read leaves them out.
+    """
+
+    customer_id = models.BigIntegerField(primary_key=True)
+    bucket = models.SmallIntegerField()
+    at = models.DateTimeField()
+    reason = models.CharField(max_length=300, help_text="Why, without a name.")
+    generation = models.IntegerField(null=True, editable=False, help_text="A generation of the lake without them.")
+    rewritten_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["bucket", "generation"], name="tombstone_generation"),
+            models.Index(fields=["bucket"], name="tombstone_pending", condition=Q(rewritten_at=None)),
+        ]
+
+    def __str__(self) -> str:
+        return f"customer {self.customer_id}, erased {self.at:%Y-%m-%d}"
+
+
 class ApiKey(models.Model):
     """A key of an integration: only the hash of its secret is kept."""
 

@@ -4,7 +4,7 @@ Never in it: e-mail address, phone number, first and last name.
 """
 
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -13,12 +13,14 @@ from typing import Any
 import polars as pl
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from customers import bulk, features, generations, history
 from customers.consent import hashes_of
 from customers.generations import LakeError
 from customers.history import Lake, Scope
 from customers.models import Attribute, Channel, Consent, Customer, Suppression
+from customers.tombstones import without_erased
 
 CORE = ("country", "city", "language", "time_zone")
 BIRTH_DATE = "birth_date"
@@ -76,9 +78,12 @@ def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:
     """Write one bucket's frame into the snapshot of the time, in place of an earlier one. Raises LakeError."""
     if personal := PERSONAL.intersection(frame.columns):
         raise LakeError(f"A snapshot never holds {', '.join(sorted(personal))}.")
-    content = BytesIO()
-    frame.write_parquet(content, compression="zstd", compression_level=1)
-    generations.replace(_folder(as_of) / f"{bucket}.parquet", content.getvalue())
+    content = _parquet(frame)
+    with generations.writing(_snapshots().parent):
+        # Who was erased since the frame was taken is left out here: the rewriting may be over.
+        left = without_erased(frame, bucket, Q())
+        content = content if len(left) == len(frame) else _parquet(left)
+        generations.replace(_folder(as_of) / f"{bucket}.parquet", content)
 
 
 def load(as_of: datetime, bucket: int | None = None) -> pl.DataFrame:
@@ -92,7 +97,8 @@ def load(as_of: datetime, bucket: int | None = None) -> pl.DataFrame:
         frames = [pl.read_parquet(path, glob=False, hive_partitioning=False) for path in paths]
     except FileNotFoundError as error:  # removed just now: a rename took all files of the snapshot at once
         raise missing from error
-    return pl.concat(frames, how="diagonal_relaxed").sort("customer_id")
+    frame = pl.concat(frames, how="diagonal_relaxed").sort("customer_id")
+    return without_erased(frame, bucket, Q(rewritten_at=None))
 
 
 def latest() -> datetime | None:
@@ -108,8 +114,7 @@ def prune(as_of: datetime) -> int:
     """
     until = as_of.astimezone(UTC)
     with generations.writing(_snapshots().parent):
-        for folder in _snapshots().glob(f"{REMOVED}*"):
-            shutil.rmtree(folder)
+        _remove_unfinished()
         stored = _stored()
         whole = sorted(time for time, folder in stored.items() if _is_whole(folder))
         kept = _lasting((time for time in whole if time <= until), until) | {until, *whole[-2:]}
@@ -117,6 +122,42 @@ def prune(as_of: datetime) -> int:
         for folder in gone:
             shutil.rmtree(folder.rename(folder.with_name(REMOVED + folder.name)))
     return len(gone)
+
+
+def rewrite(erased: Mapping[int, list[int]]) -> int:
+    """Take customers, ids by bucket, out of every snapshot. Give how many files were written afresh."""
+    written = 0
+    with generations.writing(_snapshots().parent):
+        _remove_unfinished()
+        for folder in _stored().values():
+            for bucket, ids in erased.items():
+                written += _was_rewritten(folder / f"{bucket}.parquet", ids)
+    return written
+
+
+def _remove_unfinished() -> None:
+    """Remove what a crash left behind; the lake's lock is held."""
+    for folder in _snapshots().glob(f"{REMOVED}*"):
+        shutil.rmtree(folder)
+    for draft in _snapshots().glob("*/.*.new"):
+        draft.unlink()
+
+
+def _was_rewritten(path: Path, ids: list[int]) -> bool:
+    """Take customers out of one file. Give whether it held any of them."""
+    if not path.exists():
+        return False
+    frame = pl.read_parquet(path, glob=False, hive_partitioning=False)
+    left = frame.filter(~pl.col("customer_id").is_in(ids))
+    if len(left) < len(frame):
+        generations.replace(path, _parquet(left))
+    return len(left) < len(frame)
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    content = BytesIO()
+    frame.write_parquet(content, compression="zstd", compression_level=1)
+    return content.getvalue()
 
 
 def _lasting(times: Iterable[datetime], until: datetime) -> set[datetime]:
