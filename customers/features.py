@@ -1,14 +1,17 @@
 """What is computed from a customer's events as of a time: every feature is one value with its meaning.
 
-An expression speaks of one input, grouped by customer: the `events`, the completed `orders` among them, or the `lines`
-of what was bought. Each has `age`, the time from the event to the as-of, and nothing later is in them; orders have
-`gap`, the days since the customer's order before. An expression of `row` speaks of the customer's other features.
+An expression speaks of one input, grouped by customer: the `events`, the completed `orders` among them, the `lines` of
+what was bought, the `pages` seen in 90 days, or the `calls` that reached them. Each has `age`, the time from the event
+to the as-of, and nothing later is in them. Orders have `gap`, the days since the customer's order before, and `hour`
+and `weekday` (Monday is 1) on the clock of the shop. Pages make visits, which end with 30 minutes of silence: `is_last`
+of its visit, `minutes` since the visit's page before. An expression of `row` speaks of the customer's other features.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 import polars as pl
 from django.utils.text import slugify
@@ -17,10 +20,16 @@ from customers.models import Attribute, EventName
 
 ORDER, REFUND = "Order Completed", "Order Refunded"
 PAGE, PRODUCT = "Page Viewed", "Product Viewed"
-SENT, CLICKED = "Email Sent", "Email Link Clicked"
+SENT, OPENED, CLICKED, LEFT = "Email Sent", "Email Opened", "Email Link Clicked", "Unsubscribed"
+CALL, REACHED = "Call Made", "reached"
 # What we did ourselves does not show that a customer is active.
-OURS = (SENT, "Email Bounced", "Call Made", "Offer Given", "Held Out", "Control Assigned")
+OURS = (SENT, "Email Delivered", "Email Bounced", CALL, "Offer Given", "Held Out", "Control Assigned")
 WINDOWS = (7, 30, 90, 365)  # days
+VISIT_DAYS = 90  # how far back pages make visits
+SILENCE = timedelta(minutes=30)
+EVENING = 18  # the hour it begins
+SATURDAY = 6
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 PREFIX = "features."
 DECIMALS = 6
 DAY_MICROSECONDS = 86_400_000_000
@@ -35,7 +44,17 @@ class Input(StrEnum):
     EVENTS = "events"
     ORDERS = "orders"
     LINES = "lines"
+    PAGES = "pages"
+    CALLS = "calls"
     ROW = "row"
+
+
+class Past(NamedTuple):
+    """What is known of the customers' past: events, their order lines and their properties, as the lake gives them."""
+
+    events: pl.LazyFrame
+    lines: pl.LazyFrame
+    properties: pl.LazyFrame
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,27 @@ def _money(name: str, label: str, total: pl.Expr) -> Feature:
 
 def _events(name: str, label: str, where: pl.Expr) -> Feature:
     return Feature(name, label, "events", ZERO, Input.EVENTS, where.sum(), pl.Int64, 0)
+
+
+def _visits(days: int) -> Feature:
+    count = (pl.col("is_last") & _within(days)).sum()
+    return Feature(f"visits_{days}d", f"Visits in {days} days", "visits", ZERO, Input.PAGES, count, pl.Int64, 0)
+
+
+def _habit(name: str, label: str, where: pl.Expr) -> Feature:
+    return Feature(name, label, "share", "Never ordered.", Input.ORDERS, where.mean())
+
+
+def _most(name: str, times: str) -> pl.Expr:
+    """Give the number, below 32, that comes most often, the lowest of several; `times` says how often each comes.
+
+    The mode of a group costs twice as much.
+    """
+    return 31 - (pl.col(times).cast(pl.Int64) * 32 + 31 - pl.col(name)).max() % 32
+
+
+def _days_since(where: pl.Expr) -> pl.Expr:
+    return _days(pl.when(where).then(pl.col("age")).min())
 
 
 VALUE = pl.col("value").fill_null(0.0)
@@ -179,8 +219,81 @@ FEATURES: tuple[Feature, ...] = (
     *(_events(f"page_views_{n}d", f"Pages viewed in {n} days", _is(PAGE) & _within(n)) for n in (30, 90)),
     *(_events(f"product_views_{n}d", f"Products viewed in {n} days", _is(PRODUCT) & _within(n)) for n in (30, 90)),
     _events("events_30d", "Anything they did in 30 days", ~pl.col("name").is_in(OURS) & _within(30)),
-    _events("emails_sent_90d", "E-mails we sent in 90 days", _is(SENT) & _within(90)),
-    _events("email_clicks_90d", "Clicks in our e-mails in 90 days", _is(CLICKED) & _within(90)),
+    Feature(
+        "gap_median_days",
+        "Gap between orders, half of them shorter",
+        "days",
+        "Fewer than 2 orders.",
+        Input.ORDERS,
+        pl.col("gap").median(),
+    ),
+    Feature(
+        "order_hour",
+        "Hour of the day with most orders, the earliest of several",
+        "hour, 0 to 23",
+        "Never ordered.",
+        Input.ORDERS,
+        _most("hour", "in_hour"),
+        pl.Int64,
+    ),
+    Feature(
+        "order_weekday",
+        "Day of the week with most orders, the first of several",
+        "day",
+        "Never ordered.",
+        Input.ROW,
+        pl.col("weekday").replace_strict(dict(enumerate(WEEKDAYS, 1)), return_dtype=pl.String),
+        pl.String,
+        type=Attribute.Type.TEXT,
+    ),
+    _habit("weekend_share", "Share of orders on Saturday and Sunday", pl.col("weekday") >= SATURDAY),
+    _habit("evening_share", "Share of orders from 18 to 24 o'clock", pl.col("hour") >= EVENING),
+    *(_visits(n) for n in (30, VISIT_DAYS)),
+    Feature(
+        "pages_per_visit_90d",
+        "Pages a visit in 90 days",
+        "pages",
+        "No visit in 90 days.",
+        Input.PAGES,
+        _share(pl.len(), pl.col("is_last").sum()),
+    ),
+    Feature(
+        "minutes_per_visit_90d",
+        "Minutes a visit in 90 days, from its first page to its last",
+        "minutes",
+        "No visit in 90 days.",
+        Input.PAGES,
+        _share(pl.col("minutes").sum(), pl.col("is_last").sum()),
+    ),
+    Feature(
+        "visit_recency_days",
+        "Days since the last visit",
+        "days",
+        "Never visited.",
+        Input.EVENTS,
+        _days_since(_is(PAGE)),
+    ),
+    *(_events(f"emails_sent_{n}d", f"E-mails we sent in {n} days", _is(SENT) & _within(n)) for n in (30, 90)),
+    *(_events(f"email_opens_{n}d", f"Our e-mails opened in {n} days", _is(OPENED) & _within(n)) for n in (30, 90)),
+    *(_events(f"email_clicks_{n}d", f"Clicks in our e-mails in {n} days", _is(CLICKED) & _within(n)) for n in (30, 90)),
+    Feature(
+        "email_click_rate_90d",
+        "Clicks for each e-mail we sent, in 90 days",
+        "ratio",
+        "No e-mail sent in 90 days.",
+        Input.ROW,
+        _share(_of("email_clicks_90d"), _of("emails_sent_90d")),
+    ),
+    Feature(
+        "message_recency_days",
+        "Days since our last e-mail or call",
+        "days",
+        "No message yet.",
+        Input.EVENTS,
+        _days_since(_is(SENT) | _is(CALL)),
+    ),
+    _events("unsubscribes", "Unsubscribed, times ever", _is(LEFT)),
+    Feature("calls_reached", "Calls that reached them, ever", "calls", ZERO, Input.CALLS, pl.len(), pl.Int64, 0),
 )
 
 
@@ -211,15 +324,12 @@ def known(rows: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
     )
 
 
-def build(
-    people: pl.DataFrame, events: pl.LazyFrame, lines: pl.LazyFrame, as_of: datetime, features: Sequence[Feature]
-) -> pl.DataFrame:
-    """Give customer_id, has_events and every feature, for each row of `people` (customer_id, known_since), in order."""
-    happened = known(events, as_of).select("customer_id", "name", "value", "age").collect()
-    orders = happened.filter(_is(ORDER)).sort("customer_id", "age", descending=[False, True])
-    is_next = pl.col("customer_id") == pl.col("customer_id").shift(1)
-    orders = orders.with_columns(gap=pl.when(is_next).then(_days(pl.col("age").shift(1) - pl.col("age"))))
-    bought = known(lines, as_of).filter(_is(ORDER), pl.col("quantity") > 0)
+def build(people: pl.DataFrame, past: Past, as_of: datetime, features: Sequence[Feature], zone: str) -> pl.DataFrame:
+    """Give customer_id, has_events and every feature, for each row of `people` (customer_id, known_since), in order.
+
+    Hours and weekdays are those of the time zone.
+    """
+    happened = known(past.events, as_of).select("customer_id", "name", "value", "age").collect()
     first = [
         pl.col("age").max().alias("first_age"),
         pl.when(_is(REFUND)).then(VALUE.abs()).otherwise(0.0).sum().alias("returned"),
@@ -227,8 +337,10 @@ def build(
     row = people.lazy().with_columns(known_age=as_of.astimezone(UTC) - pl.col("known_since"))
     for source, table, also in (
         (Input.EVENTS, happened.lazy(), first),
-        (Input.ORDERS, orders.lazy(), []),
-        (Input.LINES, bought, []),
+        (Input.ORDERS, _ordered(happened, as_of, zone), [_most("weekday", "on_weekday").alias("weekday")]),
+        (Input.LINES, known(past.lines, as_of).filter(_is(ORDER), pl.col("quantity") > 0), []),
+        (Input.PAGES, _paged(happened), []),
+        (Input.CALLS, _reached(past.properties, as_of), []),
     ):
         wanted = [_typed(feature) for feature in features if feature.input is source]
         row = row.join(
@@ -238,6 +350,43 @@ def build(
     row = row.with_columns(_typed(feature) for feature in features if feature.input is Input.ROW)
     has_events = pl.col("first_age").is_not_null().alias("has_events")
     return row.select("customer_id", has_events, *(_clean(feature) for feature in features)).collect()
+
+
+def _ordered(happened: pl.DataFrame, as_of: datetime, zone: str) -> pl.LazyFrame:
+    """Give the orders with their gap, and the hour and weekday they were made, which come so many times."""
+    orders = happened.filter(_is(ORDER)).sort("customer_id", "age", descending=[False, True]).lazy()
+    at = pl.lit(as_of.astimezone(UTC), dtype=pl.Datetime("us", "UTC")) - pl.col("age")
+    orders = orders.with_columns(
+        gap=pl.when(_is_next()).then(_days(pl.col("age").shift(1) - pl.col("age"))),
+        local=at.dt.convert_time_zone(zone).dt.replace_time_zone(None),
+    )
+    orders = orders.with_columns(hour=pl.col("local").dt.hour(), weekday=pl.col("local").dt.weekday())
+    return orders.with_columns(
+        in_hour=pl.len().over("customer_id", "hour"), on_weekday=pl.len().over("customer_id", "weekday")
+    )
+
+
+def _paged(happened: pl.DataFrame) -> pl.LazyFrame:
+    """Give the pages of the last days, each with whether a visit ends with it and its minutes since the one before."""
+    pages = happened.lazy().filter(_is(PAGE), _within(VISIT_DAYS)).select("customer_id", "age")
+    silence = pl.col("age").shift(1) - pl.col("age")
+    pages = pages.sort("customer_id", "age", descending=[False, True]).with_columns(
+        silence=pl.when(_is_next() & (silence < SILENCE)).then(silence)
+    )
+    return pages.with_columns(
+        is_last=pl.col("silence").shift(-1).is_null(),
+        minutes=(_days(pl.col("silence")) * 1_440).fill_null(0.0),
+    )
+
+
+def _reached(properties: pl.LazyFrame, as_of: datetime) -> pl.LazyFrame:
+    calls = known(properties.filter(_is(CALL)), as_of)
+    return calls.filter(pl.col("properties").str.json_path_match("$.outcome") == REACHED).select("customer_id", "age")
+
+
+def _is_next() -> pl.Expr:
+    """Hold for a row of the same customer as the row before."""
+    return pl.col("customer_id") == pl.col("customer_id").shift(1)
 
 
 def _typed(feature: Feature) -> pl.Expr:

@@ -54,9 +54,8 @@ def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.Data
     lake = lake or history.pin()
     people = _people(customers)
     wanted = features.names()
-    computed = features.build(
-        people.select("customer_id", "known_since"), lake.events(customers), lake.lines(customers), as_of, wanted
-    )
+    past = features.Past(lake.events(customers), lake.lines(customers), lake.properties(customers))
+    computed = features.build(people.select("customer_id", "known_since"), past, as_of, wanted, settings.TIME_ZONE)
     is_known = (pl.col("known_since") <= as_of.astimezone(UTC)) | pl.col("has_events")
     people = people.join(computed, on="customer_id", maintain_order="left").filter(is_known)
     told = _told(lake.attributes(customers), as_of)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from customers import bulk
+from customers import bulk, features
 from customers.models import AttributeChange, Customer, Event, OrderLine, Product, Source
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -20,17 +20,25 @@ NAMES = (
     "Email Link Clicked",
     "Held Out",
     "Newsletter Opened",
+    "Email Opened",
+    "Unsubscribed",
+    "Call Made",
 )
-SHARES = (0.4, 0.08, 0.15, 0.12, 0.1, 0.05, 0.05, 0.05)
+SHARES = (0.35, 0.08, 0.1, 0.1, 0.1, 0.05, 0.04, 0.05, 0.05, 0.03, 0.05)
 TIME = bulk.UTC_MICROSECONDS
 
 
 class History(NamedTuple):
-    """People (customer_id, known_since), their events and lines, as the lake gives them."""
+    """People (customer_id, known_since), their events, lines and properties, as the lake gives them."""
 
     people: pl.DataFrame
     events: pl.DataFrame
     lines: pl.DataFrame
+    properties: pl.DataFrame
+
+    @property
+    def past(self) -> features.Past:
+        return features.Past(self.events.lazy(), self.lines.lazy(), self.properties.lazy())
 
 
 def random_history(seed: int, customers: int = 25) -> History:
@@ -64,7 +72,27 @@ def random_history(seed: int, customers: int = 25) -> History:
             "value": pl.Float64,
         },
     )
-    return History(people, events, _random_lines(rng, events))
+    events = pl.concat([events, _random_visits(rng, events)])
+    return History(people, events, _random_lines(rng, events), _random_properties(rng, events))
+
+
+def _random_visits(rng: np.random.Generator, events: pl.DataFrame) -> pl.DataFrame:
+    """Give pages that follow some of the events, within a visit, on its edge or after it."""
+    begun = [row for row in events.iter_rows(named=True) if rng.random() < 0.3]
+    pages: list[tuple[int, int, str, datetime, datetime, None]] = []
+    for row in begun:
+        late = row["known_at"] - row["occurred_at"]
+        at = row["occurred_at"]
+        for minutes in rng.choice([0.0, 0.5, 7.0, 29.99, 30.0, 31.0], int(rng.integers(1, 6))):
+            at += timedelta(minutes=float(minutes))
+            pages.append((row["customer_id"], events.height + len(pages) + 1, "Page Viewed", at, at + late, None))
+    return pl.DataFrame(pages, schema=events.schema, orient="row")
+
+
+def _random_properties(rng: np.random.Generator, events: pl.DataFrame) -> pl.DataFrame:
+    told = ['{"outcome": "reached"}', '{"outcome": "no_answer"}', '{"outcome": null}', "{}"]
+    picked = pl.Series("properties", rng.choice(told, len(events)), dtype=pl.String)
+    return events.select("customer_id", "event_id", "name", "occurred_at", "known_at").with_columns(picked)
 
 
 def _times(rng: np.random.Generator, count: int) -> list[datetime]:

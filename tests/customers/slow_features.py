@@ -1,5 +1,6 @@
 """What every feature means, said once more, customer by customer in plain pandas."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,22 +10,26 @@ import polars as pl
 from tests.customers.histories import History
 
 DAY = timedelta(days=1)
-OURS = {"Email Sent", "Email Bounced", "Call Made", "Offer Given", "Held Out", "Control Assigned"}
+ZONE = "Europe/Berlin"
+OURS = {"Email Sent", "Email Delivered", "Email Bounced", "Call Made", "Offer Given", "Held Out", "Control Assigned"}
 
 
 def slow_features(history: History, as_of: datetime, counted: dict[str, str]) -> dict[int, dict[str, Any]]:
     """Give every feature of every customer by name; `counted` names the slugs of declared event names."""
-    events, lines = _until(history.events, as_of), _until(history.lines, as_of)
-    return {
-        person["customer_id"]: _of_one(
-            person["known_since"],
-            events[events.customer_id == person["customer_id"]],
-            lines[lines.customer_id == person["customer_id"]],
-            as_of,
-            counted,
-        )
-        for person in history.people.to_dicts()
-    }
+    tables = [_until(rows, as_of) for rows in (history.events, history.lines, history.properties)]
+    found = {}
+    for person in history.people.to_dicts():
+        customer = person["customer_id"]
+        events, lines, told = (rows[rows.customer_id == customer] for rows in tables)
+        of_calls = told[told.name == "Call Made"].properties.map(json.loads)
+        found[customer] = {
+            **_of_one(person["known_since"], events, lines, as_of, counted),
+            **_habits(events[events.name == "Order Completed"]),
+            **_online(events[events.name == "Page Viewed"], as_of),
+            **_engagement(events, as_of),
+            "calls_reached": sum(properties.get("outcome") == "reached" for properties in of_calls),
+        }
+    return found
 
 
 def _until(rows: pl.DataFrame, as_of: datetime) -> pd.DataFrame:
@@ -56,8 +61,7 @@ def _of_one(
         "returns": len(refunds),
         "return_share": refunds.value.fillna(0).astype(float).abs().sum() / values.sum() if values.sum() > 0 else None,
         "spend_trend_90d": _trend(orders, as_of),
-        "emails_sent_90d": _count(events, as_of, 90, "Email Sent"),
-        "email_clicks_90d": _count(events, as_of, 90, "Email Link Clicked"),
+        "gap_median_days": gaps.median() if len(gaps) else None,
         "events_30d": len(_last(events[~events.name.isin(OURS)], as_of, 30)),
         **_of_lines(lines),
     }
@@ -93,3 +97,47 @@ def _of_lines(lines: pd.DataFrame) -> dict[str, Any]:
     discount = priced.discount.fillna(0).astype(float).sum()
     whole = (priced.quantity * priced.price.astype(float)).sum() + discount
     return {"discount_share": discount / whole if whole > 0 else None, "products": bought.product_id.nunique()}
+
+
+def _habits(orders: pd.DataFrame) -> dict[str, Any]:
+    if orders.empty:
+        return dict.fromkeys(("order_hour", "order_weekday", "weekend_share", "evening_share"))
+    local = orders.occurred_at.dt.tz_convert(ZONE)
+    day = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+    return {
+        "order_hour": local.dt.hour.mode().min(),
+        "order_weekday": day[local.dt.day_of_week.mode().min()],
+        "weekend_share": local.dt.day_of_week.isin([5, 6]).mean(),
+        "evening_share": (local.dt.hour >= 18).mean(),
+    }
+
+
+def _online(pages: pd.DataFrame, as_of: datetime) -> dict[str, Any]:
+    visits: list[list[pd.Timestamp]] = []
+    for at in _last(pages, as_of, 90).occurred_at.sort_values():
+        if visits and at - visits[-1][-1] < timedelta(minutes=30):
+            visits[-1].append(at)
+        else:
+            visits.append([at])
+    lengths = [(visit[-1] - visit[0]).total_seconds() / 60 for visit in visits]
+    return {
+        "visits_30d": sum(visit[-1] > as_of - 30 * DAY for visit in visits),
+        "visits_90d": len(visits),
+        "pages_per_visit_90d": sum(map(len, visits)) / len(visits) if visits else None,
+        "minutes_per_visit_90d": sum(lengths) / len(visits) if visits else None,
+        "visit_recency_days": (as_of - pages.occurred_at.max()) / DAY if len(pages) else None,
+    }
+
+
+def _engagement(events: pd.DataFrame, as_of: datetime) -> dict[str, Any]:
+    names = {"emails_sent": "Email Sent", "email_opens": "Email Opened", "email_clicks": "Email Link Clicked"}
+    result: dict[str, Any] = {
+        f"{slug}_{days}d": _count(events, as_of, days, name) for slug, name in names.items() for days in (30, 90)
+    }
+    sent, clicks = result["emails_sent_90d"], result["email_clicks_90d"]
+    messages = events[events.name.isin(["Email Sent", "Call Made"])]
+    return result | {
+        "email_click_rate_90d": clicks / sent if sent else None,
+        "message_recency_days": (as_of - messages.occurred_at.max()) / DAY if len(messages) else None,
+        "unsubscribes": int((events.name == "Unsubscribed").sum()),
+    }

@@ -25,7 +25,7 @@ MOMENTS = st.builds(
 
 
 def build(history: History, as_of: datetime) -> pl.DataFrame:
-    return features.build(history.people, history.events.lazy(), history.lines.lazy(), as_of, ALL)
+    return features.build(history.people, history.past, as_of, ALL, "Europe/Berlin")
 
 
 def past(*events: tuple[str, datetime, float | None]) -> History:
@@ -40,11 +40,19 @@ def past(*events: tuple[str, datetime, float | None]) -> History:
         "value": pl.Float64,
     }
     people = pl.DataFrame({"customer_id": [1], "known_since": [START]}, schema_overrides={"known_since": TIME})
-    return History(people, pl.DataFrame(rows, schema=schema, orient="row"), random_history(0).lines.clear())
+    happened = pl.DataFrame(rows, schema=schema, orient="row")
+    empty = random_history(0)
+    return History(people, happened, empty.lines.clear(), empty.properties.clear())
 
 
 def one(history: History, name: str, as_of: datetime = AS_OF) -> Any:
     return build(history, as_of)[f"features.{name}"][0]
+
+
+def agree(got: Any, slow: Any) -> bool:
+    if got is None or slow is None or isinstance(slow, str):
+        return bool(got == slow)
+    return math.isclose(got, slow, rel_tol=1e-9, abs_tol=1e-6)
 
 
 @settings(max_examples=15, deadline=None)
@@ -57,12 +65,7 @@ def test_every_feature_agrees_with_the_slow_reference(seed: int, as_of: datetime
         assert set(slow) == {feature.name for feature in ALL}
         for name, value in slow.items():
             got = row[f"features.{name}"]
-            agrees = (
-                got is None
-                if value is None
-                else got is not None and math.isclose(got, value, rel_tol=1e-9, abs_tol=1e-6)
-            )
-            assert agrees, f"{name} of {row['customer_id']} as of {as_of}: {got}, slowly {value}"
+            assert agree(got, value), f"{name} of {row['customer_id']} as of {as_of}: {got}, slowly {value}"
 
 
 def test_a_window_leaves_out_its_start_and_holds_its_end() -> None:
@@ -102,13 +105,51 @@ def test_no_feature_is_nan_or_infinite() -> None:
 
 
 def test_every_feature_says_what_it_is() -> None:
-    assert 25 <= len(features.FEATURES) <= 35
+    assert 40 <= len(features.FEATURES) <= 50
     assert len({feature.name for feature in ALL}) == len(ALL)
     for feature in ALL:
         assert feature.label
         assert feature.unit
         assert feature.missing
         assert build(past(), AS_OF).schema[feature.column] == feature.dtype
+
+
+def test_habits_are_read_on_the_clock_of_the_shop() -> None:
+    friday_night = datetime(2025, 5, 30, 22, 30, tzinfo=UTC)  # Saturday, half past midnight in Berlin
+    winter_evening = datetime(2025, 1, 8, 17, 15, tzinfo=UTC)  # Wednesday, a quarter past six
+    history = past(*(("Order Completed", at, 1.0) for at in (friday_night, winter_evening)))
+    assert one(history, "weekend_share") == 0.5
+    assert one(history, "evening_share") == 0.5
+    assert (one(history, "order_hour"), one(history, "order_weekday")) == (0, "Wednesday")
+    again = past(*(("Order Completed", at, 1.0) for at in (winter_evening, friday_night, winter_evening)))
+    assert (one(again, "order_hour"), one(again, "order_weekday")) == (18, "Wednesday")
+
+
+def test_half_an_hour_of_silence_ends_a_visit() -> None:
+    half, tick = timedelta(minutes=30), timedelta(microseconds=1)
+    first = AS_OF - timedelta(days=1)
+    together = past(("Page Viewed", first, None), ("Page Viewed", first + half - tick, None))
+    apart = past(("Page Viewed", first, None), ("Page Viewed", first + half, None))
+    assert (one(together, "visits_30d"), one(apart, "visits_30d")) == (1, 2)
+    assert (one(together, "pages_per_visit_90d"), one(apart, "pages_per_visit_90d")) == (2.0, 1.0)
+    assert one(together, "minutes_per_visit_90d") == pytest.approx(30.0)
+    assert one(apart, "minutes_per_visit_90d") == 0.0
+    assert one(past(), "minutes_per_visit_90d") is None
+
+
+def test_engagement_counts_our_messages_and_the_answers() -> None:
+    mails = [("Email Sent", AS_OF - timedelta(days=days), None) for days in (1, 40, 50, 200)]
+    clicks = [("Email Link Clicked", AS_OF - timedelta(days=days), None) for days in (0, 45, 100)]
+    history = past(*mails, *clicks, ("Email Opened", AS_OF, None), ("Call Made", AS_OF - timedelta(hours=12), None))
+    assert (one(history, "emails_sent_30d"), one(history, "email_clicks_30d"), one(history, "email_opens_30d")) == (
+        1,
+        1,
+        1,
+    )
+    assert one(history, "email_click_rate_90d") == pytest.approx(2 / 3)
+    assert one(history, "message_recency_days") == 0.5
+    assert one(past(*clicks), "email_click_rate_90d") is None
+    assert one(past(*clicks), "message_recency_days") is None
 
 
 @pytest.mark.door
