@@ -11,6 +11,7 @@ from pytest_django import Settings
 from customers import snapshot
 from customers.history import LakeError
 
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
 T = datetime(2026, 5, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
