@@ -111,9 +111,9 @@ def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Tr
     """Give the rows of Decision, one for each customer who was considered."""
     moment = pl.lit(seen.as_of, dtype=bulk.UTC_MICROSECONDS)
     if isinstance(trigger, ScoreTrigger):
-        rule, models = None, {bucket: seen.models.get((trigger.score, bucket)) for bucket in seen.buckets()}
+        rule, model = None, seen.models.get(trigger.score)
     else:
-        rule, models = seen.segments[trigger.segment].rule_version, dict.fromkeys(seen.buckets())
+        rule, model = seen.segments[trigger.segment].rule_version, None
     return chosen.select(
         "customer_id",
         "round",
@@ -131,7 +131,7 @@ def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Tr
         due_at=moment,
         campaign_version=pl.lit(campaign.version, pl.Int64),
         rule_version=pl.lit(rule, pl.Int64),
-        model_version_id=pl.col("bucket").replace_strict(models, return_dtype=pl.Int64),
+        model_version_id=pl.lit(model, pl.Int64),
     )
 
 

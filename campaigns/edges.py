@@ -7,14 +7,14 @@ from functools import cached_property
 from typing import NamedTuple
 
 import polars as pl
-from django.db.models import Max
 
 from campaigns.causes import DATA, IMPORT, TIME
 from campaigns.eligibility import among
 from campaigns.models import Campaign, TriggerBaseline, TriggerState
 from campaigns.triggers import Known, ScoreTrigger, SegmentTrigger, Trigger, inside, needed
 from customers import bulk
-from scoring.models import ModelVersion, Score, ScoreRun, Target
+from scoring import ranking
+from scoring.models import ModelVersion, Target
 from segments import rulebook
 from segments.models import Membership, MembershipChange, Segment
 
@@ -56,7 +56,7 @@ class View:
     is_whole: bool
     segments: dict[str, Segment]
     targets: frozenset[str]
-    models: dict[tuple[str, int], int]
+    models: dict[str, int]
 
     @property
     def known(self) -> Known:
@@ -76,13 +76,12 @@ class View:
 def view(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, is_whole: bool) -> View:
     """Give a pass over a scored frame, with the segments and the model versions that its scores came from."""
     segments = {segment.key: segment for segment in Segment.objects.all()}
-    live = dict(ModelVersion.objects.filter(state=ModelVersion.State.LIVE).values_list("target__key", "id"))
-    models = {(key, bucket): version for key, version in live.items() for bucket in frame["bucket"].unique().to_list()}
-    scored = Score.objects.filter(among(frame, buckets="bucket"), run__state=ScoreRun.State.PUBLISHED)
-    for key, bucket, version in scored.values_list("target__key", "bucket").annotate(last=Max("version")):
-        models[key, bucket] = version
-    targets = frozenset(Target.objects.values_list("key", flat=True))
-    return View(frame, changes, as_of, is_whole, segments, targets, models)
+    live = dict(ModelVersion.objects.filter(state=ModelVersion.State.LIVE).values_list("target", "id"))
+    run = ranking.published()
+    scored = {**live, **({int(target): version for target, version in run.versions.items()} if run else {})}
+    keys = dict(Target.objects.values_list("pk", "key"))
+    models = {keys[target]: version for target, version in scored.items() if target in keys}
+    return View(frame, changes, as_of, is_whole, segments, frozenset(keys.values()), models)
 
 
 def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
@@ -104,9 +103,9 @@ def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
     of the campaign, of a rule or of a model: its states are set in silence, and only by a frame of the whole bucket.
     While the members of its segment cannot be found out, a campaign is left alone.
     """
-    versions = {bucket: _versions(seen, campaign, trigger, bucket) for bucket in seen.buckets()}
+    now = _versions(seen, campaign, trigger)
     is_answered = isinstance(trigger, ScoreTrigger) or trigger.segment not in seen.unanswered
-    standing = _standing(seen, campaign, versions).with_columns(pl.col("is_dropped") | (not is_answered))
+    standing = _standing(seen, campaign, now).with_columns(pl.col("is_dropped") | (not is_answered))
     people = _people(seen, trigger).join(standing, on="bucket", how="left", maintain_order="left")
     states = bulk.read(
         TriggerState.objects.filter(among(people, buckets="bucket"), campaign=campaign).values_list(*STATE), STATE
@@ -120,23 +119,21 @@ def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
     people = people.with_columns(inside(people, trigger, was), was=was)
     people = people.with_columns(fires=_fires(campaign, trigger, seen.as_of))
     changed = people.filter(pl.col("stored") != pl.col("is_inside"))
-    return Edges(
-        _states(changed, campaign, seen.as_of), _due(people, versions), _baselines(seen, campaign, versions, standing)
-    )
+    return Edges(_states(changed, campaign, seen.as_of), _due(people), _baselines(seen, campaign, now, standing))
 
 
-def _versions(seen: View, campaign: Campaign, trigger: Trigger, bucket: int) -> Versions:
+def _versions(seen: View, campaign: Campaign, trigger: Trigger) -> Versions:
     segments, targets = needed(trigger, {key: segment.rule for key, segment in seen.segments.items()})
     rules = {key: seen.segments[key].rule_version for key in sorted(segments & seen.segments.keys())}
-    models = {key: seen.models[key, bucket] for key in sorted(targets) if (key, bucket) in seen.models}
+    models = {key: seen.models[key] for key in sorted(targets) if key in seen.models}
     return Versions(campaign.version, rules, models)
 
 
-def _standing(seen: View, campaign: Campaign, versions: dict[int, Versions]) -> pl.DataFrame:
+def _standing(seen: View, campaign: Campaign, now: Versions) -> pl.DataFrame:
     """Say of each bucket whether it is looked at afresh, whether in silence, and whether it is left alone this time."""
-    before = {one.bucket: one for one in TriggerBaseline.objects.filter(campaign=campaign, bucket__in=list(versions))}
+    before = {one.bucket: one for one in TriggerBaseline.objects.filter(campaign=campaign, bucket__in=seen.buckets())}
     rows = []
-    for bucket, now in versions.items():
+    for bucket in seen.buckets():
         last = before.get(bucket)
         is_fresh = last is None or last.campaign_version != now.campaign
         is_silent = last is None or is_fresh or (last.rule_versions, last.model_versions) != (now.rules, now.models)
@@ -187,20 +184,16 @@ def _states(changed: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Da
     )
 
 
-def _due(people: pl.DataFrame, versions: dict[int, Versions]) -> pl.DataFrame:
+def _due(people: pl.DataFrame) -> pl.DataFrame:
     """Give the customers whose edge fires, with the number of that edge."""
     due = people.filter("fires").with_columns(round=pl.col("round") + 1)
     return due.select("customer_id", "bucket", "seed", "cause", "value", "score", "round").sort("customer_id")
 
 
-def _baselines(seen: View, campaign: Campaign, versions: dict[int, Versions], standing: pl.DataFrame) -> pl.DataFrame:
+def _baselines(seen: View, campaign: Campaign, now: Versions, standing: pl.DataFrame) -> pl.DataFrame:
     schema = {"bucket": pl.Int64, "campaign_version": pl.Int64, "rule_versions": pl.String, "model_versions": pl.String}
     done = standing.filter(~pl.col("is_dropped"))["bucket"].to_list() if seen.is_whole else []
-    rows = [
-        (bucket, now.campaign, _json(now.rules), _json(now.models))
-        for bucket, now in versions.items()
-        if bucket in done
-    ]
+    rows = [(bucket, now.campaign, _json(now.rules), _json(now.models)) for bucket in done]
     return pl.DataFrame(rows, schema=schema, orient="row").with_columns(
         campaign_id=pl.lit(campaign.pk, pl.Int64), as_of=pl.lit(seen.as_of, dtype=bulk.UTC_MICROSECONDS)
     )

@@ -11,7 +11,8 @@ from campaigns import steps, triggers
 from campaigns.models import AuditEntry, Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from customers.models import Attribute
-from scoring.models import Score, ScoreRun
+from scoring import ranking
+from scoring.models import Score, Target
 from segments import fields
 from segments.models import Membership, Segment
 
@@ -135,10 +136,16 @@ def _members(trigger: SegmentTrigger) -> int:
 
 
 def _beyond(trigger: ScoreTrigger) -> int:
-    column = "percentile" if trigger.is_percentile else "value"
-    compare = "gte" if trigger.direction == "above" else "lte"
-    scores = Score.objects.filter(run__state=ScoreRun.State.PUBLISHED, target__key=trigger.score)
-    return scores.filter(**{f"{column}__{compare}": trigger.enter}).count()
+    run = ranking.published()
+    target = Target.objects.filter(key=trigger.score).first()
+    if run is None or target is None:
+        return 0
+    is_above = trigger.direction == "above"
+    if trigger.is_percentile:
+        order = ranking.orders_of(run).get(target.pk)
+        return order.beyond(trigger.enter, is_above=is_above) if order else 0
+    compare = "gte" if is_above else "lte"
+    return Score.objects.filter(run=run, target=target, **{f"value__{compare}": trigger.enter}).count()
 
 
 def _watch(campaign: Campaign, trigger: Trigger | None) -> None:

@@ -1,7 +1,7 @@
 """What each stage of a cycle does, for one bucket or for all. Each is safe to do twice."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 
@@ -17,8 +17,8 @@ from campaigns.models import Cycle, CycleTask, Delivery
 from customers import bulk, history, snapshot
 from customers.history import Scope
 from customers.models import AttributeChange, Event, Source
-from scoring import scores
-from scoring.models import ScoreRun
+from scoring import ranking, scores
+from scoring.models import ScoreRun, Target
 from segments import membership
 
 DELIVERIES = 200  # of one piece of work
@@ -33,7 +33,7 @@ def sync(cycle: Cycle, bucket: int) -> Outcome:
     """
     marks = newest()
     events = 0 if _is_repeat(cycle, marks) else history.sync()
-    run = scores.begin(cycle.as_of) if cycle.kind == Cycle.Kind.FULL else published()
+    run = scores.begin(cycle.as_of) if cycle.kind == Cycle.Kind.FULL else ranking.published()
     Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
     return Outcome({"events": events})
 
@@ -50,14 +50,18 @@ def score(cycle: Cycle, bucket: int) -> Outcome:
 def rank(cycle: Cycle, bucket: int) -> Outcome:
     """Rank the new scores and publish them; store the cut-points of rules that compare with all customers."""
     if cycle.run is not None:
-        scores.rank(cycle.run)
-    membership.cut(cycle.as_of, (_ranked(cycle, each) for each in buckets_to_refresh(cycle)))
+        names = [f"scores.{key}" for key in Target.objects.values_list("key", flat=True)]
+        ranking.rank(cycle.run, (snapshot.load(cycle.as_of, each, names) for each in buckets_to_refresh(cycle)))
+    compared = membership.compared()
+    membership.cut(cycle.as_of, (_ranked(cycle, each, compared) for each in buckets_to_refresh(cycle)))
     return Outcome({})
 
 
 def refresh(cycle: Cycle, bucket: int) -> Outcome:
     """Bring a bucket's memberships up to date, and decide about its customers."""
-    return _decided(cycle, _ranked(cycle, bucket), previous(cycle), is_whole=True)
+    frame = _ranked(cycle, bucket)
+    _note_bands(cycle, bucket, frame)
+    return _decided(cycle, frame, previous(cycle), is_whole=True)
 
 
 def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
@@ -68,7 +72,7 @@ def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
         return Outcome({})
     frame = snapshot.take(Scope(ids=tuple(ids)), cycle.as_of, history.pin())
     scored = scores.score(frame, cycle.as_of, cycle.run) if cycle.run else frame
-    outcome = _decided(cycle, scores.attach(scored), before.as_of, is_whole=False)
+    outcome = _decided(cycle, ranking.attach(scored), before.as_of, is_whole=False)
     return Outcome({**outcome.counts, "scored": _scored(scored)})
 
 
@@ -130,11 +134,6 @@ def previous(cycle: Cycle) -> datetime | None:
     return done.order_by("-as_of").values_list("as_of", flat=True).first()
 
 
-def published() -> ScoreRun | None:
-    """Give the run of scores that is read."""
-    return ScoreRun.objects.filter(state=ScoreRun.State.PUBLISHED).first()
-
-
 def newest() -> Marks:
     """Give the last event and attribute change that no open transaction can still precede."""
     below = bulk.committed_below()
@@ -185,9 +184,21 @@ def _reading(cycles: "models.QuerySet[Cycle]") -> Cycle | None:
     return cycles.filter(marks__isnull=False).order_by("-pk").first() if is_ready else None
 
 
-def _ranked(cycle: Cycle, bucket: int) -> pl.DataFrame:
-    """Give a bucket's snapshot with the published scores and their ranks."""
-    return scores.attach(snapshot.load(cycle.as_of, bucket))
+def _ranked(cycle: Cycle, bucket: int, columns: Collection[str] | None = None) -> pl.DataFrame:
+    """Give a bucket's snapshot with its scores and where they stand among all; of `columns`, what they need."""
+    wanted = None if columns is None else [*columns, *(".".join(name.split(".")[:2]) for name in columns)]
+    frame = snapshot.load(cycle.as_of, bucket, wanted)
+    return ranking.attach(frame) if cycle.run is None else ranking.place(frame, cycle.run)
+
+
+def _note_bands(cycle: Cycle, bucket: int, frame: pl.DataFrame) -> None:
+    """Note who of a bucket has another band than in the run before."""
+    if cycle.run is None:
+        return
+    before = ScoreRun.objects.filter(state=ScoreRun.State.OLD, pk__lt=cycle.run_id).order_by("-pk").first()
+    scored = [name for name in frame.columns if name.startswith("scores.") and name.count(".") == 1]
+    if before is not None and scored and snapshot.is_stored(before.as_of, bucket):
+        ranking.note_moved(frame, cycle.run, snapshot.load(before.as_of, bucket, scored), before)
 
 
 def _decided(cycle: Cycle, frame: pl.DataFrame, before: datetime | None, *, is_whole: bool) -> Outcome:

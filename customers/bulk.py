@@ -17,11 +17,16 @@ Schema = dict[str, pl.DataType | type[pl.DataType]]
 UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 
 
-def insert(model: type[models.Model], frame: pl.DataFrame, *, ignore: Sequence[str] = ()) -> int:
+def insert(
+    model: type[models.Model], frame: pl.DataFrame, *, ignore: Sequence[str] = (), partition: int | None = None
+) -> int:
     """Insert a frame; rows that conflict on the columns `ignore` are left out. Give how many were stored.
 
-    Raises IntegrityError for a conflict elsewhere; on SQLite every chunk of 20,000 rows is its own transaction.
+    With `partition`, all rows belong to that one (see `open_partition`). Raises IntegrityError for a conflict
+    elsewhere; on SQLite every chunk of 20,000 rows is its own transaction.
     """
+    if connection.vendor == "postgresql" and not ignore:
+        return _copy_in_place(model, frame, _table(model, partition))
     conflict = f" ON CONFLICT ({_quoted(ignore)}) DO NOTHING" if ignore else ""
     return _write(model, frame, conflict)
 
@@ -70,9 +75,9 @@ def update(model: type[models.Model], frame: pl.DataFrame, *, key: Sequence[str]
     return _executemany(f"UPDATE {table} SET {sets} WHERE {match}{guard}", rows)
 
 
-def delete(model: type[models.Model], frame: pl.DataFrame) -> int:
+def delete(model: type[models.Model], frame: pl.DataFrame, *, partition: int | None = None) -> int:
     """Delete the rows that equal the frame's rows in all its columns. Give how many went."""
-    table = _table(model)
+    table = _table(model, partition)
     if connection.vendor == "postgresql":
         match = " AND ".join(f'{table}."{name}" = stage."{name}"' for name in frame.columns)
         return _copy(model, frame, f"DELETE FROM {table} USING stage WHERE {match}")
@@ -102,6 +107,39 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
             cursor.execute(_without_converters(sql, wire), params)
             frame = pl.DataFrame(cursor.fetchall(), schema=wire, orient="row")
     return frame.select(_from_wire(name, dtype) for name, dtype in schema.items())
+
+
+def open_partition(model: type[models.Model], number: int) -> None:
+    """Make room for the rows whose first key column is `number`: on PostgreSQL a table of their own, without indexes.
+
+    Nobody finds its rows through the model before `publish_partition`. On SQLite rows stand in the model's one table.
+    """
+    if connection.vendor == "postgresql":
+        name, check = _table(model, number), f'CHECK ("{_partitioned_by(model)}" = {number:d})'
+        _execute(f"CREATE TABLE IF NOT EXISTS {name} (LIKE {_table(model)} INCLUDING DEFAULTS, {check})")
+
+
+def publish_partition(model: type[models.Model], number: int) -> None:
+    """Let a partition's rows be found through the model; its indexes are built now, at once. Twice changes nothing."""
+    if connection.vendor != "postgresql":
+        return
+    name = _table(model, number)
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT relispartition FROM pg_class WHERE oid = to_regclass(%s)", [name])
+        if cursor.fetchone() == (False,):
+            cursor.execute(f"ALTER TABLE {_table(model)} ATTACH PARTITION {name} FOR VALUES IN ({number:d})")
+            cursor.execute(f"ANALYZE {name}")
+
+
+def drop_partition(model: type[models.Model], number: int) -> None:
+    """Remove a partition with its rows."""
+    if connection.vendor == "postgresql":
+        _execute(f"DROP TABLE IF EXISTS {_table(model, number)}")
+        return
+    column, table = _partitioned_by(model), _table(model)
+    chunk = f'SELECT rowid FROM {table} WHERE "{column}" = {number:d} LIMIT {CHUNK}'
+    while _execute(f"DELETE FROM {table} WHERE rowid IN ({chunk})"):
+        pass
 
 
 def committed_below() -> int | None:
@@ -149,8 +187,19 @@ def _from_wire(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
     return column.cast(dtype)
 
 
-def _table(model: type[models.Model]) -> str:
-    return f'"{model._meta.db_table}"'
+def _table(model: type[models.Model], partition: int | None = None) -> str:
+    is_apart = partition is not None and connection.vendor == "postgresql"
+    return f'"{model._meta.db_table}_{partition:d}"' if is_apart else f'"{model._meta.db_table}"'
+
+
+def _partitioned_by(model: type[models.Model]) -> str:
+    return str(model._meta.pk_fields[0].column)
+
+
+def _execute(statement: str) -> int:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement)
+        return int(cursor.rowcount)
 
 
 def _quoted(columns: Iterable[str]) -> str:
@@ -174,6 +223,23 @@ def _write(model: type[models.Model], frame: pl.DataFrame, conflict: str) -> int
     return _executemany(f"{head} VALUES ({marks}{zero}){conflict}", _for_sqlite(frame).iter_rows())
 
 
+def _copy_in_place(model: type[models.Model], frame: pl.DataFrame, table: str) -> int:
+    """Load the frame straight into a table, with this transaction's number where rows are followed."""
+    if frame.is_empty():
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        if any(field.name == "stored_xact" for field in model._meta.fields):
+            cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+            frame = frame.with_columns(stored_xact=pl.lit(cast("tuple[int]", cursor.fetchone())[0], pl.Int64))
+        with cast("Any", cursor).copy(f"COPY {table} ({_quoted(frame.columns)}) FROM STDIN (FORMAT csv)") as copy:
+            copy.write(_csv(frame))
+    return frame.height
+
+
+def _csv(frame: pl.DataFrame) -> str:
+    return frame.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00")
+
+
 def _copy(model: type[models.Model], frame: pl.DataFrame, statement: str) -> int:
     """Load the frame into a temporary table that looks like the model's, and run one statement on it."""
     if frame.is_empty():
@@ -182,7 +248,7 @@ def _copy(model: type[models.Model], frame: pl.DataFrame, statement: str) -> int
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TEMP TABLE stage ON COMMIT DROP AS {picked} WITH NO DATA")
         with cast("Any", cursor).copy("COPY stage FROM STDIN (FORMAT csv)") as copy:
-            copy.write(frame.write_csv(include_header=False, datetime_format="%Y-%m-%d %H:%M:%S%.6f+00"))
+            copy.write(_csv(frame))
         cursor.execute(statement)
         changed = int(cursor.rowcount)
         cursor.execute("DROP TABLE stage")

@@ -4,7 +4,7 @@ Never in it: e-mail address, phone number, first and last name.
 """
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
@@ -24,6 +24,7 @@ from customers.tombstones import without_erased
 
 CORE = ("country", "city", "language", "time_zone")
 BIRTH_DATE = "birth_date"
+KEYS = ("customer_id", "bucket")
 PERSONAL = frozenset({"email", "phone", "first_name", "last_name"})
 REACH = {"email": Channel.EMAIL, "phone": Channel.PHONE}
 FOLDER_FORMAT = "%Y-%m-%dT%H-%M-%S.%fZ"
@@ -85,19 +86,35 @@ def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:
         generations.replace(_folder(as_of) / f"{bucket}.parquet", content)
 
 
-def load(as_of: datetime, bucket: int | None = None) -> pl.DataFrame:
-    """Give the stored snapshot of the time, of one bucket or all. Raises LakeError where there is none."""
+def load(as_of: datetime, bucket: int | None = None, columns: Collection[str] | None = None) -> pl.DataFrame:
+    """Give the stored snapshot of the time, of one bucket or all. Raises LakeError where there is none.
+
+    Of `columns` those that it has are read, with customer_id and bucket; by default all.
+    """
     buckets = range(settings.BUCKETS) if bucket is None else [bucket]
     paths = [path for number in buckets if (path := _folder(as_of) / f"{number}.parquet").exists()]
     missing = LakeError(f"There is no snapshot as of {as_of.isoformat()} in {_folder(as_of)}.")
     if not paths:
         raise missing
     try:
-        frames = [pl.read_parquet(path, glob=False, hive_partitioning=False) for path in paths]
+        frames = [_read(path, columns) for path in paths]
     except FileNotFoundError as error:  # removed just now: a rename took all files of the snapshot at once
         raise missing from error
     frame = pl.concat(frames, how="diagonal_relaxed").sort("customer_id")
     return without_erased(frame, bucket, Q(rewritten_at=None))
+
+
+def _read(path: Path, columns: Collection[str] | None) -> pl.DataFrame:
+    if columns is None:
+        return pl.read_parquet(path, glob=False, hive_partitioning=False)
+    there = pl.read_parquet_schema(path)
+    wanted = [name for name in there if name in KEYS or name in columns]
+    return pl.read_parquet(path, columns=wanted, glob=False, hive_partitioning=False)
+
+
+def is_stored(as_of: datetime, bucket: int) -> bool:
+    """Give whether the snapshot of the time holds the bucket."""
+    return (_folder(as_of) / f"{bucket}.parquet").exists()
 
 
 def latest() -> datetime | None:

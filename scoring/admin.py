@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import polars as pl
 from django import forms
 from django.contrib import admin
 from django.db.models import Count, F, IntegerField
@@ -15,7 +16,7 @@ from customers.admin import BaseAdmin, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
 from customers.panels import Cell, Panel, column, link, moment, number, share, tag, when
-from scoring import targets
+from scoring import ranking, targets
 from scoring.api import scores_of
 from scoring.models import Evaluation, ModelVersion, Score, ScoreRun, Target
 
@@ -179,7 +180,7 @@ def distribution(target: Target) -> Panel:
     counts: dict[int, int] = {}
     for at, n in scores.annotate(place=place).values_list("place").annotate(n=Count("customer_id")):
         counts[min(at, COLUMNS - 1)] = counts.get(min(at, COLUMNS - 1), 0) + n
-    bands = dict(scores.values_list("band").annotate(n=Count("customer_id")))
+    bands = _by_band(target)
     title, said = "What it foresees", f"{meaning(target)}."
     if not counts:
         return Panel(title, said, facts=[("Scored", "nobody yet: the next cycle scores with the live version")])
@@ -205,6 +206,15 @@ def distribution(target: Target) -> Panel:
         rows=rows,
         drawing=charts.columns(parts, "customers by score, from 0 to 1"),
     )
+
+
+def _by_band(target: Target) -> dict[str, int]:
+    """Give how many of the published run's scores are in which band."""
+    order = ranking.orders_of(ranking.published()).get(target.pk)
+    if order is None:
+        return {}
+    counts = order.band(pl.Series(order.millionths / ranking.MILLION)).value_counts()
+    return dict(counts.iter_rows())
 
 
 def band_kind(version: ModelVersion | None, name: object) -> str:

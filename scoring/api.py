@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import polars as pl
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -10,6 +11,7 @@ from rest_framework.response import Response
 from customers.api import Door
 from customers.keys import Scope
 from customers.problems import refusals
+from scoring import ranking
 from scoring.models import Evaluation, ModelVersion, Score, Target
 
 
@@ -88,13 +90,21 @@ def figures_of(versions: list[ModelVersion]) -> dict[int, dict[str, Any]]:
 
 def scores_of(customer_ids: list[int], targets: list[str] | None = None) -> dict[int, list[dict[str, Any]]]:
     """Give the published scores of customers, by customer id; of the named targets, or of all."""
-    scores = Score.objects.filter(run__state="published", customer_id__in=customer_ids)
+    run = ranking.published()
+    rows = Score.objects.filter(run=run, customer_id__in=customer_ids)
     if targets is not None:
-        scores = scores.filter(target__key__in=targets)
+        rows = rows.filter(target__key__in=targets)
+    orders = ranking.orders_of(run)
     found: dict[int, list[dict[str, Any]]] = {}
-    names = ("value", "percentile", "rank", "band", "as_of")
-    for customer_id, target, *values in scores.order_by("target__key").values_list(
-        "customer_id", "target__key", *names
-    ):
-        found.setdefault(customer_id, []).append({"target": target, **dict(zip(names, values, strict=True))})
+    for one in rows.select_related("target").order_by("target__key"):
+        placed = _placed(orders.get(one.target_id), one.value)
+        told = {"target": one.target.key, "value": one.value, **placed, "as_of": one.as_of}
+        found.setdefault(one.customer_id, []).append(told)
     return found
+
+
+def _placed(order: ranking.Order | None, value: float) -> dict[str, Any]:
+    if order is None:
+        return {"percentile": None, "rank": None, "band": ""}
+    one = pl.Series([value])
+    return {"percentile": order.percentile(one)[0], "rank": order.rank(one)[0], "band": order.band(one)[0]}

@@ -23,6 +23,9 @@ class Target(models.Model):
     attribute = models.CharField(max_length=100, blank=True, help_text="The attribute's name, for the third kind.")
     equals = models.CharField(max_length=200, blank=True, help_text="The value that counts as yes.")
     is_active = models.BooleanField(default=True)
+    rescore_hours = models.IntegerField(
+        default=0, validators=[MinValueValidator(0)], help_text="Rescored at most so often; 0 is every full cycle."
+    )
     created_at = models.DateTimeField()
 
     class Meta:
@@ -95,7 +98,10 @@ class Evaluation(models.Model):
 
 
 class ScoreRun(models.Model):
-    """One scoring of everybody. The published run is the one that is read."""
+    """One scoring of everybody. The published run is the one that is read.
+
+    A run keeps the versions it began with to its end, also for the customers who are rescored in between.
+    """
 
     class State(models.TextChoices):
         RUNNING = "running", "Running"
@@ -105,7 +111,8 @@ class ScoreRun(models.Model):
     as_of = models.DateTimeField()
     state = models.CharField(max_length=20, choices=State.choices, default=State.RUNNING)
     inputs = models.CharField(max_length=64, help_text="Hash of the lake's generation and the model versions.")
-    cuts = models.JSONField(default=dict, help_text="Cut-points over all customers.")
+    versions = models.JSONField(default=dict, help_text="The model version of each target, by their ids.")
+    scored_at = models.JSONField(default=dict, help_text="The as-of time of each target's scores, by its id.")
 
     class Meta:
         constraints = [
@@ -116,26 +123,52 @@ class ScoreRun(models.Model):
         return f"scores as of {self.as_of:%Y-%m-%d %H:%M}"
 
 
-class Score(models.Model):
-    """A model's output for one customer in one run, rounded to 6 decimals."""
+class ScoredBucket(models.Model):
+    """A bucket of which a run has the scores: written in the same commit as they are."""
 
-    pk = models.CompositePrimaryKey("run_id", "target_id", "customer_id")
-    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE)
+    pk = models.CompositePrimaryKey("run_id", "bucket")
+    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE, related_name="buckets")
+    bucket = models.SmallIntegerField()
+
+    def __str__(self) -> str:
+        return f"bucket {self.bucket} of run {self.run_id}"
+
+
+class Ranking(models.Model):
+    """All scores of one target in one run, in order: what percentiles, ranks and bands are read from."""
+
+    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE, related_name="rankings")
     target = models.ForeignKey(Target, on_delete=models.CASCADE)
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="scores")
-    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT)
+    customers = models.IntegerField()
+    ordered = models.BinaryField(help_text="Millionths from the lowest up: the first, then the steps; packed.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["run", "target"], name="ranking_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.customers} scores of target {self.target_id}"
+
+
+class Score(models.Model):
+    """A model's output for one customer in one run, rounded to 6 decimals.
+
+    Written by scoring.scores alone, millions at a time: on PostgreSQL every run is a partition that is filled without
+    indexes, and no key is checked row by row.
+    """
+
+    pk = models.CompositePrimaryKey("run_id", "customer_id", "target_id")
+    run = models.ForeignKey(ScoreRun, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="scores"
+    )
+    version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, db_constraint=False, db_index=False)
     bucket = models.SmallIntegerField()
     as_of = models.DateTimeField()
     value = models.FloatField()
-    percentile = models.FloatField(null=True, help_text="Share of customers at or below, 0 to 100.")
-    rank = models.IntegerField(null=True, help_text="1 is the highest.")
-    band = models.CharField(max_length=40, blank=True)
 
     class Meta:
-        indexes = [
-            models.Index(fields=["bucket", "run", "target"], name="score_bucket"),
-            models.Index(fields=["run", "target", "-value"], name="score_by_value"),
-        ]
+        indexes = [models.Index(fields=["run", "target", "-value"], name="score_by_value")]
 
     def __str__(self) -> str:
         return f"{self.value:.3f}"

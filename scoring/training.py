@@ -13,17 +13,13 @@ from scoring import artifacts, evaluation, learners, targets, training_set, vali
 from scoring.evaluation import Figure, Gain
 from scoring.learners import MODELS, Model
 from scoring.models import Evaluation, ModelVersion, Target
+from scoring.ranking import BANDS
 from scoring.training_set import TrainingRefused, TrainingSet
 from scoring.validation import FEWEST, Validation
 
 FEWEST_CUSTOMERS = 500
 FEWEST_TESTED = 50
 CHANCE_ERRORS = 3  # so many standard errors above 0.5: of pure noise, one in 740 gets there
-BANDS: list[dict[str, Any]] = [
-    {"name": "low", "from": 0.0},
-    {"name": "medium", "from": 0.3},
-    {"name": "high", "from": 0.7},
-]
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -18,8 +19,9 @@ from customers.admin import BaseAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
 from customers.panels import LAST, Cell, Panel, link, moment, number, tag
+from scoring import ranking
 from scoring.admin import band_kind
-from scoring.models import ModelVersion, Score, ScoreRun, Target
+from scoring.models import ModelVersion, Score, Target
 from segments import definition, views
 from segments.fields import catalogue
 from segments.forms import SegmentForm
@@ -161,20 +163,22 @@ def growth(segment: Segment) -> Panel:
 
 def members(segment: Segment) -> Panel:
     """Give the first members, those of the highest score of the first scored target first."""
-    published = Score.objects.filter(run__state=ScoreRun.State.PUBLISHED)
-    target = Target.objects.filter(Exists(published.filter(target=OuterRef("pk")))).order_by("pk").first()
+    run = ranking.published()
+    orders = ranking.orders_of(run)
+    target = Target.objects.filter(pk__in=orders).order_by("pk").first()
     if target is None:
         found = segment.memberships.select_related("customer").order_by("customer_id")[:LAST]
         plain = [(link(m.customer), _name(m.customer), m.customer.email or "–", moment(m.since)) for m in found]
         return Panel("Members", _first(plain), head=HEAD, rows=plain, empty=_nobody(segment))
     top = list(
-        published.filter(target=target, customer__memberships__segment=segment)
+        Score.objects.filter(run=run, target=target, customer__memberships__segment=segment)
         .select_related("customer")
         .order_by("-value", "customer_id")[:LAST]
     )
     chosen = Membership.objects.filter(segment=segment, customer_id__in=[s.customer_id for s in top])
     since = dict(chosen.values_list("customer_id", "since"))
     live = ModelVersion.objects.filter(target=target, state=ModelVersion.State.LIVE).first()
+    bands = orders[target.pk].band(pl.Series([s.value for s in top], dtype=pl.Float64)).to_list()
     rows = [
         (
             link(s.customer),
@@ -182,9 +186,9 @@ def members(segment: Segment) -> Panel:
             s.customer.email or "–",
             moment(since.get(s.customer_id)),
             f"{s.value:.3f}",
-            tag(s.band, band_kind(live, s.band)) if s.band else "–",
+            tag(band, band_kind(live, band)) if band else "–",
         )
-        for s in top
+        for s, band in zip(top, bands, strict=True)
     ]
     note = f"{_first(rows)} Highest score of “{target.label}” first." if rows else ""
     return Panel("Members", note, head=(*HEAD, target.label, "Band"), rows=rows, empty=_nobody(segment))

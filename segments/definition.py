@@ -7,7 +7,7 @@ from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.db.models.deletion import Collector
 
 from customers import snapshot
-from scoring import scores
+from scoring import ranking
 from segments import cuts
 from segments.fields import catalogue
 from segments.models import Segment, SegmentVersion
@@ -85,4 +85,4 @@ def _cut(rule: Rule) -> None:
     wanted = needs(rule).cuts
     taken_at = snapshot.latest() if wanted else None
     if taken_at is not None:
-        cuts.store(cuts.take([scores.attach(snapshot.load(taken_at))], wanted), taken_at)
+        cuts.store(cuts.take([ranking.attach(snapshot.load(taken_at))], wanted), taken_at)

@@ -38,6 +38,13 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         return _write(_differences(frame, inside, book, as_of), as_of)
 
 
+def compared() -> set[str]:
+    """Give the fields of which rules ask how a customer compares with all others."""
+    book = rulebook.read()
+    rules = [*book.rules.values(), *book.waiting.values()]
+    return {node.field.name for rule in rules for node in needs(rule).cuts}
+
+
 def cut(as_of: datetime, frames: Iterable[pl.DataFrame]) -> None:
     """Take and store the cut-points of all rules that compare with all customers; the frames hold everybody."""
     book = rulebook.read()

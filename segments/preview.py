@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 
 from customers import history, snapshot
-from scoring import scores
+from scoring import ranking
 from segments import cuts, rulebook
 from segments.fields import catalogue
 from segments.rules import mask, needs, parse, sentence
@@ -48,7 +48,7 @@ def preview(rule_json: object, as_of: datetime) -> Preview:
     taken_at = snapshot.latest()
     if taken_at is None:
         raise NoSnapshot
-    frame = scores.attach(snapshot.load(taken_at))
+    frame = ranking.attach(snapshot.load(taken_at))
     book = rulebook.read()
     lake = history.pin()
     context = book.context(min(as_of, taken_at), lake.events(history.Scope()))

@@ -9,7 +9,7 @@ from campaigns.decide import decide
 from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
 from customers import consent
 from customers.models import Consent, Customer, Event
-from scoring.models import ModelVersion, Score, ScoreRun, Target
+from scoring.models import ModelVersion, ScoreRun, Target
 from segments.models import Membership, Segment
 from tests.campaigns.people import (
     CALL_STEP,
@@ -222,11 +222,7 @@ def test_entering_and_leaving_a_segment_are_edges() -> None:
 
 def test_a_decision_names_the_model_that_its_score_came_from(target: Target) -> None:
     people, version = customers(2), live(target)
-    run = ScoreRun.objects.create(as_of=T0, state="published", inputs="x")
-    Score.objects.bulk_create(
-        Score(run=run, target=target, customer=one, version=version, bucket=one.bucket, as_of=T0, value=0.1)
-        for one in people
-    )
+    run = ScoreRun.objects.create(as_of=T0, state="published", inputs="x", versions={str(target.pk): version.pk})
     campaign()
     started(people)
     version.state = "retired"
@@ -234,7 +230,8 @@ def test_a_decision_names_the_model_that_its_score_came_from(target: Target) -> 
     newer = live(target, 2)
     assert decide(frame(people, [0.9, 0.1]), no_changes(), T0 + HOUR) == {"deliver": 1}
     assert Decision.objects.get().model_version == version
-    Score.objects.update(version=newer)
+    run.versions = {str(target.pk): newer.pk}
+    run.save()
     assert not decide(frame(people, 0.9), no_changes(), T0 + 2 * HOUR)
 
 

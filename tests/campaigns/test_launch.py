@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 from campaigns.decide import decide
 from campaigns.launch import LaunchError, edit, launch, pause, resume, stop, waiting
 from campaigns.models import AuditEntry, Campaign, Programme, TriggerState
+from scoring import ranking
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments import definition
 from segments.models import Membership, Segment
@@ -54,7 +55,7 @@ def draft(**changes: Any) -> Campaign:
 
 
 def scored(version: ModelVersion, values: list[float]) -> None:
-    run = ScoreRun.objects.create(as_of=T0, state="published", inputs="x")
+    run = ScoreRun.objects.create(as_of=T0, inputs="x", versions={str(version.target_id): version.pk})
     Score.objects.bulk_create(
         Score(
             run=run,
@@ -64,10 +65,10 @@ def scored(version: ModelVersion, values: list[float]) -> None:
             bucket=one.bucket,
             as_of=T0,
             value=value,
-            percentile=100 * value,
         )
         for one, value in zip(customers(len(values)), values, strict=True)
     )
+    ranking.rank(run)
 
 
 def test_a_launch_sets_a_draft_live_and_is_on_record(version: ModelVersion) -> None:
@@ -154,7 +155,7 @@ def test_an_edit_is_checked_and_a_draft_keeps_its_version() -> None:
 
 def test_waiting_counts_by_percentile_and_membership(version: ModelVersion) -> None:
     scored(version, [0.1, 0.2, 0.9])
-    low = {"kind": "score", "score": "lapse", "of": "percentile", "direction": "below", "enter": 20, "leave": 30}
+    low = {"kind": "score", "score": "lapse", "of": "percentile", "direction": "below", "enter": 67, "leave": 70}
     assert waiting(draft(key="low", trigger=low)) == 2
     vip = Segment.objects.create(key="vip", name="VIP", rule={}, created_at=T0)
     for one in customers_of(version):

@@ -33,6 +33,7 @@ from customers.models import (
     Source,
     Suppression,
 )
+from scoring import ranking
 from scoring.models import Evaluation, ModelVersion, Score, ScoreRun, Target
 from segments.models import Membership, MembershipChange, Segment, SegmentVersion
 
@@ -202,7 +203,8 @@ def model() -> ModelVersion:
 
 
 def scores(people: list[Customer], version: ModelVersion) -> None:
-    run = ScoreRun.objects.create(as_of=T, state="published", inputs="x")
+    versions = {str(version.target_id): version.pk}
+    run = ScoreRun.objects.create(as_of=T, inputs="x", versions=versions)
     for n, person in enumerate(people):
         value = round(0.95 - 0.9 * n / len(people), 6)
         Score.objects.create(
@@ -213,10 +215,8 @@ def scores(people: list[Customer], version: ModelVersion) -> None:
             bucket=person.bucket,
             as_of=T,
             value=value,
-            percentile=100.0 * (len(people) - n) / len(people),
-            rank=n + 1,
-            band="high" if value >= 0.7 else "low",
         )
+    ranking.rank(run)
 
 
 def segment_with(people: list[Customer]) -> Segment:

@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 
 from customers import snapshot
 from customers.history import Scope
-from scoring import reasons, scores
+from scoring import ranking, reasons
 from scoring.models import ModelVersion, Score
 from tests.scoring.worlds import AS_OF, DAY, order_times, store_shop
 
@@ -44,7 +44,7 @@ def test_train_train_again_then_score_gives_figures_scores_and_reasons(tmp_path:
     assert "version 2" in run("train", "no_order_completed_45d", "--as-of", "2026-01-01T00:00:00Z")
     assert run("score", "--as-of", "2026-01-01").startswith("Scored 710 customers")
     assert "published already" in run("score", "--as-of", "2026-01-01")
-    frame = scores.attach(snapshot.take(Scope(), AS_OF))
+    frame = ranking.attach(snapshot.take(Scope(), AS_OF))
     recent = orders.filter(pl.col("occurred_at") > AS_OF - 365 * DAY)["customer_id"].n_unique()
     assert frame["scores.no_order_completed_45d.band"].count() == Score.objects.count() == recent < 700
     said = reasons.reasons(ModelVersion.objects.get(state="live"), frame.sort("scores.no_order_completed_45d").tail(1))

@@ -2,7 +2,9 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from django.conf import settings
@@ -10,7 +12,7 @@ from django.conf import settings
 from customers import bulk, history, ingest, snapshot
 from customers.history import Scope
 from customers.ingest import Records
-from scoring import scores, targets, training
+from scoring import ranking, scores, targets, training
 from scoring.artifacts import ArtifactError
 from scoring.models import BandChange, ModelVersion, Score, ScoreRun, Target
 from scoring.training import Trained
@@ -43,7 +45,7 @@ def scored(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     run = scores.begin(as_of)
     assert run is not None
     found = scores.score(frame, as_of, run)
-    scores.rank(run)
+    ranking.rank(run)
     return found
 
 
@@ -64,40 +66,53 @@ def test_scoring_twice_gives_the_same_rows_and_a_published_run_is_not_begun_agai
     run = scores.begin(AS_OF)
     assert run is not None
     scores.score(frame, AS_OF, run)
-    before = list(Score.objects.order_by("customer_id").values_list())
     assert scores.begin(AS_OF) == run
     scores.score(frame.sample(fraction=1.0, shuffle=True), AS_OF, run)
-    assert list(Score.objects.order_by("customer_id").values_list()) == before
-    scores.rank(run)
+    ranking.rank(run)
+    stored = dict(Score.objects.values_list("customer_id", "value"))
+    assert len(stored) == Score.objects.count() == 600
+    assert ranking.attach(frame)["scores.gone"].to_list() == [stored[one] for one in frame["customer_id"]]
     assert scores.begin(AS_OF) is None
     assert scores.begin(LATER) is not None
 
 
+def order(values: list[float], bands: list[dict[str, Any]] | None = None) -> ranking.Order:
+    return ranking.Order(
+        np.sort(np.array([round(value * ranking.MILLION) for value in values])), bands or ranking.BANDS
+    )
+
+
 def test_equal_scores_share_percentile_and_rank() -> None:
-    rows = pl.DataFrame({"target_id": [1] * 5, "version_id": [1] * 5, "value": [0.1, 0.5, 0.5, 0.9, 0.2]})
-    found = scores.ranked(rows, {1: training.BANDS})
-    assert found["percentile"].to_list() == [20.0, 80.0, 80.0, 100.0, 40.0]
-    assert found["rank"].to_list() == [5, 2, 2, 1, 4]
-    assert found["band"].to_list() == ["low", "medium", "medium", "high", "low"]
+    values = [0.1, 0.5, 0.5, 0.9, 0.2]
+    all_, asked = order(values), pl.Series(values)
+    assert all_.percentile(asked).to_list() == [20.0, 80.0, 80.0, 100.0, 40.0]
+    assert all_.rank(asked).to_list() == [5, 2, 2, 1, 4]
+    assert all_.band(asked).to_list() == ["low", "medium", "medium", "high", "low"]
 
 
 def test_bands_may_be_cut_by_percentile() -> None:
-    rows = pl.DataFrame({"target_id": [1] * 4, "version_id": [7] * 4, "value": [0.1, 0.2, 0.3, 0.4]})
-    found = scores.ranked(rows, {7: [{"name": "rest", "from": 0.0}, {"name": "top", "from_percentile": 75.0}]})
-    assert found["band"].to_list() == ["rest", "rest", "top", "top"]
+    values = [0.1, 0.2, 0.3, 0.4]
+    all_ = order(values, [{"name": "rest", "from": 0.0}, {"name": "top", "from_percentile": 75.0}])
+    assert all_.band(pl.Series(values)).to_list() == ["rest", "rest", "top", "top"]
+
+
+def test_a_score_that_nobody_had_stands_where_it_falls() -> None:
+    all_ = order([0.1, 0.2, 0.3, 0.4])
+    assert all_.percentile(pl.Series([0.25, 0.05, 0.9])).to_list() == [50.0, 0.0, 100.0]
+    assert all_.rank(pl.Series([0.25, 0.05, 0.9])).to_list() == [3, 5, 1]
 
 
 def test_the_published_run_is_attached_with_percentile_rank_and_band(live: Live) -> None:
     _, frame = live
     value = scored(frame, AS_OF)
-    found = scores.attach(frame.sample(fraction=1.0, shuffle=True, seed=1).head(50))
+    found = ranking.attach(frame.sample(fraction=1.0, shuffle=True, seed=1).head(50))
     assert found.height == 50
     both = found.join(value.select("customer_id", expected="scores.gone"), on="customer_id")
     assert both["scores.gone"].to_list() == both["expected"].to_list()
     best = value.sort("scores.gone", descending=True).head(1)
-    top = scores.attach(best.select(frame.columns)).row(0, named=True)
+    top = ranking.attach(best.select(frame.columns)).row(0, named=True)
     assert (top["scores.gone.rank"], top["scores.gone.percentile"], top["scores.gone.band"]) == (1, 100.0, "high")
-    assert scores.attach(found).columns == found.columns
+    assert ranking.attach(found).columns == found.columns
 
 
 def test_only_who_moved_between_bands_is_noted(live: Live) -> None:
@@ -118,12 +133,35 @@ def test_a_small_cycle_writes_into_the_published_run_and_never_over_newer_scores
     run = ScoreRun.objects.get()
     one = before.sort("scores.gone").head(1).select(frame.columns).with_columns(pl.lit(9.0).alias("features.load"))
     scores.score(one, LATER, run)
-    row = scores.attach(one).row(0, named=True)
+    row = ranking.attach(one).row(0, named=True)
     assert row["scores.gone"] > 0.9
     assert row["scores.gone.band"] == "high"
     assert BandChange.objects.count() == 1
     scores.score(one.with_columns(pl.lit(-9.0).alias("features.load")), AS_OF + timedelta(hours=1), run)
-    assert scores.attach(one).row(0, named=True)["scores.gone"] == row["scores.gone"]
+    assert ranking.attach(one).row(0, named=True)["scores.gone"] == row["scores.gone"]
+
+
+def test_a_target_that_is_rescored_less_often_keeps_its_scores_until_its_time_has_come(live: Live) -> None:
+    version, frame = live
+    Target.objects.update(rescore_hours=36)
+    first = scored(frame.head(590), AS_OF)
+    risen = frame.with_columns(pl.lit(9.0).alias("features.load"))
+    kept = scored(risen, LATER)
+    assert kept.head(590)["scores.gone"].to_list() == first["scores.gone"].to_list()
+    assert (kept.tail(10)["scores.gone"] > 0.9).all()
+    assert sorted(Score.objects.filter(run__state="published").values_list("as_of").distinct()) == [(AS_OF,), (LATER,)]
+    assert (scored(risen, LATER + DAY)["scores.gone"] > 0.9).all()
+    assert version.state == ModelVersion.State.LIVE
+
+
+def test_a_run_that_was_begun_and_never_published_is_removed_by_the_next_one(live: Live) -> None:
+    _, frame = live
+    lost = scores.begin(AS_OF - DAY)
+    assert lost is not None
+    scores.score(frame, AS_OF - DAY, lost)
+    scored(frame, AS_OF)
+    assert [run.as_of for run in ScoreRun.objects.all()] == [AS_OF]
+    assert Score.objects.count() == 600
 
 
 def test_two_runs_are_kept_and_one_is_published(live: Live) -> None:

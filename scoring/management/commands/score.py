@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from customers import history, snapshot
 from customers.history import Scope
-from scoring import scores
+from scoring import ranking, scores
 from scoring.management.commands.train import moment
 
 
@@ -30,5 +30,5 @@ class Command(BaseCommand):
         customers = 0
         for bucket in range(settings.BUCKETS):
             customers += scores.score(snapshot.take(Scope(bucket=bucket), as_of), as_of, run).height
-        scores.rank(run)
+        ranking.rank(run)
         self.stdout.write(f"Scored {customers} customers as of {as_of:%Y-%m-%d %H:%M}.")

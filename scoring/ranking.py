@@ -1,0 +1,250 @@
+"""Where each score stands among all: percentiles, ranks and bands of the published run, and its publishing.
+
+A run's scores of a target are kept in order once; where one score stands among them is looked up, for everybody or for
+the few who were rescored since.
+"""
+
+import functools
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from django.db import transaction
+from django.db.models import Q
+
+from customers import bulk
+from scoring.models import BandChange, ModelVersion, Ranking, Score, ScoreRun, Target
+
+DECIMALS = 6
+MILLION = 10**DECIMALS
+KEPT_RUNS = 2
+FEW = 5_000  # customers whose scores are asked for by id
+BANDS: list[dict[str, Any]] = [
+    {"name": "low", "from": 0.0},
+    {"name": "medium", "from": 0.3},
+    {"name": "high", "from": 0.7},
+]
+ROWS: bulk.Schema = {"target_id": pl.Int64, "customer_id": pl.Int64, "version_id": pl.Int64, "value": pl.Float64}
+
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class Order:
+    """All scores of one target in one run, in millionths from the lowest up, and the bands of its model version."""
+
+    millionths: Ints
+    bands: list[dict[str, Any]]
+
+    def percentile(self, values: pl.Series) -> pl.Series:
+        """Give the share of scores at or below each value, 0 to 100."""
+        share = self._count(values, "right") / max(len(self.millionths), 1) * 100
+        return pl.Series(share, dtype=pl.Float64).round(DECIMALS)
+
+    def rank(self, values: pl.Series) -> pl.Series:
+        """Give each value's place from the top: 1 is the highest, equal values share a place."""
+        return pl.Series(1 + len(self.millionths) - self._count(values, "right"), dtype=pl.Int64)
+
+    def band(self, values: pl.Series) -> pl.Series:
+        """Give the name of the highest band each value reaches, by value (`from`) or by `from_percentile`; or ""."""
+        frame = pl.DataFrame({"value": values})
+        if any("from_percentile" in one for one in self.bands):
+            frame = frame.with_columns(percentile=self.percentile(values))
+        named = pl.lit("")
+        for one in self.bands:
+            by = "percentile" if "from_percentile" in one else "value"
+            line = one["from_percentile" if by == "percentile" else "from"]
+            named = pl.when(pl.col(by) >= line).then(pl.lit(one["name"])).otherwise(named)
+        return frame.select(band=named).to_series()
+
+    def beyond(self, percentile: float, *, is_above: bool) -> int:
+        """Give how many scores have at least, or at most, this percentile."""
+        shares = self.percentile(pl.Series(self.millionths / MILLION, dtype=pl.Float64))
+        return int(((shares >= percentile) if is_above else (shares <= percentile)).sum())
+
+    def _count(self, values: pl.Series, side: Any) -> Ints:
+        found: Ints = np.searchsorted(self.millionths, _millionths(values), side=side)
+        return found
+
+
+def rank(run: ScoreRun, frames: Iterable[pl.DataFrame] | None = None) -> None:
+    """Order the run's scores over all customers, publish the run in one flip, and keep the newest two.
+
+    `frames` hold everybody's `scores.<key>`; without them the run's rows are read, and who changed bands is noted.
+    """
+    bulk.publish_partition(Score, run.pk)
+    keys = dict(Target.objects.filter(pk__in=run.versions).values_list("key", "pk"))
+    ordered = _of_rows(run) if frames is None else _of_frames(frames, keys)
+    before = published()
+    with transaction.atomic():
+        Ranking.objects.filter(run=run).delete()
+        Ranking.objects.bulk_create(
+            Ranking(run=run, target_id=target, customers=len(values), ordered=_packed(values))
+            for target, values in ordered.items()
+        )
+        if frames is None and before and before.pk != run.pk:
+            note(_banded(before, _rows(before)), _banded(run, _rows(run)), run.as_of)
+        ScoreRun.objects.filter(state=ScoreRun.State.PUBLISHED).exclude(pk=run.pk).update(state=ScoreRun.State.OLD)
+        ScoreRun.objects.filter(pk=run.pk).update(state=ScoreRun.State.PUBLISHED)
+    run.state = ScoreRun.State.PUBLISHED
+    _forget_old_runs(run)
+
+
+def attach(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give the frame with `scores.<key>`, `.percentile`, `.rank` and `.band` of the published run."""
+    found = without_scores(frame)
+    run = published()
+    rows = _rows(run, found) if run else pl.DataFrame(schema=ROWS)
+    targets = Target.objects.filter(versions__state=ModelVersion.State.LIVE).order_by("key")
+    for pk, key in targets.values_list("pk", "key"):
+        column = rows.filter(pl.col("target_id") == pk).select("customer_id", pl.col("value").alias(f"scores.{key}"))
+        found = found.join(column, on="customer_id", how="left", maintain_order="left")
+    return place(found, run)
+
+
+def place(frame: pl.DataFrame, run: ScoreRun | None) -> pl.DataFrame:
+    """Give a frame with `scores.<key>` also `.percentile`, `.rank` and `.band` among the scores of the run."""
+    keys = dict(Target.objects.values_list("key", "pk"))
+    orders = orders_of(run)
+    for name in [name for name in frame.columns if name.startswith("scores.") and name.count(".") == 1]:
+        order = orders.get(keys.get(name.removeprefix("scores."), 0), Order(np.empty(0, np.int64), []))
+        values = frame[name].cast(pl.Float64)
+        has_value = values.is_not_null() & pl.Series([len(order.millionths) > 0])
+        placed = pl.DataFrame({"percentile": order.percentile(values), "rank": order.rank(values)})
+        placed = placed.with_columns(band=order.band(values)).with_columns(
+            band=pl.when(pl.col("band") != "").then("band")
+        )
+        blank = [pl.when(has_value).then(pl.col(column)).alias(f"{name}.{column}") for column in placed.columns]
+        frame = frame.hstack(placed.select(blank))
+    return frame
+
+
+def note(before: pl.DataFrame, after: pl.DataFrame, as_of: datetime) -> None:
+    """Store who had another band before; both frames have target_id, customer_id and band."""
+    both = after.select("target_id", "customer_id", "band").join(
+        before.select("target_id", "customer_id", band_before="band"), on=["target_id", "customer_id"]
+    )
+    moved = both.filter((pl.col("band") != pl.col("band_before")) & (pl.col("band_before") != ""))
+    moved = moved.with_columns(pl.lit(as_of).cast(bulk.UTC_MICROSECONDS).alias("as_of"))
+    bulk.insert(BandChange, moved, ignore=["customer_id", "target_id", "as_of"])
+
+
+def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before: ScoreRun) -> None:
+    """Store who of a placed frame had another band in the run before; `earlier` has the scores of that run.
+
+    Bands that changed between the two runs, for customers who were rescored then, were noted at the time.
+    """
+    old, now = bands_of(place(earlier, before)), bands_of(frame)
+    since = BandChange.objects.filter(_of_people(frame), as_of__gt=before.as_of, as_of__lt=run.as_of)
+    schema: bulk.Schema = {"target_id": pl.Int64, "customer_id": pl.Int64, "as_of": pl.Datetime, "band": pl.String}
+    newer = bulk.read(since.order_by("as_of").values_list(*schema), schema)
+    newer = newer.unique(["target_id", "customer_id"], keep="last", maintain_order=True)
+    note(
+        pl.concat([newer.select(old.columns), old.join(newer, on=["target_id", "customer_id"], how="anti")]),
+        now,
+        run.as_of,
+    )
+
+
+def bands_of(frame: pl.DataFrame) -> pl.DataFrame:
+    """Give target_id, customer_id and band of every score of a placed frame."""
+    parts = [pl.DataFrame(schema={"target_id": pl.Int64, "customer_id": pl.Int64, "band": pl.String})]
+    for key, pk in Target.objects.values_list("key", "pk"):
+        if f"scores.{key}.band" in frame.columns:
+            own = frame.filter(pl.col(f"scores.{key}").is_not_null())
+            band = pl.col(f"scores.{key}.band").fill_null("").alias("band")
+            parts.append(own.select(pl.lit(pk, pl.Int64).alias("target_id"), "customer_id", band))
+    return pl.concat(parts)
+
+
+def published() -> ScoreRun | None:
+    """Give the run of scores that is read."""
+    return ScoreRun.objects.filter(state=ScoreRun.State.PUBLISHED).first()
+
+
+def orders_of(run: ScoreRun | None) -> dict[int, Order]:
+    """Give the order of every target's scores in the run, by the target's id."""
+    if run is None:
+        return {}
+    bands = {pk: bands or BANDS for pk, bands in ModelVersion.objects.values_list("pk", "bands")}
+    stored = Ranking.objects.filter(run=run).values_list("target_id", "ordered")
+    return {
+        target: Order(_unpacked(bytes(packed)), bands.get(run.versions.get(str(target), 0), BANDS))
+        for target, packed in stored
+    }
+
+
+def rows_of(run: ScoreRun, frame: pl.DataFrame | None = None) -> pl.DataFrame:
+    """Give the run's scores with their bands, of the frame's customers if there is one."""
+    return _banded(run, _rows(run, frame))
+
+
+def without_scores(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.drop([name for name in frame.columns if name.startswith("scores.")])
+
+
+def _banded(run: ScoreRun, rows: pl.DataFrame) -> pl.DataFrame:
+    orders = orders_of(run)
+    parts = [
+        part.with_columns(orders[target].band(part["value"]).alias("band"))
+        for (target,), part in rows.partition_by("target_id", as_dict=True).items()
+        if target in orders
+    ]
+    return pl.concat([rows.clear().with_columns(band=pl.lit("")), *parts])
+
+
+def _rows(run: ScoreRun, frame: pl.DataFrame | None = None) -> pl.DataFrame:
+    if frame is not None and frame.is_empty():
+        return pl.DataFrame(schema=ROWS)
+    people = Q() if frame is None else _of_people(frame)
+    found = bulk.read(Score.objects.filter(people, run=run).values_list(*ROWS), ROWS)
+    return found if frame is None else found.join(frame.select("customer_id"), on="customer_id", how="semi")
+
+
+def _of_people(frame: pl.DataFrame) -> Q:
+    return Q(customer_id__in=frame["customer_id"].to_list()) if frame.height <= FEW else Q()
+
+
+def _of_rows(run: ScoreRun) -> dict[int, Ints]:
+    rows = _rows(run)
+    return {
+        target: np.sort(_millionths(part["value"]))
+        for (target,), part in rows.partition_by("target_id", as_dict=True).items()
+    }
+
+
+def _of_frames(frames: Iterable[pl.DataFrame], keys: Mapping[str, int]) -> dict[int, Ints]:
+    parts: dict[int, list[Ints]] = {}
+    for frame in frames:
+        for key, target in keys.items():
+            if f"scores.{key}" in frame.columns:
+                parts.setdefault(target, []).append(_millionths(frame[f"scores.{key}"].drop_nulls()))
+    return {target: np.sort(np.concatenate(found)) for target, found in parts.items()}
+
+
+def _millionths(values: pl.Series) -> Ints:
+    whole: Ints = (values.fill_null(0.0) * MILLION).round().cast(pl.Int64).to_numpy()
+    return whole
+
+
+def _packed(ordered: Ints) -> bytes:
+    return zlib.compress(np.diff(ordered, prepend=0).astype("<i8").tobytes(), 1)
+
+
+@functools.lru_cache(maxsize=32)
+def _unpacked(packed: bytes) -> Ints:
+    """Give the scores of a ranking, unpacked once a process: every bucket asks for them."""
+    return np.cumsum(np.frombuffer(zlib.decompress(packed), dtype="<i8"))
+
+
+def _forget_old_runs(run: ScoreRun) -> None:
+    """Remove all runs up to this one but the newest two that were published."""
+    older = ScoreRun.objects.filter(pk__lte=run.pk).order_by("-pk")
+    kept = older.exclude(state=ScoreRun.State.RUNNING).values_list("pk", flat=True)[:KEPT_RUNS]
+    for old in older.exclude(pk__in=list(kept)):
+        bulk.drop_partition(Score, old.pk)
+        old.delete()
