@@ -15,8 +15,8 @@ from campaigns.triggers import Known, ScoreTrigger, SegmentTrigger, Trigger, ins
 from customers import bulk
 from scoring import ranking
 from scoring.models import ModelVersion, Target
-from segments import rulebook
-from segments.models import Membership, MembershipChange, Segment
+from segments import bitmaps, rulebook
+from segments.models import MembershipChange, Segment
 
 STATE: bulk.Schema = {
     "customer_id": pl.Int64,
@@ -86,15 +86,12 @@ def view(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, is_whole: 
 
 def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
     """Say of each of these customers whether she is in a segment now: stored memberships, and this pass's changes."""
-    stored = bulk.read(
-        Membership.objects.filter(among(people, buckets="bucket"), segment=segment).values_list("customer_id"),
-        {"customer_id": pl.Int64},
-    )
+    stored = bitmaps.members(segment.pk, people)
     own = seen.changes.filter(pl.col("segment_id") == segment.pk)
     entered = own.filter(pl.col("kind") == MembershipChange.Kind.ENTERED)["customer_id"]
     left = own.filter(pl.col("kind") == MembershipChange.Kind.LEFT)["customer_id"]
     ids = pl.col("customer_id")
-    is_member = (ids.is_in(stored["customer_id"].implode()) | ids.is_in(entered.implode())) & ~ids.is_in(left.implode())
+    is_member = (stored | ids.is_in(entered.implode())) & ~ids.is_in(left.implode())
     return people.select(is_member.alias(f"segments.{segment.key}")).to_series()
 
 

@@ -64,11 +64,19 @@ def rewrite(at: datetime) -> int:
         erased[bucket].append(pk)
     if not erased:
         return 0
+    _forget_strays([pk for ids in erased.values() for pk in ids])
     lake = history.rewrite(erased)
     snapshot.rewrite(erased)
     ours = Tombstone.objects.filter(pk__in=[pk for ids in erased.values() for pk in ids])
     ours.filter(generation=None).update(generation=lake.generation)
     return ours.update(rewritten_at=at) if lake.is_clean else 0
+
+
+def _forget_strays(erased: list[int]) -> None:
+    """Remove rows that were being written while a customer was erased, from tables whose keys are not checked."""
+    for relation in Customer._meta.related_objects:
+        if not getattr(relation.field, "db_constraint", True):
+            relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": erased}).delete()
 
 
 def _locked(external_id: str) -> Customer:

@@ -8,9 +8,9 @@ from django.db.models.deletion import Collector
 
 from customers import snapshot
 from scoring import ranking
-from segments import cuts
+from segments import cuts, membership
 from segments.fields import catalogue
-from segments.models import Segment, SegmentVersion
+from segments.models import Bucket, Segment, SegmentVersion
 from segments.rules import Rule, needs, parse
 from segments.rules.needs import named
 
@@ -50,6 +50,7 @@ def users(segment: Segment) -> list[str]:
 def delete(segment: Segment) -> None:
     """Delete a segment with its memberships and history. Raises SegmentInUse that names who uses it."""
     with transaction.atomic():
+        membership.lock(list(Bucket.objects.values_list("pk", flat=True)))
         if using := users(segment):
             raise SegmentInUse(segment, using)
         segment.delete()

@@ -4,12 +4,13 @@ import logging
 from collections.abc import Iterable
 from datetime import datetime
 
+import numpy as np
 import polars as pl
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Q
 
 from customers import bulk, history
-from segments import cuts, rulebook
+from segments import bitmaps, cuts, rulebook
 from segments.models import Bucket, Membership, MembershipChange, Segment
 from segments.rulebook import Rulebook
 from segments.rules import masks, needs
@@ -18,7 +19,8 @@ log = logging.getLogger(__name__)
 FEW = 1_000  # customers that are looked up by id; more are read by bucket
 PAIR = ["segment_id", "customer_id"]
 CHANGES: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
-STORED: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "as_of": pl.Datetime}
+KIND = MembershipChange.Kind
+NOBODY = np.empty(0, dtype=np.int64)
 
 
 def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -32,10 +34,14 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         log.error("Segment %s keeps its members: %s", key, problem)
     if frame.is_empty() or not book.rules:
         return pl.DataFrame(schema=CHANGES)
-    inside = _inside(frame, book, as_of)
+    inside = _answers(frame, book, as_of)
+    buckets = frame["bucket"].unique().sort().to_list()
     with transaction.atomic():
-        _lock(frame["bucket"].unique().sort().to_list())
-        return _write(_differences(frame, inside, book, as_of), as_of)
+        lock(buckets)
+        there = set(Segment.objects.filter(pk__in=inside).values_list("pk", flat=True))
+        answers = {segment: mask for segment, mask in inside.items() if segment in there}
+        changes = [_compared(frame, answers, bucket, as_of) for bucket in buckets]
+        return _write(pl.concat(changes), as_of)
 
 
 def compared() -> set[str]:
@@ -55,7 +61,7 @@ def cut(as_of: datetime, frames: Iterable[pl.DataFrame]) -> None:
 def finish(as_of: datetime) -> None:
     """Note every segment's size and the time it is true for, once all buckets are refreshed; and what is wrong."""
     book = rulebook.read()
-    sizes = dict(Membership.objects.values_list("segment_id").annotate(Count("customer_id")).order_by())
+    sizes = bitmaps.sizes()
     for key, pk in book.ids.items():
         segment = Segment.objects.filter(pk=pk)
         if key in book.problems:
@@ -65,48 +71,69 @@ def finish(as_of: datetime) -> None:
             older.update(size=sizes.get(pk, 0), as_of=as_of, problem="")
 
 
-def _inside(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> pl.DataFrame:
-    """Give a row for every segment and customer that belongs into it."""
+def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, pl.Series]:
+    """Say of every segment, by its id, which of the frame's customers belong into it."""
     asks_events = any(needs(rule).events for rule in book.rules.values())
     lake = history.pin() if asks_events else None  # held until the events are collected
     events = rulebook.events_of(lake, frame, FEW) if lake else None
     answers = masks(book.rules, frame, book.context(as_of, events))
-    ids = pl.DataFrame(schema=dict.fromkeys([*PAIR, "bucket"], pl.Int64))
-    parts = [
-        frame.filter(answers[key]).select(pl.lit(book.ids[key], pl.Int64).alias("segment_id"), "customer_id", "bucket")
-        for key in book.rules
-    ]
-    return pl.concat([ids, *parts])
+    return {book.ids[key]: answers[key] for key in book.rules}
 
 
-def _lock(buckets: list[int]) -> None:
-    """Hold the buckets' rows until the commit."""
-    rows = Bucket.objects.select_for_update().filter(pk__in=buckets).order_by("pk")
+def lock(buckets: list[int]) -> None:
+    """Hold the buckets' rows until the commit: nobody else writes their memberships meanwhile."""
+    rows = Bucket.objects.select_for_update().filter(pk__in=buckets).order_by("pk").values_list("pk", flat=True)
     if len(rows) < len(buckets):
         Bucket.objects.bulk_create([Bucket(number=number) for number in buckets], ignore_conflicts=True)
         list(rows.all())
 
 
-def _differences(frame: pl.DataFrame, inside: pl.DataFrame, book: Rulebook, as_of: datetime) -> pl.DataFrame:
-    """Give who entered and who left since the stored state, without those stored for a later time."""
-    answered = [book.ids[key] for key in book.rules]
-    buckets = frame["bucket"].unique().to_list()
-    people = Q(bucket__in=buckets)
-    if frame.height <= FEW:
-        people &= Q(customer_id__in=frame["customer_id"].to_list())
-    people &= Q(segment_id__in=answered)
-    stored = bulk.read(Membership.objects.filter(people).values_list(*STORED), STORED)
-    stored = stored.join(frame.select("customer_id"), on="customer_id", how="semi")
-    later = bulk.read(MembershipChange.objects.filter(people, as_of__gt=as_of).values_list(*PAIR), _of(PAIR))
-    entered = inside.join(stored, on=PAIR, how="anti").join(later, on=PAIR, how="anti")
-    left = stored.filter(pl.col("as_of") <= as_of).join(inside, on=PAIR, how="anti")
-    kinds = ((entered, MembershipChange.Kind.ENTERED), (left, MembershipChange.Kind.LEFT))
-    return pl.concat(part.select(*PAIR, "bucket", pl.lit(kind.value).alias("kind")).sort(PAIR) for part, kind in kinds)
+def _compared(frame: pl.DataFrame, answers: dict[int, pl.Series], bucket: int, as_of: datetime) -> pl.DataFrame:
+    """Store a bucket's new bits, and give who entered and who left; what is stored for a later time stays."""
+    is_here = (frame["bucket"] == bucket).to_numpy()
+    ids = frame["customer_id"].to_numpy()[is_here]
+    roster = bitmaps.read(bucket, answers)
+    places = roster.admit(ids)
+    if 2 * len(ids) >= len(roster.ids):
+        roster.dismiss(bitmaps.gone(roster, ids))
+        places = np.searchsorted(roster.ids, ids)
+    later = _written_later(bucket, list(answers), as_of)
+    found = [pl.DataFrame(schema=CHANGES)]
+    for segment, mask in answers.items():
+        was = roster.members[segment][places]
+        now = np.where(np.isin(ids, later.get(segment, NOBODY)), was, mask.to_numpy()[is_here])
+        if (was != now).any():
+            roster.put(segment, places, now)
+            found += [
+                _moved(segment, ids[now & ~was], bucket, KIND.ENTERED),
+                _moved(segment, ids[was & ~now], bucket, KIND.LEFT),
+            ]
+    bitmaps.write(roster)
+    return pl.concat(found)
+
+
+def _moved(segment: int, ids: bitmaps.Ints, bucket: int, kind: str) -> pl.DataFrame:
+    moved = {"segment_id": pl.lit(segment, pl.Int64), "bucket": pl.lit(bucket, pl.Int64), "kind": pl.lit(str(kind))}
+    return (
+        pl.DataFrame({"customer_id": np.sort(ids)}, schema={"customer_id": pl.Int64})
+        .with_columns(**moved)
+        .select(*CHANGES)
+    )
+
+
+def _written_later(bucket: int, segments: list[int], as_of: datetime) -> dict[int, bitmaps.Ints]:
+    """Give by segment the customers whose membership was stored for a later time."""
+    rows = MembershipChange.objects.filter(segment__in=segments, bucket=bucket, as_of__gt=as_of).values_list(*PAIR)
+    later = bulk.read(rows, {name: CHANGES[name] for name in PAIR})
+    return {
+        segment: part["customer_id"].to_numpy()
+        for (segment,), part in later.partition_by("segment_id", as_dict=True).items()
+    }
 
 
 def _write(changes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    entered = changes.filter(pl.col("kind") == MembershipChange.Kind.ENTERED.value)
-    left = changes.filter(pl.col("kind") == MembershipChange.Kind.LEFT.value)
+    entered = changes.filter(pl.col("kind") == KIND.ENTERED)
+    left = changes.filter(pl.col("kind") == KIND.LEFT)
     now = pl.lit(as_of).dt.cast_time_unit("us")
     bulk.insert(Membership, entered.select(*PAIR, "bucket", since=now, as_of=now))
     bulk.delete(Membership, left.select(PAIR))
@@ -119,7 +146,3 @@ def _write(changes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         compare=["kind"],
     )
     return changes
-
-
-def _of(names: list[str]) -> bulk.Schema:
-    return {name: CHANGES[name] for name in names}

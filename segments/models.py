@@ -48,17 +48,16 @@ class SegmentVersion(models.Model):
 
 
 class Membership(models.Model):
-    """One customer in one segment, since when."""
+    """One customer in one segment, since when. Written by segments.membership alone; no key is checked row by row."""
 
     pk = models.CompositePrimaryKey("segment_id", "customer_id")
-    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="memberships")
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="memberships")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="memberships"
+    )
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, db_constraint=False, related_name="memberships")
     bucket = models.SmallIntegerField()
     since = models.DateTimeField()
     as_of = models.DateTimeField(help_text="The time this row was last written for.")
-
-    class Meta:
-        indexes = [models.Index(fields=["bucket", "segment", "customer"], name="membership_bucket")]
 
     def __str__(self) -> str:
         return f"customer {self.customer_id} in segment {self.segment_id}"
@@ -71,8 +70,12 @@ class MembershipChange(models.Model):
         ENTERED = "entered", "Entered"
         LEFT = "left", "Left"
 
-    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="changes")
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="membership_changes")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="changes"
+    )
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, db_constraint=False, related_name="membership_changes"
+    )
     bucket = models.SmallIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
     as_of = models.DateTimeField()
@@ -95,9 +98,23 @@ class Bucket(models.Model):
     """A bucket of customers. Whoever writes its memberships locks this row until the commit."""
 
     number = models.SmallIntegerField(primary_key=True)
+    ids = models.BinaryField(default=b"", help_text="Its customers in order, 8 bytes each: bit n is the nth of them.")
 
     def __str__(self) -> str:
         return f"bucket {self.number}"
+
+
+class Bitmap(models.Model):
+    """Who of a bucket is in a segment, one bit a customer: written with the rows, read to find what differs."""
+
+    pk = models.CompositePrimaryKey("segment_id", "bucket")
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="bitmaps", db_index=False)
+    bucket = models.SmallIntegerField()
+    bits = models.BinaryField()
+    size = models.IntegerField(help_text="How many bits are set.")
+
+    def __str__(self) -> str:
+        return f"segment {self.segment_id} in bucket {self.bucket}"
 
 
 class Cut(models.Model):

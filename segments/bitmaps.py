@@ -1,0 +1,130 @@
+"""Members as bits: one bitmap for each segment and bucket, beside the rows that people and readers see.
+
+A bucket numbers its customers in the order of their ids; bit n of a bitmap stands for customer n. Rows and bitmaps are
+written in one transaction under the bucket's lock; what differs is found without reading the rows.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from django.db.models import Sum
+
+from customers import bulk
+from customers.models import Customer
+from segments.models import Bitmap, Bucket, Membership
+
+Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+PAIRS: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64}
+
+
+@dataclass
+class Roster:
+    """A bucket's customers by number, and for each of some segments who of them is a member."""
+
+    bucket: int
+    ids: Ints
+    members: dict[int, Flags]
+    unsaved: set[int] = field(default_factory=set)
+    is_renumbered: bool = False
+
+    def admit(self, ids: Ints) -> Ints:
+        """Give the numbers of customers, after numbering those who are new. Members keep their bits."""
+        merged = np.union1d(self.ids, ids)
+        if len(merged) > len(self.ids):
+            self.is_renumbered = True
+            places = np.searchsorted(merged, self.ids)
+            if len(self.ids) and places[-1] != len(self.ids) - 1:
+                self.unsaved.update(self.members)  # somebody new stands in between: every bit moves
+            for segment, flags in self.members.items():
+                self.members[segment] = np.zeros(len(merged), dtype=bool)
+                self.members[segment][places] = flags
+            self.ids = merged
+        return np.searchsorted(self.ids, ids)
+
+    def dismiss(self, ids: Ints) -> None:
+        """Forget customers who are no longer stored."""
+        stays = ~np.isin(self.ids, ids)
+        if stays.all():
+            return
+        self.ids, self.is_renumbered = self.ids[stays], True
+        self.members = {segment: flags[stays] for segment, flags in self.members.items()}
+        self.unsaved.update(self.members)
+
+    def put(self, segment: int, places: Ints, inside: Flags) -> None:
+        """Say which of the customers at these numbers are members."""
+        self.members[segment][places] = inside
+        self.unsaved.add(segment)
+
+
+def read(bucket: int, segments: Collection[int]) -> Roster:
+    """Give a bucket's roster; the bucket is locked. A segment without a bitmap yet is taken from its rows."""
+    ids = _numbers(bytes(Bucket.objects.values_list("ids", flat=True).get(pk=bucket)))
+    stored = Bitmap.objects.filter(bucket=bucket, segment__in=segments).values_list("segment_id", "bits")
+    roster = Roster(bucket, ids, {segment: _flags(bytes(bits), len(ids)) for segment, bits in stored})
+    missing = sorted(set(segments) - roster.members.keys())
+    if missing:
+        rows = bulk.read(Membership.objects.filter(bucket=bucket, segment__in=missing).values_list(*PAIRS), PAIRS)
+        roster.admit(rows["customer_id"].unique().to_numpy())
+        for segment in missing:
+            own = rows.filter(pl.col("segment_id") == segment)["customer_id"].to_numpy()
+            roster.members[segment] = np.isin(roster.ids, own)
+            roster.unsaved.add(segment)
+    return roster
+
+
+def write(roster: Roster) -> None:
+    """Store what changed in a roster."""
+    if roster.is_renumbered:
+        Bucket.objects.filter(pk=roster.bucket).update(ids=roster.ids.astype("<i8").tobytes())
+    Bitmap.objects.bulk_create(
+        [
+            Bitmap(segment_id=segment, bucket=roster.bucket, bits=np.packbits(flags).tobytes(), size=int(flags.sum()))
+            for segment, flags in roster.members.items()
+            if segment in roster.unsaved
+        ],
+        update_conflicts=True,
+        unique_fields=["segment", "bucket"],
+        update_fields=["bits", "size"],
+    )
+
+
+def gone(roster: Roster, present: Ints) -> Ints:
+    """Give the roster's customers who are not among `present` because they are no longer stored."""
+    absent = np.setdiff1d(roster.ids, present)
+    if not len(absent):
+        return absent
+    found = Customer.objects.filter(bucket=roster.bucket).values_list("pk")
+    stored = bulk.read(found, {"customer_id": pl.Int64})["customer_id"].to_numpy()
+    return np.setdiff1d(absent, stored)
+
+
+def sizes() -> Mapping[int, int]:
+    """Give how many members each segment has."""
+    return dict(Bitmap.objects.order_by().values_list("segment_id").annotate(Sum("size")))
+
+
+def members(segment: int, people: pl.DataFrame) -> pl.Series:
+    """Say of each of some customers (customer_id, bucket) whether she is stored as a member."""
+    ids = people["customer_id"].to_numpy()
+    found = np.zeros(len(ids), dtype=bool)
+    for bucket in people["bucket"].unique().to_list():
+        if Bucket.objects.filter(pk=bucket).exists():
+            roster = read(bucket, [segment])
+            found |= np.isin(ids, roster.ids[roster.members[segment]])
+        else:
+            rows = Membership.objects.filter(segment=segment, bucket=bucket).values_list("customer_id", flat=True)
+            found |= np.isin(ids, np.array(list(rows), dtype=np.int64))
+    return pl.Series("is_member", found)
+
+
+def _numbers(packed: bytes) -> Ints:
+    return np.frombuffer(packed, dtype="<i8").astype(np.int64)
+
+
+def _flags(packed: bytes, length: int) -> Flags:
+    """Give the first `length` bits; what a bitmap lacks are customers who came after it was written."""
+    flags = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=min(length, 8 * len(packed)))
+    return np.pad(flags.astype(bool), (0, length - len(flags)))

@@ -1,0 +1,119 @@
+"""Bitmaps say the same as the rows of members, whoever comes, goes or changes in between."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from customers import erasure
+from customers.models import Customer
+from segments import bitmaps, definition, membership
+from segments.models import Bitmap, Bucket, Membership, MembershipChange, Segment
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+T = datetime(2026, 5, 20, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+COUNTRIES = ("DE", "AT", "FR")
+
+
+def segments(*countries: str) -> list[Segment]:
+    return [
+        Segment.objects.create(
+            key=country.lower(),
+            name=country,
+            rule={"version": 1, "rule": {"field": "country", "op": "is", "value": country}},
+            created_at=T,
+        )
+        for country in countries
+    ]
+
+
+def people(ids: range | list[int], country: str = "DE") -> pl.DataFrame:
+    """Store customers with these ids, where they are not stored yet, and give their frame."""
+    there = set(Customer.objects.values_list("pk", flat=True))
+    Customer.objects.bulk_create(
+        Customer(pk=one, external_id=f"c-{one}", bucket=one % 2, seed=one, known_since=T)
+        for one in ids
+        if one not in there
+    )
+    return pl.DataFrame(
+        {"customer_id": list(ids), "bucket": [one % 2 for one in ids], "country": [country] * len(ids)},
+        schema_overrides={"customer_id": pl.Int64, "bucket": pl.Int64},
+    )
+
+
+def by_rows(segment: Segment) -> set[int]:
+    return set(Membership.objects.filter(segment=segment).values_list("customer_id", flat=True))
+
+
+def by_bits(segment: Segment) -> set[int]:
+    found: set[int] = set()
+    for bucket in Bucket.objects.values_list("pk", flat=True):
+        roster = bitmaps.read(bucket, [segment.pk])
+        found |= set(roster.ids[roster.members[segment.pk]].tolist())
+    return found
+
+
+def test_after_any_mix_of_changes_bitmaps_and_rows_agree() -> None:
+    made = segments(*COUNTRIES)
+    chance = random.Random(7)
+    for step in range(12):
+        ids = sorted(chance.sample(range(1, 60), chance.randrange(1, 30)))
+        frame = people(ids).with_columns(country=pl.Series([chance.choice(COUNTRIES) for _ in ids]))
+        membership.refresh(frame, T + step * HOUR)
+        for segment in made:
+            assert by_bits(segment) == by_rows(segment)
+            assert bitmaps.sizes()[segment.pk] == len(by_rows(segment))
+    assert Bitmap.objects.count() == 2 * len(COUNTRIES)
+
+
+def test_members_of_before_the_bitmaps_are_taken_from_their_rows() -> None:
+    (german,) = segments("DE")
+    frame = people(range(1, 7))
+    Membership.objects.create(segment=german, customer_id=1, bucket=1, since=T, as_of=T)
+    Membership.objects.create(segment=german, customer_id=2, bucket=0, since=T, as_of=T)
+    gone = frame.with_columns(country=pl.when(pl.col("customer_id") < 2).then(pl.lit("FR")).otherwise("country"))
+    changes = membership.refresh(gone, T + HOUR)
+    assert set(changes.select("customer_id", "kind").rows()) == {(1, "left"), *((n, "entered") for n in range(3, 7))}
+    assert by_bits(german) == by_rows(german) == {2, 3, 4, 5, 6}
+
+
+def test_a_customer_who_is_no_longer_stored_is_not_counted() -> None:
+    (german,) = segments("DE")
+    frame = people(range(1, 9))
+    membership.refresh(frame, T)
+    Customer.objects.get(pk=4).delete()
+    membership.refresh(frame.filter(pl.col("customer_id") != 4), T + HOUR)
+    membership.finish(T + HOUR)
+    german.refresh_from_db()
+    assert german.size == len(by_rows(german)) == 7
+    assert by_bits(german) == by_rows(german)
+
+
+def test_a_deleted_segment_leaves_nothing_behind() -> None:
+    german, austrian = segments("DE", "AT")
+    membership.refresh(people(range(1, 9)), T)
+    definition.delete(german)
+    assert not Membership.objects.exists()
+    assert not MembershipChange.objects.exists()
+    assert {one.segment_id for one in Bitmap.objects.all()} == {austrian.pk}
+
+
+def test_the_same_pass_again_writes_nothing() -> None:
+    segments("DE")
+    frame = people(range(1, 9))
+    membership.refresh(frame, T)
+    before = [bytes(one.bits) for one in Bitmap.objects.order_by("bucket")]
+    assert membership.refresh(frame, T).is_empty()
+    assert [bytes(one.bits) for one in Bitmap.objects.order_by("bucket")] == before
+
+
+def test_a_membership_written_while_its_customer_was_erased_goes_with_the_rewriting() -> None:
+    (german,) = segments("DE")
+    frame = people(range(1, 3))
+    erasure.erase("c-1", T, "asked for it")
+    membership.refresh(frame, T + HOUR)
+    assert by_rows(german) == {1, 2}
+    erasure.rewrite(T + 2 * HOUR)
+    assert by_rows(german) == {2}
