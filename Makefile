@@ -1,9 +1,9 @@
-# make install | demo | test | check        PYTHON=python3.12 chooses another interpreter for .venv
+# make install | demo | run | test | check | bench        PYTHON=python3.12 chooses another interpreter for .venv
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: install demo test check run
+.PHONY: install demo test check run bench
 
 install: .venv/.test
 
@@ -40,6 +40,11 @@ run: .venv/.core
 test: .venv/.test
 	$(BIN)/pytest -q -n 2 --dist loadfile
 	$(BIN)/python -m tests.servers 2 $(BIN)/pytest -q -n 2 --dist loadfile -m "door and not bench"
+
+# make bench            100,000 customers and a million, on a PostgreSQL of its own
+# make bench SIZE=small
+bench: .venv/.test
+	$(BIN)/python -m tests.servers 1 $(BIN)/python manage.py bench $(if $(SIZE),--$(SIZE)) --json var/bench.json
 
 PRODUCTION := DEBUG=0 SECRET_KEY=0kq8vJ2mWc7-this-key-is-for-the-check-only-Zr41xTn9bLqe PUBLIC_URL=https://cusp.example ALLOWED_HOSTS=cusp.example
 

@@ -17,7 +17,11 @@ from scoring.learners import Model, Sigmoid
 from scoring.models import ModelVersion
 
 FORM = 1  # raised when the content's form changes; an older file is refused and the model trained again
-TRUSTED = ("numpy.dtype", "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor")
+TRUSTED = (
+    "numpy.dtype",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+)
 
 
 class ArtifactError(Exception):
@@ -33,6 +37,7 @@ def write(model: Model, target_key: str, number: int) -> tuple[str, str]:
             "reading": model.reading.to_json(),
             "logistic": model.logistic,
             "boosting": model.boosting,
+            "network": model.network,
             "learner": model.learner,
             "slope": model.calibration.slope,
             "shift": model.calibration.shift,
@@ -66,7 +71,12 @@ def from_bytes(content: bytes) -> Model:
         raise ArtifactError("The model file was written by another version of the program; train the target again.")
     calibration = Sigmoid(plain["slope"], plain["shift"])
     return Model(
-        encoding.from_json(plain["reading"]), plain["logistic"], plain["boosting"], plain["learner"], calibration
+        encoding.from_json(plain["reading"]),
+        plain["logistic"],
+        plain["boosting"],
+        plain["learner"],
+        calibration,
+        plain.get("network"),
     )
 
 

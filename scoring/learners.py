@@ -9,6 +9,7 @@ from scipy.special import expit, logit
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
@@ -16,9 +17,10 @@ from threadpoolctl import threadpool_limits
 from scoring import encoding
 from scoring.encoding import Encoding, Matrix
 
-LOGISTIC, BOOSTING, AVERAGE = "logistic", "boosting", "average"
+LOGISTIC, BOOSTING, AVERAGE, NETWORK = "logistic", "boosting", "average", "network"
 BASE_RATE, ONE_FIELD = "base rate", "one field"
 MODELS = (LOGISTIC, BOOSTING, AVERAGE)
+MEMBERS = {AVERAGE: (LOGISTIC, BOOSTING)}  # whom a learner that is not one itself asks
 EDGE = 1e-6  # no chance is certain
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -40,38 +42,58 @@ class Sigmoid:
 
 @dataclass(frozen=True)
 class Model:
-    """A fitted pipeline: how to read a frame, both learners, which of them speaks, and its calibration."""
+    """A fitted pipeline: how to read a frame, the learners, which of them speaks, and its calibration."""
 
     reading: Encoding
     logistic: Pipeline
     boosting: HistGradientBoostingClassifier
     learner: str = AVERAGE
     calibration: Sigmoid = Sigmoid()
+    network: Pipeline | None = None
 
     def chances(self, frame: pl.DataFrame) -> Floats:
         """Give each row's calibrated chance, 0 to 1. The frame has a column `as_of`."""
-        return self.calibration(self.raw(frame)[self.learner])
+        return self.predict(self.reading.matrix(frame))
+
+    def predict(self, matrix: Matrix) -> Floats:
+        """Give the calibrated chance of each row of a matrix that `reading` made."""
+        return self.calibration(self._raw(matrix, (self.learner,))[self.learner])
 
     def raw(self, frame: pl.DataFrame) -> dict[str, Floats]:
         """Give the uncalibrated chances by each learner."""
-        matrix = self.reading.matrix(frame)
-        if not len(matrix):
-            return {learner: np.empty(0) for learner in MODELS}
+        return self._raw(self.reading.matrix(frame), MODELS)
+
+    def _raw(self, matrix: Matrix, learners: tuple[str, ...]) -> dict[str, Floats]:
+        """Give the chances by some learners; only these, and whom they ask, are reckoned."""
+        asked = {member for learner in learners for member in MEMBERS.get(learner, (learner,))}
         with threadpool_limits(1):
-            one, two = (member.predict_proba(matrix)[:, 1] for member in (self.logistic, self.boosting))
-        return {LOGISTIC: one, BOOSTING: two, AVERAGE: (one + two) / 2}
+            found = {member: self._chances(member, matrix) for member in asked}
+        return {
+            learner: np.mean([found[member] for member in MEMBERS.get(learner, (learner,))], axis=0)
+            for learner in learners
+        }
+
+    def _chances(self, member: str, matrix: Matrix) -> Floats:
+        """Give one learner's chances. Raises KeyError for one that was not fitted."""
+        fitted = {LOGISTIC: self.logistic, BOOSTING: self.boosting, NETWORK: self.network}[member]
+        if fitted is None:
+            raise KeyError(member)
+        chances: Floats = fitted.predict_proba(matrix)[:, 1] if len(matrix) else np.empty(0)
+        return chances
 
     def calibrated(self, learner: str, calibration: Sigmoid) -> "Model":
         """Give the model speaking through one learner with this calibration."""
         return replace(self, learner=learner, calibration=calibration)
 
 
-def fit(frame: pl.DataFrame, labels: Flags, seed: int, without: str = "") -> Model:
-    """Fit both learners on one thread; the same rows and seed give the same model."""
+def fit(frame: pl.DataFrame, labels: Flags, seed: int, without: str = "", *, has_network: bool = False) -> Model:
+    """Fit the learners on one thread; the same rows and seed give the same model."""
     reading = encoding.learn(frame, without=without)
     matrix = reading.matrix(frame)
     with threadpool_limits(1):
-        return Model(reading, _logistic().fit(matrix, labels), _boosting(seed).fit(matrix, labels))
+        network = _network(seed).fit(matrix, labels) if has_network else None
+        one, two = _logistic().fit(matrix, labels), _boosting(seed).fit(matrix, labels)
+    return Model(reading, one, two, network=network)
 
 
 def fit_one_field(values: Floats, labels: Flags) -> Callable[[Floats], Floats]:
@@ -108,6 +130,18 @@ def _logistic() -> Pipeline:
 def _boosting(seed: int) -> HistGradientBoostingClassifier:
     return HistGradientBoostingClassifier(
         learning_rate=0.05, max_iter=150, max_leaf_nodes=8, min_samples_leaf=40, early_stopping=False, random_state=seed
+    )
+
+
+def _network(seed: int) -> Pipeline:
+    """Give two hidden layers of 64 and 32, stopped early."""
+    layers = MLPClassifier((64, 32), alpha=1e-3, batch_size=512, max_iter=30, early_stopping=True, random_state=seed)
+    return Pipeline(
+        [
+            ("fill", SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)),
+            ("scale", StandardScaler()),
+            ("network", layers),
+        ]
     )
 
 

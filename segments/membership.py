@@ -6,7 +6,7 @@ from datetime import datetime
 
 import numpy as np
 import polars as pl
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from customers import bulk, history
@@ -30,8 +30,6 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     stored for a later time stays. A segment that cannot be answered keeps its members; `finish` notes why.
     """
     book = rulebook.read()
-    for key, problem in book.problems.items():
-        log.error("Segment %s keeps its members: %s", key, problem)
     if frame.is_empty() or not book.rules:
         return pl.DataFrame(schema=CHANGES)
     inside = _answers(frame, book, as_of)
@@ -65,6 +63,7 @@ def finish(as_of: datetime) -> None:
     for key, pk in book.ids.items():
         segment = Segment.objects.filter(pk=pk)
         if key in book.problems:
+            log.error("Segment %s keeps its members: %s", key, book.problems[key])
             segment.update(problem=book.problems[key][:300])
         else:
             older = segment.filter(Q(as_of__isnull=True) | Q(as_of__lte=as_of))
@@ -137,12 +136,15 @@ def _write(changes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     now = pl.lit(as_of).dt.cast_time_unit("us")
     bulk.insert(Membership, entered.select(*PAIR, "bucket", since=now, as_of=now))
     bulk.delete(Membership, left.select(PAIR))
-    # The same time again with other facts: the later change takes the row, and readers that follow along see it.
-    bulk.upsert(
-        MembershipChange,
-        changes.with_columns(as_of=now),
-        key=[*PAIR, "as_of"],
-        update=["kind", "stored_xact"],
-        compare=["kind"],
-    )
+    try:
+        with transaction.atomic():
+            bulk.insert(MembershipChange, changes.with_columns(as_of=now))
+    except IntegrityError:  # the same time again, with other facts: the later change takes the row
+        bulk.upsert(
+            MembershipChange,
+            changes.with_columns(as_of=now),
+            key=[*PAIR, "as_of"],
+            update=["kind", "stored_xact"],
+            compare=["kind"],
+        )
     return changes

@@ -19,7 +19,7 @@ from tests.scoring.worlds import signal
 @pytest.fixture(scope="module")
 def model() -> Model:
     examples, _, _ = signal(600, 1.0)
-    return learners.fit(examples.frame, examples.labels(), 0).calibrated(learners.AVERAGE, Sigmoid(0.9, -0.1))
+    return learners.fit(examples.frame, examples.labels(), 0, has_network=True).calibrated(learners.AVERAGE, Sigmoid(0.9, -0.1))
 
 
 def stored(model: Model) -> ModelVersion:
@@ -27,7 +27,7 @@ def stored(model: Model) -> ModelVersion:
     return ModelVersion(target=Target(key="churn"), number=1, artefact=path, artefact_mac=mac)
 
 
-@pytest.mark.parametrize("learner", MODELS)
+@pytest.mark.parametrize("learner", [*MODELS, learners.NETWORK])
 def test_a_stored_model_says_the_same(model: Model, learner: str) -> None:
     one = model.calibrated(learner, Sigmoid(1.1, 0.2))
     frame = signal(600, 1.0, seed=2)[0].frame

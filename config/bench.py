@@ -1,0 +1,302 @@
+"""How fast the loop is, beside what the same rows cost at least: `manage.py bench`.
+
+Everything runs in a database and a lake of its own. A figure's floor is taken in the same run, on the same machine: the
+same rows copied raw, out of the database and into it, and the models' predictions alone, shared out over as many cores
+as there are workers. Seconds are on the wall; CPU seconds are those of this program and of PostgreSQL together.
+"""
+
+import contextlib
+import os
+import re
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from django.conf import settings
+from django.db import connection, transaction
+
+from campaigns import cycle
+from campaigns.models import Cycle
+from config import bench_world
+from config.bench_world import END, Size
+from customers import bulk, features, history, ingest, snapshot
+from customers.history import Scope
+from customers.models import Consent, Customer, Event, Source
+from scoring import artifacts
+from scoring.models import ModelVersion, Score
+from segments.models import MembershipChange
+
+WORKERS = 2
+GAP = timedelta(hours=12)
+DIRTY = 1_000
+COLUMNS = ("name", "customers", "events", "seconds", "cpu_seconds", "floor_seconds", "ratio", "peak_mb")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Clock:
+    """What a block took: seconds on the wall, CPU seconds, and the largest process in megabytes."""
+
+    seconds: float = 0.0
+    cpu: float = 0.0
+    peak_mb: float = 0.0
+
+
+@dataclass
+class Bench:
+    """One size of shop, and its figures so far."""
+
+    size: Size
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, name: str, clock: Clock, floor: float | None = None, **more: Any) -> None:
+        """Note a figure; `floor` is in seconds."""
+        self.rows.append(
+            {
+                "name": name,
+                "customers": self.size.customers,
+                "events": self.size.events,
+                "seconds": round(clock.seconds, 3),
+                "cpu_seconds": round(clock.cpu, 3),
+                "floor_seconds": None if floor is None else round(floor, 3),
+                "ratio": None if not floor else round(clock.seconds / floor, 2),
+                "peak_mb": round(clock.peak_mb),
+                **more,
+            }
+        )
+
+
+def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
+    """Make the shop in this process's empty database and lake, and give every figure."""
+    bench = Bench(size)
+    with _clock() as clock:
+        bench_world.fill(size, seed)
+    bench.add("fill", clock)
+    _first_sync(bench)
+    _features(bench)
+    bench_world.models_of(seed)
+    bench_world.segments_of()
+    bench_world.campaigns_of()
+    _cycle(bench, "first cycle", END - GAP)
+    before = MembershipChange.objects.count()
+    second = _cycle(bench, "full cycle", END)
+    _floor(bench, second, before)
+    _stages(bench, second)
+    _small_cycle(bench)
+    bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
+    return bench.rows
+
+
+def _first_sync(bench: Bench) -> None:
+    """Time the first sync of all events, against a raw copy of the same columns out of the database."""
+    columns = ("id", "customer_id", "name", "occurred_at", "known_at", "value", "of_import_id", "order_id")
+    with _clock() as raw:
+        _copied_out(Event.objects.values_list(*columns))
+    with _clock() as clock:
+        history.sync()
+    bench.add("first sync", clock, raw.seconds)
+
+
+def _features(bench: Bench) -> None:
+    """Time the features of everybody, with columns read from the lake."""
+    lake, zone, wanted = history.pin(), settings.TIME_ZONE, features.names()
+    clock = Clock()
+    for bucket in range(settings.BUCKETS):
+        scope = Scope(bucket=bucket)
+        known = Customer.objects.filter(bucket=bucket).order_by("id").values_list("id", "known_since")
+        people = bulk.read(known, {"customer_id": pl.Int64, "known_since": pl.Datetime})
+        with _clock() as part:
+            past = features.Past(lake.events(scope), lake.lines(scope), lake.properties(scope))
+            features.build(people, past, END, wanted, zone)
+        clock.seconds, clock.cpu, clock.peak_mb = clock.seconds + part.seconds, clock.cpu + part.cpu, part.peak_mb
+    bench.add("features", clock)
+
+
+def _cycle(bench: Bench, name: str, as_of: Any) -> Cycle:
+    """Turn a full cycle with WORKERS processes of one thread each; its seconds are from its begin to its end."""
+    env = {**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    command = [sys.executable, "manage.py", "cycle", "--as-of", as_of.isoformat()]
+    before, ours = _postgres_cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    workers = [subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) for _ in range(WORKERS)]
+    peaks = _peaks(workers)
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    if any(worker.returncode for worker in workers):
+        raise SystemExit(f"The {name} failed.")
+    turned = Cycle.objects.get(kind=Cycle.Kind.FULL, as_of=as_of)
+    assert turned.finished_at is not None
+    clock = Clock((turned.finished_at - turned.started_at).total_seconds())
+    clock.cpu = usage.ru_utime + usage.ru_stime - ours.ru_utime - ours.ru_stime + _postgres_cpu() - before
+    clock.peak_mb = max(peaks)
+    bench.add(
+        name, clock, entered=turned.summary["entered"], left=turned.summary["left"], scored=turned.summary["scored"]
+    )
+    return turned
+
+
+def _peaks(workers: list[subprocess.Popen[bytes]]) -> list[float]:
+    """Wait for the workers to end, and give the largest memory of each in megabytes, as seen 20 times a second."""
+    peaks = [0.0] * len(workers)
+    while any(worker.poll() is None for worker in workers):
+        for n, worker in enumerate(workers):
+            with contextlib.suppress(OSError, AttributeError):
+                status = Path(f"/proc/{worker.pid}/status").read_text()
+                found = re.search(r"VmHWM:\s+(\d+) kB", status)
+                peaks[n] = max(peaks[n], int(found[1]) / 1024) if found else peaks[n]
+        time.sleep(0.05)
+    return peaks
+
+
+def _floor(bench: Bench, turned: Cycle, before: int) -> None:
+    """Take the floor of the full cycle: what it read and wrote, copied raw, and the predictions alone."""
+    parts = {}
+    with _clock() as clock:
+        _copied_out(Customer.objects.values_list("id", "bucket", "seed", "external_id", "known_since"))
+        _copied_out(Consent.objects.values_list("customer_id", "channel", "topic", "is_granted"))
+    parts["copy out"] = clock.seconds
+    scores = bulk.read(
+        Score.objects.filter(run=turned.run).values_list(
+            "run_id", "customer_id", "target_id", "bucket", "as_of", "value"
+        ),
+        {
+            "run_id": pl.Int64,
+            "customer_id": pl.Int64,
+            "target_id": pl.Int64,
+            "bucket": pl.Int64,
+            "as_of": pl.Datetime,
+            "value": pl.Float64,
+        },
+    )
+    changed = scores.select("customer_id", "target_id", "bucket", "as_of").head(
+        MembershipChange.objects.count() - before
+    )
+    parts["copy in"] = _copied_in(scores) + 2 * _copied_in(changed)  # members' rows, and their changes
+    parts["predict"] = _predictions(turned)
+    figure = next(row for row in bench.rows if row["name"] == "full cycle")
+    floor = sum(parts.values()) / WORKERS
+    figure |= {"floor_seconds": round(floor, 3), "ratio": round(figure["seconds"] / floor, 2)}
+    figure["floor_parts"] = {name: round(seconds, 3) for name, seconds in parts.items()}
+
+
+def _stages(bench: Bench, turned: Cycle) -> None:
+    """Note the seconds of work of each stage, over all workers."""
+    for stage, seconds in turned.summary["seconds"].items():
+        bench.add(f"full cycle: {stage}", Clock(seconds))
+
+
+def _small_cycle(bench: Bench) -> None:
+    """Time what 1,000 customers do at once, from its storing to their decisions."""
+    at = END + timedelta(minutes=5)
+    ingest.put(bench_world.orders_of(DIRTY, at), Source.objects.get(key="bench"), at)
+    with _clock() as clock:
+        turned = cycle.run_small(at + timedelta(seconds=1))
+    assert turned is not None
+    bench.add(
+        "1,000 changed customers", clock, decisions=turned.summary["decisions"], dirty=turned.summary["customers"]
+    )
+
+
+def _predictions(turned: Cycle) -> float:
+    """Give the seconds that the models' predictions take on one core, without making their inputs ready."""
+    assert turned.run is not None
+    versions = [artifacts.read(one) for one in ModelVersion.objects.filter(pk__in=turned.run.versions.values())]
+    moment = pl.lit(turned.as_of).cast(bulk.UTC_MICROSECONDS).alias("as_of")
+    seconds = 0.0
+    for bucket in range(settings.BUCKETS):
+        frame = snapshot.load(turned.as_of, bucket).with_columns(moment)
+        for model in versions:
+            matrix = model.reading.matrix(frame)
+            began = time.perf_counter()
+            model.predict(matrix)
+            seconds += time.perf_counter() - began
+    return seconds
+
+
+def _copied_out(rows: Any) -> None:
+    """Read rows as fast as the database gives them, and throw them away."""
+    sql, params = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            with cast("Any", cursor).copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)", params) as copy:
+                for _ in copy:
+                    pass
+        else:
+            cursor.execute(sql, params)
+            while cursor.fetchmany(10_000):
+                pass
+
+
+def _copied_in(frame: pl.DataFrame) -> float:
+    """Give the seconds that storing a frame in a bare table takes."""
+    body = frame.write_csv(include_header=False)
+    columns = ", ".join(
+        f"c{n} {'text' if dtype.is_temporal() else 'double precision'}" for n, dtype in enumerate(frame.dtypes)
+    )
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE bench_floor ({columns})")
+        began = time.perf_counter()
+        if connection.vendor == "postgresql":
+            with cast("Any", cursor).copy("COPY bench_floor FROM STDIN (FORMAT csv)") as copy:
+                copy.write(body)
+        else:
+            marks = ", ".join("?" for _ in frame.columns)
+            cast("Any", cursor).cursor.executemany(
+                f"INSERT INTO bench_floor VALUES ({marks})",  # noqa: S608  question marks only
+                frame.cast(pl.String).rows(),
+            )
+        seconds = time.perf_counter() - began
+        cursor.execute("DROP TABLE bench_floor")
+    return seconds
+
+
+@contextmanager
+def _clock() -> Iterator[Clock]:
+    clock = Clock()
+    began, cpu, database = time.perf_counter(), time.process_time(), _postgres_cpu()
+    yield clock
+    clock.seconds = time.perf_counter() - began
+    clock.cpu = time.process_time() - cpu + _postgres_cpu() - database
+    clock.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _postgres_cpu() -> float:
+    """Give the CPU seconds that PostgreSQL's processes have used; 0 where they are not on this machine."""
+    if connection.vendor != "postgresql":
+        return 0.0
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        own = _stat(cursor.fetchone()[0])
+    if own is None:
+        return 0.0
+    postmaster = int(own[1])
+    stats = [_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()]
+    live = sum(int(stat[11]) + int(stat[12]) for stat in stats if stat and int(stat[1]) == postmaster)
+    ended = _stat(postmaster)
+    return (live + (int(ended[13]) + int(ended[14]) if ended else 0)) / TICKS
+
+
+def _stat(pid: int) -> list[str] | None:
+    """Give /proc/<pid>/stat after the name: state, parent, ... user and system ticks, those of ended children."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+
+
+def _lake_bytes() -> dict[str, int]:
+    return {size.table: size.bytes for size in history.pin().sizes()}
+
+
+def _database_bytes() -> int:
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_database_size(current_database())")
+            return int(cursor.fetchone()[0])
+    return Path(settings.DATABASE["NAME"]).stat().st_size
