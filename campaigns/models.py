@@ -209,6 +209,8 @@ class CycleTask(models.Model):
 class Schedule(models.Model):
     """Something that happens again and again, claimed by whoever ticks first."""
 
+    FULL_CYCLE = "full-cycle"
+
     key = models.SlugField(max_length=60, unique=True)
     every_seconds = models.IntegerField(validators=[MinValueValidator(1)])
     is_enabled = models.BooleanField(default=True)

@@ -8,7 +8,7 @@ from django.db import transaction
 from campaigns import cycle
 from campaigns.models import Schedule
 
-FULL_CYCLE = "full-cycle"
+FULL_CYCLE = Schedule.FULL_CYCLE
 SMALL_CYCLE = "small-cycle"
 DELIVER = "deliver"
 RESUME = "resume"

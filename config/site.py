@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from campaigns import programme, schedule
+from campaigns import programme
 from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme, Schedule
 from customers.models import Channel, Consent, Customer, Event, Suppression
 from customers.panels import Cell, Panel, link, moment, number, plain, tag, when, zone
@@ -168,7 +168,7 @@ def reachable(channel: Channel) -> int:
 def cycles(now: datetime) -> Panel:
     """Give the last turn of the loop and the next one."""
     last = Cycle.objects.filter(kind=Cycle.Kind.FULL).order_by("-started_at").first()
-    planned = Schedule.objects.filter(key=schedule.FULL_CYCLE, is_enabled=True).first()
+    planned = Schedule.objects.filter(key=Schedule.FULL_CYCLE, is_enabled=True).first()
     facts: list[tuple[str, Cell]] = []
     if last is not None:
         facts = [

@@ -1,6 +1,7 @@
 """The house stands as drawn: imports point one way, and nothing reaches round that."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,13 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LAYERS = ["customers", "scoring", "segments", "campaigns", "config"]
 FORBIDDEN_NAMES = {"services.py", "selectors.py", "utils.py", "helpers.py", "managers.py", "common.py", "signals.py"}
 FORBIDDEN_IMPORTS = ("pickle", "joblib", "django.dispatch", "django.db.models.signals")
+HEAVY = ("scoring.learners", "sklearn", "skops")  # seconds each process
+STARTS_AT_ONCE = [
+    *("manage.py", "config/urls.py", "config/wsgi.py", "config/checks.py", "config/broker.py"),
+    *(f"{layer}/{name}.py" for layer in LAYERS for name in ("admin", "api", "apps", "views")),
+    *(f"customers/management/commands/{name}.py" for name in ("erase", "import_customers", "import_events", "lake")),
+    "campaigns/management/commands/explain.py",
+]
 FILES = [path for layer in LAYERS for path in (ROOT / layer).rglob("*.py") if "migrations" not in path.parts]
 
 
@@ -59,3 +67,39 @@ def test_every_app_has_one_door_for_pages_api_admin_and_tasks() -> None:
     for layer in LAYERS[:-1]:
         for name in ("api.py", "admin.py", "tasks.py", "views.py"):
             assert len(list((ROOT / layer).rglob(name))) <= 1, f"{layer} has several {name}"
+
+
+def reached(path: Path) -> dict[str, str]:
+    """Give every module that loading a file loads, of ours and straight from ours, with the chain that leads there."""
+    found: dict[str, str] = {}
+    waiting = [(path, path.name)]
+    while waiting:
+        here, chain = waiting.pop()
+        for module in names_loaded(here):
+            if module in found:
+                continue
+            found[module] = f"{chain} > {module}"
+            base = ROOT / module.replace(".", "/")
+            waiting += [
+                (one, found[module]) for one in (base.with_suffix(".py"), base / "__init__.py") if one.is_file()
+            ]
+    return found
+
+
+@functools.cache
+def names_loaded(path: Path) -> set[str]:
+    """Give each imported name as a module and as what is taken from one: `from a import b` may load a.b."""
+    tree = ast.parse(path.read_text())
+    parts = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    taken = {f"{node.module}.{alias.name}" for node in parts for alias in node.names}
+    return taken | {module for _, module in imported(tree)}
+
+
+@pytest.mark.parametrize("path", [one for one in STARTS_AT_ONCE if (ROOT / one).is_file()])
+def test_what_people_wait_for_starts_without_the_learners(path: str) -> None:
+    chains = [chain for module, chain in reached(ROOT / path).items() if module.startswith(HEAVY)]
+    assert not chains, chains
+
+
+def test_training_loads_the_learners() -> None:
+    assert "skops" in reached(ROOT / "scoring/management/commands/train.py")
