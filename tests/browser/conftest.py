@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.conftest import IS_CI
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+LIMIT_MS = 30_000  # until something is on the screen; a busy machine takes longer than the usual five seconds
 
 
 @pytest.fixture(scope="session")
@@ -20,6 +21,7 @@ def browser() -> Iterator[Browser]:
         if IS_CI:
             pytest.fail(reason)
         pytest.skip(reason)
+    expect.set_options(timeout=LIMIT_MS)
     with sync_playwright() as playwright:
         found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield found

@@ -65,12 +65,14 @@ def test_every_page_opens_with_rows(boss: Client, model: type[Model]) -> None:
     assert boss.get(url(model, "add")).status_code == (200 if may_add else 403)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_a_long_list_asks_a_bounded_number_of_questions(boss: Client, model: type[Model]) -> None:
+def test_long_lists_ask_a_bounded_number_of_questions(boss: Client) -> None:
     world.fill(ROWS)
-    with CaptureQueriesContext(connection) as asked:
-        boss.get(url(model, "changelist"))
-    assert len(asked) <= MOST_QUERIES
+    counts = {}
+    for model in MODELS:
+        with CaptureQueriesContext(connection) as asked:
+            boss.get(url(model, "changelist"))
+        counts[model._meta.label] = len(asked)
+    assert {label: count for label, count in counts.items() if not 0 < count <= MOST_QUERIES} == {}
 
 
 def test_the_page_of_a_customer_asks_a_bounded_number_of_questions(boss: Client) -> None:
