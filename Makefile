@@ -37,9 +37,12 @@ demo: $(if $(DATA),.venv/.core,.venv/.demo)
 run: .venv/.core
 	$(BIN)/python manage.py run
 
+# Two workers take whole files in the order of tests/conftest.py: the long ones first.
+SHARED := -q -n 2 --dist loadfile --no-loadscope-reorder
+
 test: .venv/.test
-	$(BIN)/pytest -q -n 2 --dist loadfile
-	$(BIN)/python -m tests.servers 2 $(BIN)/pytest -q -n 2 --dist loadfile -m "door and not bench"
+	$(BIN)/pytest $(SHARED)
+	$(BIN)/python -m tests.servers 2 $(BIN)/pytest $(SHARED) -m "door and not once and not bench"
 
 # make bench            100,000 customers and a million, on a PostgreSQL of its own
 # make bench SIZE=small

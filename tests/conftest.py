@@ -11,7 +11,13 @@ from pytest_django import Settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in the thread of the browser tests
 IS_CI = os.environ.get("CI") == "true"
+LONG = {"loop", "services", "browser", "scoring"}  # folders
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the long files, or else one pytest worker ends on them while the others have nothing left to do."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(scope="session")

@@ -191,6 +191,7 @@ def test_a_torn_model_file_stops_the_scoring(live: Live) -> None:
     assert not Score.objects.exists()
 
 
+@pytest.mark.once
 def test_nothing_known_later_changes_a_model_or_a_score() -> None:
     orders = order_times(700)
     source = store_shop(700, orders)
