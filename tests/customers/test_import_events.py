@@ -36,18 +36,6 @@ ORDER_OPTIONS = {
     "product_name": "title",
     "property": ["country", "note"],
 }
-RETAIL = {
-    "name": "Order Completed",
-    "customer": "CustomerID",
-    "time": "InvoiceDate",
-    "order": "InvoiceNo",
-    "product": "StockCode",
-    "quantity": "Quantity",
-    "price": "UnitPrice",
-    "value": "Quantity*UnitPrice",
-    "product_name": "Description",
-    "property": ["Country"],
-}
 
 
 def load(path: Path, **options: Any) -> dict[str, Any]:
@@ -257,27 +245,3 @@ def test_a_line_with_too_many_values_is_refused_and_a_short_one_has_no_value(tmp
         "line 2, : has more values than there are columns",
         "line 7, who: has no value",
     ]
-
-
-def test_online_retail_comes_in_whole(data: Path, tmp_path: Path) -> None:
-    counts = tmp_path / "counts.json"
-    path = data / "online_retail" / "online_retail.csv.gz"
-    call_command("import_events", str(path), json=str(counts), stdout=StringIO(), **RETAIL)
-    result = json.loads(counts.read_text())
-    assert [result[name] for name in ("read", "stored", "repeated", "quarantined")] == [
-        541_909,
-        401_604,
-        5_225,
-        135_080,
-    ]
-    assert result["reasons"] == {"CustomerID has no value": 135_080}
-    assert (result["events"], result["customers"]) == (22_190, 4_372)
-    assert OrderLine.objects.count() == 401_604
-    lines = (
-        pl.read_parquet(data / "online_retail" / "online_retail.parquet").filter(pl.col("CustomerID") == 17850).unique()
-    )
-    spent = (lines["Quantity"] * lines["UnitPrice"]).sum()
-    stored = Event.objects.filter(customer__external_id="17850")
-    assert stored.count() == lines["InvoiceNo"].n_unique()
-    assert sum(event.value or 0 for event in stored) == pytest.approx(spent)
-    assert set(stored.values_list("properties__Country", flat=True)) == {"United Kingdom"}

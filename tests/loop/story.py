@@ -14,6 +14,8 @@ from django.contrib.auth import get_user_model
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
 from django.core.management import call_command
+from django.db import connection
+from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.test import Client
 
@@ -36,6 +38,7 @@ QUIET_DAYS, REGULAR_ORDERS = 21, 6
 SCORE = "no_order_completed_30d"
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
 WRITTEN: tuple[type[Model], ...] = (Score, Membership, MembershipChange, TriggerState, Decision, Delivery, Event)
+Rows = dict[str, frozenset[tuple[Any, ...]]]  # by model
 BOOK = {"hello": "<p>Hello, we have missed you.</p>", "offer": "<p>Your code is {{ offer.code }}.</p>"}
 
 
@@ -51,8 +54,8 @@ class World:
     left: dict[str, datetime] = field(default_factory=dict)
     redeemed: set[str] = field(default_factory=set)
     reports: dict[str, measure.Report] = field(default_factory=dict)
-    before: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
-    after: dict[str, list[tuple[Any, ...]]] = field(default_factory=dict)
+    before: Rows = field(default_factory=dict)
+    after: Rows = field(default_factory=dict)
 
     def orders(self) -> pl.DataFrame:
         """Give all orders there were: the shop's own, and those that the offer brought about."""
@@ -225,6 +228,12 @@ def talk(as_of: datetime) -> None:
         calls.close(claimed, outcome, "", as_of + timedelta(hours=2))
 
 
-def stored() -> dict[str, list[tuple[Any, ...]]]:
-    """Give all rows that a cycle may write about customers."""
-    return {model.__name__: sorted(model._default_manager.values_list(), key=repr) for model in WRITTEN}
+def stored() -> Rows:
+    """Give all rows that a cycle may write about customers, as the database holds them."""
+    with connection.cursor() as cursor:
+        return {model.__name__: _rows(cursor, model._meta.db_table) for model in WRITTEN}
+
+
+def _rows(cursor: CursorWrapper, table: str) -> frozenset[tuple[Any, ...]]:
+    cursor.execute(f"SELECT * FROM {table}")
+    return frozenset(cursor.fetchall())

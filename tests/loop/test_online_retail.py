@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import polars as pl
 import pytest
 from django.core.management import call_command
 from django.db import connection
@@ -14,15 +15,15 @@ from django.db import connection
 from campaigns import cycle
 from campaigns.models import Cycle
 from customers import history
-from customers.models import OrderLine
+from customers.models import Event, OrderLine
 from scoring import targets, training
 from scoring.learners import ONE_FIELD
 from scoring.models import ModelVersion
 from segments import definition
 from segments.models import Membership, Segment
-from tests.loop.story import stored
+from tests.loop.story import Rows, stored
 
-pytestmark = [pytest.mark.loop, pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.loop, pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 AS_OF = datetime(2011, 12, 10, tzinfo=UTC)
 ORDER = "Order Completed"
 RULES: dict[str, dict[str, Any]] = {
@@ -58,6 +59,7 @@ def retail(installation: Path, retail_csv: Path) -> dict[str, Any]:
         price="UnitPrice",
         value="Quantity*UnitPrice",
         product_name="Description",
+        property=["Country"],
         json=str(counts),
         stdout=StringIO(),
     )
@@ -74,7 +76,7 @@ def version(retail: dict[str, Any]) -> ModelVersion:
 
 
 @pytest.fixture(scope="module")
-def turned(version: ModelVersion) -> list[tuple[Cycle, dict[str, list[tuple[Any, ...]]]]]:
+def turned(version: ModelVersion) -> list[tuple[Cycle, Rows]]:
     """Give the same cycle turned twice, each time with all rows that stood after it."""
     for key, rule in RULES.items():
         definition.save(Segment(key=key, name=key, rule={"version": 1, "rule": rule}, created_at=AS_OF), None, AS_OF)
@@ -110,13 +112,21 @@ def naive_members(orders: pd.DataFrame) -> dict[str, set[str]]:
 def test_every_line_is_stored_repeated_or_refused(retail: dict[str, Any]) -> None:
     counts = {name: retail[name] for name in ("read", "quarantined", "repeated", "stored")}
     assert counts == {"read": 541_909, "quarantined": 135_080, "repeated": 5_225, "stored": 401_604}
-    assert retail["events"] == 22_190
+    assert retail["reasons"] == {"CustomerID has no value": 135_080}
+    assert (retail["events"], retail["customers"]) == (22_190, 4_372)
     assert OrderLine.objects.count() == 401_604
 
 
-def test_segments_hold_whom_plain_pandas_finds(
-    turned: list[tuple[Cycle, dict[str, list[tuple[Any, ...]]]]], orders: pd.DataFrame
-) -> None:
+def test_the_orders_of_a_customer_are_those_of_the_file(retail: dict[str, Any], retail_csv: Path) -> None:
+    every = pl.read_parquet(retail_csv.parent / "online_retail.parquet")
+    lines = every.filter(pl.col("CustomerID") == 17850).unique()
+    stored = Event.objects.filter(customer__external_id="17850")
+    assert stored.count() == lines["InvoiceNo"].n_unique()
+    assert sum(event.value or 0 for event in stored) == pytest.approx((lines["Quantity"] * lines["UnitPrice"]).sum())
+    assert set(stored.values_list("properties__Country", flat=True)) == {"United Kingdom"}
+
+
+def test_segments_hold_whom_plain_pandas_finds(turned: list[tuple[Cycle, Rows]], orders: pd.DataFrame) -> None:
     expected = naive_members(orders)
     for key, people in expected.items():
         found = Membership.objects.filter(segment__key=key).values_list("customer__external_id", flat=True)
@@ -124,7 +134,7 @@ def test_segments_hold_whom_plain_pandas_finds(
         assert Segment.objects.get(key=key).size == len(people) > 300
 
 
-def test_the_same_cycle_again_writes_nothing(turned: list[tuple[Cycle, dict[str, list[tuple[Any, ...]]]]]) -> None:
+def test_the_same_cycle_again_writes_nothing(turned: list[tuple[Cycle, Rows]]) -> None:
     (first, before), (again, after) = turned
     assert (first.error, again.error) == ("", "")
     assert first.summary["scored"] > 4_000
