@@ -41,7 +41,7 @@ run: .venv/.core
 SHARED := -q -n 2 --dist loadfile --no-loadscope-reorder
 
 test: .venv/.test
-	$(BIN)/pytest $(SHARED)
+	$(BIN)/pytest $(SHARED) -m "not production and not bench"
 	$(BIN)/python -m tests.servers 2 $(BIN)/pytest $(SHARED) -m "door and not once and not bench"
 
 # make bench            100,000 customers and a million, on a PostgreSQL of its own

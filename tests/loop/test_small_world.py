@@ -18,7 +18,7 @@ from segments.models import Membership, Segment
 from tests.loop import story
 from tests.loop.story import MEASURED, World
 
-pytestmark = [pytest.mark.loop, pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.loop, pytest.mark.door, pytest.mark.production, pytest.mark.django_db]
 SEED = 23  # in about one world of twenty chance misleads, as a 95 % interval allows; in this one it does not
 MAILED = ("win-back", "come-back-offer")
 Outcome = Decision.Outcome
