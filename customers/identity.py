@@ -41,15 +41,16 @@ def find(external_ids: pl.Series) -> pl.DataFrame:
     return found.join(wanted, on="external_id", how="semi")
 
 
-def resolve(known: pl.DataFrame) -> pl.DataFrame:
+def resolve(known: pl.DataFrame, import_id: int | None = None) -> pl.DataFrame:
     """Give external_id and customer_id of all; who is new is created, `known_since` moves only back.
 
-    `known` has external_id and known_since, one row an id. The result says in `is_new` who was created.
+    `known` has external_id and known_since, one row an id. The result says in `is_new` who was created. Who is new
+    names the import that told of them, if one did.
     """
     before = find(known["external_id"])
     new = known.join(before, on="external_id", how="anti")
     if not new.is_empty():
-        _create(new)
+        _create(new, import_id)
     earlier = before.join(known, on="external_id", suffix="_told").filter(
         pl.col("known_since_told") < pl.col("known_since")
     )
@@ -59,7 +60,7 @@ def resolve(known: pl.DataFrame) -> pl.DataFrame:
     return ids.select("external_id", "customer_id", is_new=pl.col("external_id").is_in(new["external_id"].implode()))
 
 
-def _create(new: pl.DataFrame) -> None:
+def _create(new: pl.DataFrame, import_id: int | None) -> None:
     """Store customers and the identities that point to them; both steps may be repeated."""
     seeds = seed_of(new["external_id"])
     rows = new.select(
@@ -69,6 +70,7 @@ def _create(new: pl.DataFrame) -> None:
         seed=seeds,
         bucket=bucket_of(seeds),
         attributes=pl.lit("{}"),
+        told_by_id=pl.lit(import_id, pl.Int64),
     )
     bulk.insert(Customer, rows, ignore=["external_id"])
     stored = bulk.read(_by_external_id(new["external_id"]).values_list("external_id", "id", "known_since"), RESOLVED)

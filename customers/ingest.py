@@ -108,12 +108,12 @@ def put(records: Records, source: Source, received: datetime, on_progress: event
     Safe to run twice, also after being killed: message ids and equal facts are recognised.
     """
     checked = check(records, received)
-    ids = identity.resolve(_everybody(checked, received))
-    touched = _put_customers(checked, ids)
+    ids = identity.resolve(_everybody(checked, received), records.import_id)
+    touched = pl.concat([_put_customers(checked, ids), _put_consents(checked.consents, ids, received)])
+    _note_import(touched, records.import_id)
     attributes.declare(checked.types, records.timeless)
     told = _with_ids(checked.attributes, ids)
-    touched = pl.concat([touched, attributes.store(told.drop("line"))])
-    touched = pl.concat([touched, _put_consents(checked.consents, ids, received)])
+    touched = pl.concat([touched, attributes.store(told.drop("line"), records.import_id)])
     lines, is_old = _put_products(checked), _sent_before(checked.events, source)
     rows = _with_ids(checked.events, ids).select(
         "customer_id", *(name for name in events.EVENTS if name != "customer_id")
@@ -286,6 +286,13 @@ def _put_consents(told: pl.DataFrame, ids: pl.DataFrame, received: datetime) -> 
     new = lasting.join(before, on=before.columns, how="anti")
     consent.record(new, received)
     return new["customer_id"]
+
+
+def _note_import(customer_ids: pl.Series, import_id: int | None) -> None:
+    """Note on customers that an import changed something of theirs that does not name it itself."""
+    rows = customer_ids.unique().to_frame("id").with_columns(told_by_id=pl.lit(import_id, pl.Int64))
+    if import_id is not None:
+        bulk.update(Customer, rows, key=["id"])
 
 
 def _put_products(checked: Checked) -> pl.DataFrame:

@@ -51,6 +51,15 @@ class Customer(models.Model):
     birth_date = models.DateField(null=True, blank=True)
     attributes = models.JSONField(default=dict, blank=True, help_text="The latest value of every attribute.")
     known_since = models.DateTimeField(help_text="When we could first have known this customer.")
+    told_by = models.ForeignKey(
+        "Import",
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        help_text="The last import that brought this customer, or changed an address or a permission.",
+    )
 
     class Meta:
         indexes = [models.Index(fields=["bucket", "id"], name="customer_bucket")]
@@ -113,6 +122,7 @@ class AttributeChange(models.Model):
     name = models.CharField(max_length=100)
     value = models.JSONField(null=True)
     known_at = models.DateTimeField()
+    of_import = models.ForeignKey("Import", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     stored_xact = models.BigIntegerField(default=0, editable=False)
 
     class Meta:

@@ -251,3 +251,25 @@ def test_messy_files_are_refused_in_a_sentence(data: Path, name: str, said: str,
     path.write_bytes((data / "messy_csv" / name).read_bytes())
     assert said in refused(path, id="a")
     assert not Customer.objects.exists()
+
+
+def test_what_an_import_brought_names_it_and_what_it_repeats_does_not(tmp_path: Path) -> None:
+    load(people(tmp_path), email="E-mail")
+    first = Import.objects.get()
+    assert set(AttributeChange.objects.values_list("of_import", flat=True)) == {first.pk}
+    assert set(Customer.objects.values_list("told_by", flat=True)) == {first.pk}
+    text = PEOPLE.replace("2;bob@", "2;rob@").replace("Ann;GB", "Ann;US") + "4;dan@example.test;;;;;;;;;\n"
+    load(people(tmp_path, text, "again.csv"), email="E-mail")
+    second = Import.objects.exclude(pk=first.pk).get()
+    told_by = dict(Customer.objects.values_list("external_id", "told_by"))
+    assert told_by == {"1": first.pk, "2": second.pk, "3": first.pk, "4": second.pk}
+    changed = AttributeChange.objects.filter(of_import=second)
+    assert list(changed.values_list("customer__external_id", "name", "value")) == [("1", "country", "US")]
+
+
+def test_a_permission_that_an_import_brought_names_it_on_the_customer(tmp_path: Path) -> None:
+    path = people(tmp_path)
+    load(path, email="E-mail")
+    load(path, email="E-mail", consent=["email:news=ok"], consent_source="form")
+    last = Import.objects.order_by("-pk")[0]
+    assert set(Customer.objects.filter(told_by=last).values_list("external_id", flat=True)) == {"1", "2"}
