@@ -1,30 +1,34 @@
 """Why a customer's frame may differ from the last one: what she did, an import, or time alone."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import polars as pl
-from django.db import models
+from django.db.models import Q
 
+from campaigns.eligibility import among
+from campaigns.models import Cycle
 from customers import bulk
 from customers.history import Lake, Scope
-from customers.models import Event, Import
+from customers.models import AttributeChange, Customer, Event, Import
 
 DATA, IMPORT, TIME, START, RULE, MODEL = "data", "import", "time", "start", "rule", "model"
-FEW = 5_000  # customers below which the lake is asked for them by id
+FEW = 5_000  # rows below which the lake and the database are asked for them by id
+LONGEST_IMPORT = timedelta(days=1)  # what began earlier and never ended was killed
 
 
 def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: Lake) -> pl.DataFrame:
     """Add the column `cause`: what happened to each customer in (before, as_of]; "start" where there is no before.
 
     "data" when we learned of an event or attribute of hers that no import brought, "import" when all we learned came
-    from imports, "time" when we learned nothing. An event counts from when it had both happened and become known; the
-    events of an import that ran in between count whenever they happened, since all of them are new to us.
+    from imports, "time" when we learned nothing. An event counts from when it had both happened and become known, an
+    attribute from when it was known; what an import brought that ran since the cycle as of `before` counts whenever it
+    happened or was known, since all of it is new to us.
     """
     if before is None:
         return frame.with_columns(cause=pl.lit(START))
     scope = _scope(frame)
     learned = pl.concat(
-        [_events(lake, scope, before, as_of), _attributes(lake, scope, before, as_of), _imported(before, as_of)]
+        [_events(lake, scope, before, as_of), _attributes(lake, scope, before, as_of), _imported(frame, before)]
     )
     causes = learned.group_by("customer_id").agg(pl.col("is_imported").all())
     cause = pl.when(pl.col("is_imported").is_null()).then(pl.lit(TIME)).when("is_imported").then(pl.lit(IMPORT))
@@ -46,18 +50,35 @@ def _events(lake: Lake, scope: Scope, before: datetime, as_of: datetime) -> pl.D
 
 
 def _attributes(lake: Lake, scope: Scope, before: datetime, as_of: datetime) -> pl.DataFrame:
-    """Give who was told of anew; a change does not say who told it: an import that ran then is taken as its cause."""
     news = lake.attributes(scope).filter(pl.col("known_at") > before, pl.col("known_at") <= as_of)
-    is_import = _imports(before, as_of).filter(kind=Import.Kind.CUSTOMERS).exists()
-    return news.select("customer_id", is_imported=pl.lit(is_import)).collect()
+    told = news.select("customer_id", "change_id").collect()
+    brought = _brought(told["change_id"])
+    return told.select("customer_id", is_imported=pl.col("change_id").is_in(brought.implode()))
 
 
-def _imported(before: datetime, as_of: datetime) -> pl.DataFrame:
-    imports = _imports(before, as_of).filter(kind=Import.Kind.EVENTS)
-    customers = Event.objects.filter(of_import__in=imports).order_by().values_list("customer_id").distinct()
-    return bulk.read(customers, {"customer_id": pl.Int64}).with_columns(is_imported=pl.lit(True))
+def _brought(changes: pl.Series) -> pl.Series:
+    """Give those attribute changes that imports brought; where many are asked for, all from the first to the last."""
+    rows = AttributeChange.objects.filter(of_import__isnull=False)
+    if len(changes) <= FEW:
+        rows = rows.filter(pk__in=changes.to_list())
+    else:
+        rows = rows.filter(pk__range=(changes.min(), changes.max()))
+    return bulk.read(rows.values_list("pk"), {"change_id": pl.Int64})["change_id"]
 
 
-def _imports(before: datetime, as_of: datetime) -> "models.QuerySet[Import]":
-    still = models.Q(finished_at__isnull=True) | models.Q(finished_at__gt=before)
-    return Import.objects.filter(still, started_at__lte=as_of)
+def _imported(frame: pl.DataFrame, before: datetime) -> pl.DataFrame:
+    """Give who is new, or of whom anything is, by the imports that ran since the cycle as of `before` began.
+
+    By the clock, not by what the cycle is as of: it may be as of long ago.
+    """
+    since = Cycle.objects.filter(as_of=before).order_by("-pk").values_list("started_at", flat=True).first() or before
+    is_running = Q(finished_at__isnull=True, started_at__gt=since - LONGEST_IMPORT)
+    imports = list(Import.objects.filter(is_running | Q(finished_at__gte=since)).values_list("pk", flat=True))
+    told = (
+        Event.objects.filter(among(frame), of_import__in=imports).order_by().values_list("customer_id").distinct(),
+        AttributeChange.objects.filter(among(frame), of_import__in=imports).values_list("customer_id").distinct(),
+        Customer.objects.filter(among(frame, "pk", "bucket"), told_by__in=imports).values_list("pk"),
+    )
+    found = [bulk.read(rows, {"customer_id": pl.Int64}) for rows in (told if imports else ())]
+    nobody = pl.DataFrame(schema={"customer_id": pl.Int64})
+    return pl.concat([nobody, *found]).with_columns(is_imported=pl.lit(True))
