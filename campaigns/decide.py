@@ -10,6 +10,7 @@ from django.db import transaction
 
 from campaigns import eligibility, policy, programme, steps, triggers
 from campaigns.assignment import assign
+from campaigns.causes import START
 from campaigns.edges import Edges, View, find, members, view
 from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
 from campaigns.triggers import ScoreTrigger, Trigger
@@ -64,7 +65,9 @@ def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFram
     if edges.due.is_empty():
         return Turn(edges, NOBODY, step)
     arms = assign(edges.due["seed"], campaign.key, rules.holdout_share, campaign.control_share)
-    due = edges.due.hstack(arms).with_columns(why=_why(trigger), is_in_audience=_in_audience(seen, campaign, edges.due))
+    due = edges.due.hstack(arms).with_columns(
+        why=_at_start(_why(trigger)), is_in_audience=_in_audience(seen, campaign, edges.due)
+    )
     may = eligibility.allowed(edges.due, step.channel, campaign.topic)
     messages = _messages(edges.due, planned, seen.as_of, rules)
     for one in (may, messages):
@@ -105,6 +108,10 @@ def _why(trigger: Trigger) -> pl.Expr:
         what = f"The percentile of the score {trigger.score}" if trigger.is_percentile else f"The score {trigger.score}"
         return pl.format(f"{what} {moved} to {{}}; the line is {trigger.enter:g}.", pl.col("value").round(4))
     return pl.lit(f"{'Entered' if trigger.edge == 'entered' else 'Left'} the segment {trigger.segment}.")
+
+
+def _at_start(why: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("cause") == START).then(pl.lit("Matched already when the campaign began.")).otherwise(why)
 
 
 def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Trigger) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from campaigns.causes import DATA, IMPORT, TIME
+from campaigns.causes import DATA, IMPORT, START, TIME
 from campaigns.eligibility import among
 from campaigns.models import Campaign, TriggerBaseline, TriggerState
 from campaigns.triggers import Known, ScoreTrigger, SegmentTrigger, Trigger, inside, needed
@@ -98,6 +98,7 @@ def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
 def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
     """Give the edges of one campaign. Nobody fires in a bucket that is looked at for the first time, or after an edit
     of the campaign, of a rule or of a model: its states are set in silence, and only by a frame of the whole bucket.
+    At a launch that asks for it, the first look at a bucket fires for those who are inside.
     While the members of its segment cannot be found out, a campaign is left alone.
     """
     now = _versions(seen, campaign, trigger)
@@ -113,7 +114,8 @@ def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
         pl.col("stored").fill_null(False), pl.col("round").fill_null(0)
     )
     was = people.select(pl.col("stored") & ~pl.col("is_fresh")).to_series()
-    people = people.with_columns(inside(people, trigger, was), was=was)
+    cause = pl.when("is_start").then(pl.lit(START)).otherwise("cause")
+    people = people.with_columns(inside(people, trigger, was), was=was, cause=cause)
     people = people.with_columns(fires=_fires(campaign, trigger, seen.as_of))
     changed = people.filter(pl.col("stored") != pl.col("is_inside"))
     return Edges(_states(changed, campaign, seen.as_of), _due(people), _baselines(seen, campaign, now, standing))
@@ -135,9 +137,10 @@ def _standing(seen: View, campaign: Campaign, now: Versions) -> pl.DataFrame:
         is_fresh = last is None or last.campaign_version != now.campaign
         is_silent = last is None or is_fresh or (last.rule_versions, last.model_versions) != (now.rules, now.models)
         is_old = last is not None and seen.as_of < last.as_of
-        rows.append((bucket, is_fresh, is_silent, is_old or (is_silent and not seen.is_whole)))
-    schema = {"bucket": pl.Int64, "is_fresh": pl.Boolean, "is_silent": pl.Boolean, "is_dropped": pl.Boolean}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+        is_start = last is None and campaign.fires_on_start
+        rows.append((bucket, is_fresh, is_silent, is_start, is_old or (is_silent and not seen.is_whole)))
+    says = ("is_fresh", "is_silent", "is_start", "is_dropped")
+    return pl.DataFrame(rows, schema={"bucket": pl.Int64, **dict.fromkeys(says, pl.Boolean)}, orient="row")
 
 
 def _people(seen: View, trigger: Trigger) -> pl.DataFrame:
@@ -164,7 +167,8 @@ def _fires(campaign: Campaign, trigger: Trigger, as_of: datetime) -> pl.Expr:
     causes = [DATA, TIME, IMPORT] if campaign.fires_on_import else [DATA, TIME]
     rested = as_of - timedelta(days=campaign.cooldown_days)
     is_rested = pl.col("fired_at").is_null() | (pl.col("fired_at") <= rested)
-    return edge & ~pl.col("is_silent") & pl.col("cause").is_in(causes).fill_null(False) & is_rested
+    is_caused = ~pl.col("is_silent") & pl.col("cause").is_in(causes).fill_null(False)
+    return edge & (pl.col("is_start") | is_caused) & is_rested
 
 
 def _states(changed: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:

@@ -82,6 +82,9 @@ class Campaign(models.Model):
     cooldown_days = models.IntegerField(default=30, validators=[MinValueValidator(0)])
     priority = models.IntegerField(default=100, help_text="Lower goes first.")
     fires_on_import = models.BooleanField(default=False, help_text="Imported events may trigger it.")
+    fires_on_start = models.BooleanField(
+        default=False, editable=False, help_text="Its first look also fires for those who match already."
+    )
     goal_event = models.CharField(max_length=120, default="Order Completed")
     goal_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
     created_at = models.DateTimeField()
