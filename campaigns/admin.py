@@ -37,6 +37,7 @@ CAUSES = {
     "import": "an import",
     "rule": "an edited rule",
     "model": "a new model",
+    "start": "the launch, which was asked to act on those who matched already",
 }
 SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
@@ -137,11 +138,10 @@ class CampaignAdmin(BaseAdmin):
         """Offer what its state allows."""
         if not request.user.has_perm("campaigns.change_campaign"):
             return []
+        if item.state == Campaign.State.DRAFT:
+            return campaign_page.launch_buttons(item)
         stop = Button("stop", "Stop for good", "bad", "Stop this campaign for good? It cannot be launched again.")
         offers = {
-            Campaign.State.DRAFT: [
-                Button("launch", "Launch", "main", "Launch this campaign? It acts from the next cycle on.")
-            ],
             Campaign.State.LIVE: [Button("pause", "Pause"), stop],
             Campaign.State.PAUSED: [Button("resume", "Resume", "main"), stop],
         }
@@ -150,6 +150,9 @@ class CampaignAdmin(BaseAdmin):
     def do(self, request: HttpRequest, item: Campaign, name: str) -> str:
         """Launch, pause, resume or stop."""
         by, at = request.user, timezone.now()
+        if name == "launch-for-all":
+            matching = launch.launch(item, by, at, fires_on_start=True)  # type: ignore[arg-type]
+            return f"{item.name} is live. {matching:,} customers match already; it acts on them in the next cycle."
         if name in ("launch", "resume"):
             matching = (launch.launch if name == "launch" else launch.resume)(item, by, at)  # type: ignore[arg-type]
             return f"{item.name} is live. {matching:,} customers match already; it acts when others come to match."

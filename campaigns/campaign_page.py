@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import measure, programme, render, triggers
+from campaigns import launch, measure, programme, render, triggers
 from campaigns.models import Campaign, Decision, Delivery, Offer
 from campaigns.stats import Difference, wilson
 from campaigns.triggers import ScoreTrigger, TriggerError
 from customers import charts
+from customers.admin import Button
 from customers.panels import Cell, Panel, lines, moment, number, share, tag
 from scoring.models import Target
 from segments.fields import catalogue
@@ -91,6 +92,8 @@ def plan(campaign: Campaign) -> Panel:
         f"{share(campaign.control_share, 0)} of them are left alone as control, and {share(left_alone, 0)} of all "
         f"customers by every campaign. Nobody is considered again within {number(campaign.cooldown_days)} days.",
     ]
+    if campaign.fires_on_start:
+        said.append("At its launch it was asked to act on those who matched already.")
     facts: list[tuple[str, Cell]] = [
         ("State", state_tag(campaign.state, campaign.get_state_display())),
         ("Launched", moment(campaign.launched_at)),
@@ -98,6 +101,22 @@ def plan(campaign: Campaign) -> Panel:
         ("Goal", f"{campaign.goal_event} within {campaign.goal_days} days"),
     ]
     return Panel("The plan", lines(said), facts=facts)
+
+
+def launch_buttons(campaign: Campaign) -> list[Button]:
+    """Offer to launch a draft; where customers match already, with their number, also to act on them."""
+    try:
+        matching = launch.waiting(campaign)
+    except launch.LaunchError:  # what is wrong is said when it is launched
+        matching = 0
+    if not matching:
+        return [Button("launch", "Launch", "main", "Launch this campaign? It acts from the next cycle on.")]
+    later = f"Launch this campaign? {number(matching)} customers match already; it acts only when others come to match."
+    now = f"Act on all {number(matching)} customers who match already, within consent, caps and control, and on others?"
+    return [
+        Button("launch", "Launch", "main", later),
+        Button("launch-for-all", f"Launch, and act on the {number(matching)} who match already", "", now),
+    ]
 
 
 def step(campaign: Campaign) -> Panel:

@@ -37,16 +37,20 @@ class LaunchError(ValueError):
     """A campaign cannot do this; the sentence says why. Faults of its parts begin with their place."""
 
 
-def launch(campaign: Campaign, by: User, at: datetime) -> int:
-    """Set a draft live; give how many customers match already, none of whom it fires for. Raises LaunchError."""
+def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool = False) -> int:
+    """Set a draft live; give how many customers match already. Raises LaunchError.
+
+    It fires for none of these, unless that is asked for: then for whoever matches at its first look.
+    """
     trigger = check(campaign)
     with transaction.atomic():
         _move(campaign, State.DRAFT, State.LIVE, "launched")
         _watch(campaign, trigger)
-        Campaign.objects.filter(pk=campaign.pk).update(launched_at=at)
-        campaign.launched_at = at
+        campaign.launched_at, campaign.fires_on_start = at, fires_on_start
+        campaign.save(update_fields=["launched_at", "fires_on_start"])
         matching = waiting(campaign)
-        _audit("launched", campaign, by, at, {"version": campaign.version, "already_matching": matching})
+        counted = {"already_matching": matching, "fires_on_start": fires_on_start}
+        _audit("launched", campaign, by, at, {"version": campaign.version, **counted})
     return matching
 
 
@@ -64,6 +68,7 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
         _move(campaign, State.PAUSED, State.LIVE, "resumed")
         _watch(campaign, trigger)
         TriggerBaseline.objects.filter(campaign=campaign).delete()
+        _start_in_silence(campaign)
         matching = waiting(campaign)
         _audit("resumed", campaign, by, at, {"already_matching": matching})
     return matching
@@ -94,6 +99,7 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
         campaign.save(update_fields=list(changes))
         _watch(campaign, trigger)
         Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
+        _start_in_silence(campaign)
         campaign.refresh_from_db(fields=["version"])
         _audit("edited", campaign, by, at, {"version": campaign.version, "fields": sorted(changes)})
     return campaign
@@ -153,6 +159,12 @@ def _watch(campaign: Campaign, trigger: Trigger | None) -> None:
     key = trigger.segment if isinstance(trigger, SegmentTrigger) else None
     campaign.watched = Segment.objects.filter(key=key).first() if key else None
     campaign.save(update_fields=["watched"])
+
+
+def _start_in_silence(campaign: Campaign) -> None:
+    """Take back what was asked at the launch: it was asked for the plan, and the count, of then."""
+    campaign.fires_on_start = False
+    campaign.save(update_fields=["fires_on_start"])
 
 
 def _move(campaign: Campaign, before: str, after: str, what: str) -> None:

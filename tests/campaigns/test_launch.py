@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 
 from campaigns.decide import decide
 from campaigns.launch import LaunchError, edit, launch, pause, resume, stop, waiting
-from campaigns.models import AuditEntry, Campaign, Programme, TriggerState
+from campaigns.models import AuditEntry, Campaign, Decision, Programme, TriggerState
 from scoring import ranking
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments import definition
@@ -79,7 +79,49 @@ def test_a_launch_sets_a_draft_live_and_is_on_record(version: ModelVersion) -> N
     assert (winback.state, winback.launched_at) == ("live", T0)
     entry = AuditEntry.objects.get()
     assert (entry.by, entry.at, entry.what, entry.about) == (user, T0, "campaign launched", "winback")
-    assert entry.detail == {"version": 1, "already_matching": 2}
+    assert entry.detail == {"version": 1, "already_matching": 2, "fires_on_start": False}
+
+
+def test_a_launch_may_ask_to_fire_for_those_who_match_already_and_only_for_these(version: ModelVersion) -> None:
+    people, one = customers(3), draft()
+    launch(one, None, T0, fires_on_start=True)
+    assert AuditEntry.objects.get().detail["fires_on_start"]
+    assert decide(frame(people, [0.8, 0.9, 0.5], "import"), no_changes(), T0) == {"deliver": 2}
+    decided = Decision.objects.values_list("customer", "cause", "round", "reason")
+    reason = "Matched already when the campaign began."
+    assert set(decided) == {(each.pk, "start", 1, reason) for each in people[:2]}
+    assert not decide(frame(people, [0.8, 0.9, 0.9], "import"), no_changes(), T0 + HOUR)
+
+
+def test_a_launch_for_those_inside_waits_for_the_whole_bucket(version: ModelVersion) -> None:
+    people, one = customers(2), draft()
+    launch(one, None, T0, fires_on_start=True)
+    assert not decide(frame(people, 0.9), no_changes(), T0, is_whole=False)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 2}
+
+
+def test_a_launch_for_those_inside_a_segment(version: ModelVersion) -> None:
+    people = customers(3)
+    vip = Segment.objects.create(key="vip", name="VIP", rule=RULE, created_at=T0)
+    for one in people[:2]:
+        Membership.objects.create(segment=vip, customer=one, bucket=one.bucket, since=T0, as_of=T0)
+    for edge in ("entered", "left"):
+        launch(draft(key=edge, trigger=segment_trigger(edge=edge)), None, T0, fires_on_start=True)
+    assert decide(frame(people, 0.1), no_changes(), T0) == {"deliver": 2}
+    assert set(Decision.objects.values_list("campaign__key", flat=True)) == {"entered"}
+
+
+@pytest.mark.parametrize("change", ["edited", "resumed"])
+def test_what_a_launch_asked_for_ends_with_an_edit_and_with_a_pause(version: ModelVersion, change: str) -> None:
+    people, one = customers(2), draft()
+    launch(one, None, T0, fires_on_start=True)
+    if change == "edited":
+        edit(one, None, T0, trigger=score_trigger(0.05, 0.04))
+    else:
+        pause(one, None, T0)
+        resume(one, None, T0)
+    assert not decide(frame(people, 0.9), no_changes(), T0)
+    assert TriggerState.objects.filter(is_inside=True).count() == 2
 
 
 @pytest.mark.parametrize(

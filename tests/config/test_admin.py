@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from campaigns import launch
 from campaigns.models import AuditEntry, CallTask, Campaign, Cycle, Programme
 from customers import keys
 from customers.models import ApiKey, Customer, Event, Import, Suppression
@@ -150,6 +151,22 @@ def test_a_campaign_is_made_of_plain_fields_and_launched_by_a_button(boss: Clien
     campaign.refresh_from_db()
     assert campaign.state == "live"
     assert AuditEntry.objects.filter(what="campaign launched", about="thanks").exists()
+
+
+def test_a_launch_shows_how_many_match_already_before_it_may_act_on_them(boss: Client) -> None:
+    world.fill()
+    boss.post(url(Campaign, "add"), PLAN)
+    campaign = Campaign.objects.get(key="thanks")
+    matching = launch.waiting(campaign)
+    page = boss.get(url(Campaign, "change", campaign.pk)).content.decode()
+    assert matching
+    assert f"Launch, and act on the {matching} who match already" in page
+    boss.post(url(Campaign, "do", campaign.pk, "launch-for-all"))
+    campaign.refresh_from_db()
+    assert (campaign.state, campaign.fires_on_start) == ("live", True)
+    assert (
+        "asked to act on those who matched already" in boss.get(url(Campaign, "change", campaign.pk)).content.decode()
+    )
 
 
 @pytest.mark.parametrize(
