@@ -98,7 +98,7 @@ def measure(campaign: Campaign, as_of: datetime) -> Report:
         is_balanced=balanced,
         outcomes=dict(decided.values_list("outcome").annotate(Count("id"))),
         deliveries=dict(delivered.values_list("state").annotate(Count("id"))),
-        words=say(against_control, control, ripe, balanced),
+        words=say(against_control, against_holdout, control, ripe, balanced),
     )
 
 
@@ -113,8 +113,15 @@ def compare(treated: Arm, other: Arm) -> Comparison:
     return Comparison(other.name, conversion, value, earned)
 
 
-def say(found: Comparison, control: Arm, ripe: float | None, balanced: bool) -> tuple[str, ...]:
-    """Give the result in sentences; an effect is named only against a control group that chance made."""
+def say(
+    against_control: Comparison, against_holdout: Comparison, control: Arm, ripe: float | None, balanced: bool
+) -> tuple[str, ...]:
+    """Give the result in sentences; an effect is named only against a control group that chance made.
+
+    The holdout is a second control group, after Rosenbaum (1987), The role of a second control group in an
+    observational study: it takes an effect away where it contradicts, and never gives one. The two are not pooled,
+    for the holdout gets no other campaign either, which changes who of it comes to be due.
+    """
     if ripe is None:
         return ("Nothing has been decided yet.",)
     if control.customers == 0:
@@ -122,36 +129,64 @@ def say(found: Comparison, control: Arm, ripe: float | None, balanced: bool) -> 
     if not balanced:
         return ("The arms are not as large as the draws make them; until that is explained, no effect can be read.",)
     is_final = ripe >= 1.0
-    sentences = dict.fromkeys([_say_conversion(found.conversion, is_final), _say_value(found, is_final)])
+    conversion = _say_conversion(against_control.conversion, against_holdout.conversion, is_final)
+    sentences = dict.fromkeys([conversion, _say_value(against_control, against_holdout, is_final)])
     if not is_final:
         sentences[f"The goal's time has run out for {ripe:.0%} of the customers; judge when it has for all."] = None
     return tuple(sentences)
 
 
-def _say_conversion(found: Difference, is_final: bool) -> str:
+def _say_conversion(found: Difference, holdout: Difference, is_final: bool) -> str:
     """Say what the campaign did to the share that converted; before the end only what was seen so far."""
     if found.interval is None:
         return found.message
-    value, low, high = (100 * one for one in (found.interval.value, found.interval.low, found.interval.high))
-    runs = f"the 95% interval runs from {low:+.2f} to {high:+.2f} points"
+    value, runs = 100 * found.interval.value, _runs(found.interval, 100, " points")
     if not found.interval.excludes_zero:
         return f"No effect on conversion shown yet; {runs}."
+    if doubt := _doubt(found.interval, holdout.interval):
+        return f"No effect on conversion shown yet: {doubt}; {runs} against control."
     more = "more" if value > 0 else "fewer"
     if not is_final:
         return f"So far {abs(value):.2f} points {more} of the treated than of the control group converted; {runs}."
     return f"{abs(value):.2f} points {more} of the treated converted because of the campaign; {runs}."
 
 
-def _say_value(found: Comparison, is_final: bool) -> str:
+def _say_value(found: Comparison, holdout: Comparison, is_final: bool) -> str:
     if found.value.interval is None or found.earned is None:
         return found.value.message
-    runs = f"the 95% interval runs from {found.earned.low:,.2f} to {found.earned.high:,.2f}"
+    runs = _runs(found.earned)
     if not found.value.interval.excludes_zero:
         return f"No effect on value shown yet; {runs}."
+    if doubt := _doubt(found.value.interval, holdout.value.interval):
+        return f"No effect on value shown yet: {doubt}; {runs} against control."
     amount = f"{abs(found.earned.value):,.2f}"
     if not is_final:
         return f"So far the treated brought {amount} {'more' if found.earned.value > 0 else 'less'}; {runs}."
     return f"The campaign {'earned' if found.earned.value > 0 else 'lost'} {amount}; {runs}."
+
+
+def _runs(found: Interval, times: float = 1.0, unit: str = "") -> str:
+    low, high = times * found.low, times * found.high
+    if unit:
+        return f"the 95% interval runs from {low:+.2f} to {high:+.2f}{unit}"
+    return f"the 95% interval runs from {low:,.2f} to {high:,.2f}"
+
+
+def _doubt(control: Interval, holdout: Interval | None) -> str:
+    """Say how the holdout contradicts what control shows; nothing where it does not, or has too few customers.
+
+    It contradicts by an interval on the other side of zero, or by one that has zero in it and not as much as control
+    shows: then it is large enough to show that, and does not.
+    """
+    if holdout is None:
+        return ""
+    sign = 1.0 if control.value > 0 else -1.0
+    low, high = sorted((sign * holdout.low, sign * holdout.high))
+    if high < 0.0:
+        return "against the holdout the difference goes the other way"
+    if low <= 0.0 and high < sign * control.value:
+        return "against the holdout, which is large enough, there is none"
+    return ""
 
 
 def _first_decisions(campaign: Campaign, as_of: datetime) -> pl.DataFrame:

@@ -117,6 +117,61 @@ def test_a_campaign_that_does_harm_is_said_to_lose() -> None:
     assert report.words[1].startswith("The campaign lost ")
 
 
+def test_no_cause_is_named_while_the_holdout_goes_the_other_way() -> None:
+    report = bought(campaign(), {"treated": 0.30, "control": 0.15, "holdout": 0.60}, 800)
+    assert report.against_control.conversion.interval is not None
+    assert report.against_control.conversion.interval.low > 0.0
+    assert report.words[0].startswith(
+        "No effect on conversion shown yet: against the holdout the difference goes the other way; "
+    )
+    assert report.words[1].startswith("No effect on value shown yet: against the holdout")
+    assert not any("because" in each or "earned" in each for each in report.words)
+
+
+def test_no_cause_is_named_while_a_large_holdout_shows_no_effect() -> None:
+    one, seen = campaign(), {"treated": 0, "control": 0, "holdout": 0}
+    buyers = {}
+    for who, arm in decided(one, customers(900), holdout=0.2).items():
+        seen[arm] += 1
+        if seen[arm] % 20 < {"treated": 7, "control": 2, "holdout": 6}[arm]:
+            buyers[who] = 40.0
+    orders(buyers, T0 + DAY)
+    report = measure(one, T0 + 20 * DAY)
+    assert report.words[0].startswith(
+        "No effect on conversion shown yet: against the holdout, which is large enough, there is none; "
+    )
+    assert not any("because" in each or "earned" in each for each in report.words)
+
+
+def test_harm_is_not_named_either_while_the_holdout_contradicts() -> None:
+    report = bought(campaign(), {"treated": 0.2, "control": 0.45, "holdout": 0.04}, 800)
+    assert report.words[0].startswith("No effect on conversion shown yet: against the holdout the difference")
+    assert not any("because" in each or "lost" in each for each in report.words)
+
+
+def test_a_holdout_too_small_to_tell_takes_no_effect_away() -> None:
+    one, rng = campaign(), np.random.default_rng(11)
+    arms = decided(one, customers(1200), holdout=0.012)
+    assert 0 < list(arms.values()).count("holdout") < 20
+    orders({who: 40.0 for who, arm in arms.items() if arm == "holdout" or rng.random() < RATES[arm]}, T0 + DAY)
+    assert "because of the campaign" in measure(one, T0 + 20 * DAY).words[0]
+
+
+def test_a_real_effect_is_seldom_taken_away_by_the_holdout() -> None:
+    """20 worlds where both groups that were left alone do alike: the doubt may fall on at most 3."""
+    one, rng = campaign(), np.random.default_rng(5)
+    arms = decided(one, customers(500))
+    doubts = claims = 0
+    for world in range(20):
+        one.goal_event = f"Goal {world}"
+        orders({who: 10.0 for who, arm in arms.items() if rng.random() < RATES[arm]}, T0 + DAY, name=one.goal_event)
+        words = measure(one, T0 + 20 * DAY).words[0]
+        claims += "because of the campaign" in words
+        doubts += "holdout" in words
+    assert claims >= 15
+    assert doubts <= 3
+
+
 def test_everyone_assigned_counts_sent_or_not() -> None:
     one = campaign()
     people = customers(60)
