@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Max, Q
 
 from customers.models import Channel, Customer, new_public_id
 from scoring.models import ModelVersion, ScoreRun
@@ -112,6 +112,19 @@ class TriggerState(models.Model):
 
     def __str__(self) -> str:
         return f"customer {self.customer_id} {'inside' if self.is_inside else 'outside'}"
+
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Count the edges of both, and rest from the last of either; inside is who the kept one is."""
+        states = {state.campaign_id: state for state in TriggerState.objects.filter(customer=kept)}
+        for theirs in TriggerState.objects.filter(customer=gone):
+            new = TriggerState(campaign=theirs.campaign, customer=kept, bucket=kept.bucket, is_inside=False)
+            new.since, new.as_of = theirs.since, theirs.as_of
+            mine = states.get(theirs.campaign_id, new)
+            mine.round += theirs.round
+            mine.fired_at = max((at for at in (mine.fired_at, theirs.fired_at) if at), default=None)
+            mine.save()
+        cls.objects.filter(customer=gone).delete()
 
 
 class TriggerBaseline(models.Model):
@@ -271,6 +284,16 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_outcome_display()}: {self.reason}"
+
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Number the edges of the one who goes after those of the kept one."""
+        last = cls.objects.filter(customer=kept).order_by().values("campaign").annotate(last=Max("round"))
+        rounds = dict(last.values_list("campaign", "last"))
+        theirs = cls.objects.filter(customer=gone)
+        for campaign in theirs.order_by().values_list("campaign", flat=True).distinct():
+            number = F("round") + rounds.get(campaign, 0)
+            theirs.filter(campaign=campaign).update(customer=kept, bucket=kept.bucket, round=number)
 
 
 class Delivery(models.Model):

@@ -89,6 +89,20 @@ def store(told: pl.DataFrame, import_id: int | None = None) -> pl.Series:
     return pl.concat(changed) if changed else pl.Series("customer_id", [], dtype=pl.Int64)
 
 
+def move(kept: Customer, gone: Customer) -> int:
+    """Store one customer's changes anew as another's, so that readers that follow along see them; give how many."""
+    told: bulk.Schema = {**CHANGES, "of_import_id": pl.Int64}
+    theirs = AttributeChange.objects.filter(customer=gone)
+    moved = bulk.read(theirs.order_by("known_at", "pk").values_list(*told), told)
+    moved = moved.with_columns(customer_id=pl.lit(kept.pk, pl.Int64))
+    theirs.delete()
+    before = bulk.read(AttributeChange.objects.filter(customer=kept).order_by("pk").values_list(*HISTORY), HISTORY)
+    bulk.insert(AttributeChange, moved)
+    if len(moved):
+        _set_latest(pl.concat([before.select(*CHANGES), moved.select(*CHANGES)]), moved.select(*CHANGES))
+    return len(moved)
+
+
 def _portions(told: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Cut by customer, so that a portion stays below the rows and customers of one transaction."""
     sizes = told.group_by("customer_id").len("size").sort("customer_id")

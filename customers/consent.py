@@ -91,6 +91,18 @@ def _one(customer_id: int, channel: str, topic: str, source: str, *, is_granted:
     return pl.DataFrame([row], schema=CHANGES, orient="row")
 
 
+def move(kept: Customer, gone: Customer) -> None:
+    """Let the most recent word of either hold for one of them, a withdrawal before a grant of the same time."""
+    schema: bulk.Schema = {**STANDING, "source": pl.String}
+    rows = bulk.read(Consent.objects.filter(customer__in=(kept, gone)).values_list(*schema), schema)
+    words = rows.sort("since", pl.col("is_granted").not_()).unique(
+        ["channel", "topic"], keep="last", maintain_order=True
+    )
+    Consent.objects.filter(customer=gone).delete()
+    own = words.with_columns(customer_id=pl.lit(kept.pk, pl.Int64))
+    bulk.upsert(Consent, own, key=KEY, update=["is_granted", "source", "since"])
+
+
 def suppress(channel: str, address: str, reason: str, at: datetime) -> None:
     """Close an address for a channel; the first reason is kept."""
     hint = f"{address[:1]}…{address[address.find('@') :] if '@' in address else address[-2:]}"

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from customers import bulk
-from customers.models import Event, EventName, OrderLine, Source
+from customers.models import Customer, Event, EventName, OrderLine, Source
 
 ORDER_COMPLETED = "Order Completed"
 ORDER_REFUNDED = "Order Refunded"
@@ -129,6 +129,26 @@ def _store_portion(events: pl.DataFrame, lines: pl.DataFrame, source: Source) ->
     ids = bulk.read(new, {"message_id": pl.String, "event_id": pl.Int64})
     bulk.insert(OrderLine, lines.join(ids, on="message_id").drop("message_id"))
     return stored
+
+
+def move(kept: Customer, gone: Customer) -> int:
+    """Store one customer's events anew as another's, with their order lines; give how many.
+
+    Anew, so that readers that follow along in the order of commits see them again.
+    """
+    key = ["source_id", "message_id"]
+    theirs: bulk.Schema = {**EVENTS, "source_id": pl.Int64, "of_import_id": pl.Int64}
+    bought: bulk.Schema = {**LINES, "source_id": pl.Int64}
+    columns = {"message_id": "event__message_id", "source_id": "event__source_id"}
+    told = bulk.read(Event.objects.filter(customer=gone).order_by("pk").values_list(*theirs), theirs)
+    sold = OrderLine.objects.filter(event__customer=gone).order_by("pk")
+    lines = bulk.read(sold.values_list(*(columns.get(name, name) for name in bought)), bought)
+    Event.objects.filter(customer=gone).delete()
+    bulk.insert(Event, told.with_columns(customer_id=pl.lit(kept.pk, pl.Int64)))
+    stored: bulk.Schema = {"event_id": pl.Int64, "source_id": pl.Int64, "message_id": pl.String}
+    ids = bulk.read(Event.objects.filter(customer=kept).values_list("pk", *key), stored)
+    bulk.insert(OrderLine, lines.join(ids, on=key, maintain_order="left").drop(key))
+    return len(told)
 
 
 def note_names(names: pl.Series) -> None:

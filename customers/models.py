@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
@@ -70,6 +71,18 @@ class Customer(models.Model):
 
     def __str__(self) -> str:
         return self.external_id
+
+
+class OfOne(models.Model):
+    """Rows computed of one customer's history: they go when it becomes a part of another's."""
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Forget what was computed of the one who goes; the next cycle computes it of both."""
+        cls._default_manager.filter(Q(customer=gone)).delete()
 
 
 class Identity(models.Model):
@@ -320,8 +333,21 @@ class Suppression(models.Model):
         return f"{self.channel} {self.hint}"
 
 
+class Merge(models.Model):
+    """Two customers became one: who is kept, who the other was, and who said so. Never changed."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="merges")
+    gone_id = models.BigIntegerField(help_text="The number that the other had.")
+    gone_external_id = models.CharField(max_length=200)
+    at = models.DateTimeField(db_index=True)
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+
+    def __str__(self) -> str:
+        return f"{self.gone_external_id} into {self.customer_id}"
+
+
 class Tombstone(models.Model):
-    """A customer who was erased, by number only: nothing here says who it was.
+    """A customer who was erased or merged into another, by number only: nothing here says who it was.
 
     Until `rewritten_at`, files of the lake may still hold them, and every read leaves them out.
     """
@@ -340,7 +366,7 @@ class Tombstone(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"customer {self.customer_id}, erased {self.at:%Y-%m-%d}"
+        return f"customer {self.customer_id}, gone since {self.at:%Y-%m-%d}"
 
 
 class ApiKey(models.Model):

@@ -4,7 +4,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Q
 
-from customers.models import Customer
+from customers.models import Customer, OfOne
 
 
 class Target(models.Model):
@@ -149,7 +149,7 @@ class Ranking(models.Model):
         return f"{self.customers} scores of target {self.target_id}"
 
 
-class Score(models.Model):
+class Score(OfOne):
     """A model's output for one customer in one run, rounded to 6 decimals.
 
     Written by scoring.scores alone, millions at a time: on PostgreSQL every run is a partition that is filled without
@@ -173,8 +173,13 @@ class Score(models.Model):
     def __str__(self) -> str:
         return f"{self.value:.3f}"
 
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Forget the scores of the one who goes, run by run: that is how they are found."""
+        cls.objects.filter(run__in=list(ScoreRun.objects.values_list("pk", flat=True)), customer=gone).delete()
 
-class BandChange(models.Model):
+
+class BandChange(OfOne):
     """A customer moved from one band of a target to another; kept for ever."""
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE)

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
-from customers.models import Customer, new_public_id
+from customers.models import Customer, OfOne, new_public_id
 
 
 class Segment(models.Model):
@@ -47,7 +47,7 @@ class SegmentVersion(models.Model):
         return f"{self.segment} v{self.number}"
 
 
-class Membership(models.Model):
+class Membership(OfOne):
     """One customer in one segment, since when. Written by segments.membership alone; no key is checked row by row."""
 
     pk = models.CompositePrimaryKey("segment_id", "customer_id")
@@ -62,8 +62,15 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"customer {self.customer_id} in segment {self.segment_id}"
 
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Wait for whoever writes the memberships and decisions of their buckets, and hold the next one back."""
+        buckets = Bucket.objects.select_for_update().filter(pk__in=(kept.bucket, gone.bucket))
+        list(buckets.order_by("pk"))
+        super().on_merge(kept, gone)
 
-class MembershipChange(models.Model):
+
+class MembershipChange(OfOne):
     """A membership began or ended. (`stored_xact`, `id`) is the order of commits, as for events."""
 
     class Kind(models.TextChoices):

@@ -21,6 +21,7 @@ from customers.models import (
     Customer,
     Event,
     Identity,
+    Merge,
     OrderLine,
     Quarantine,
     Source,
@@ -50,6 +51,7 @@ def her() -> Customer:
     her.refresh_from_db()
     Identity.objects.create(customer=her, kind="external", value=WHO, known_at=T)
     Identity.objects.create(customer=her, kind="anonymous", value="anon-9q", known_at=T)
+    Merge.objects.create(customer=her, gone_id=0, gone_external_id="zerlina-before", at=T)
     told(her)
     acted_on(her)
     for as_of in (T, T + timedelta(days=1)):
