@@ -35,6 +35,7 @@ CAUSES = {
     "data": "what the customer did",
     "time": "time that passed",
     "import": "an import",
+    "merge": "a merge of two customers",
     "rule": "an edited rule",
     "model": "a new model",
     "start": "the launch, which was asked to act on those who matched already",

@@ -1,4 +1,4 @@
-"""Why a customer's frame may differ from the last one: what she did, an import, or time alone."""
+"""Why a customer's frame may differ from the last one: what she did, an import, a merge, or time alone."""
 
 from datetime import datetime, timedelta
 
@@ -9,10 +9,11 @@ from campaigns.eligibility import among
 from campaigns.models import Cycle
 from customers import bulk
 from customers.history import Lake, Scope
-from customers.models import AttributeChange, Customer, Event, Import
+from customers.models import AttributeChange, Customer, Event, Import, Merge
 
-DATA, IMPORT, TIME, START, RULE, MODEL = "data", "import", "time", "start", "rule", "model"
+DATA, IMPORT, MERGE, TIME, START = "data", "import", "merge", "time", "start"
 FEW = 5_000  # rows below which the lake and the database are asked for them by id
+COMMITTED = timedelta(seconds=5)  # from a merge's time to the commit that shows it to others
 LONGEST_IMPORT = timedelta(days=1)  # what began earlier and never ended was killed
 
 
@@ -22,7 +23,8 @@ def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: 
     "data" when we learned of an event or attribute of hers that no import brought, "import" when all we learned came
     from imports, "time" when we learned nothing. An event counts from when it had both happened and become known, an
     attribute from when it was known; what an import brought that ran since the cycle as of `before` counts whenever it
-    happened or was known, since all of it is new to us.
+    happened or was known, since all of it is new to us. "merge" goes before all of these, until a full cycle has looked
+    at the history of both as one.
     """
     if before is None:
         return frame.with_columns(cause=pl.lit(START))
@@ -31,9 +33,11 @@ def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: 
         [_events(lake, scope, before, as_of), _attributes(lake, scope, before, as_of), _imported(frame, before)]
     )
     causes = learned.group_by("customer_id").agg(pl.col("is_imported").all())
-    cause = pl.when(pl.col("is_imported").is_null()).then(pl.lit(TIME)).when("is_imported").then(pl.lit(IMPORT))
     joined = frame.join(causes, on="customer_id", how="left", maintain_order="left")
-    return joined.with_columns(cause=cause.otherwise(pl.lit(DATA))).drop("is_imported")
+    is_merged = pl.col("customer_id").is_in(_merged(frame, before).implode())
+    learned_of = pl.when(pl.col("is_imported").is_null()).then(pl.lit(TIME)).when("is_imported").then(pl.lit(IMPORT))
+    cause = pl.when(is_merged).then(pl.lit(MERGE)).otherwise(learned_of.otherwise(pl.lit(DATA)))
+    return joined.with_columns(cause=cause).drop("is_imported")
 
 
 def _scope(frame: pl.DataFrame) -> Scope:
@@ -71,7 +75,7 @@ def _imported(frame: pl.DataFrame, before: datetime) -> pl.DataFrame:
 
     By the clock, not by what the cycle is as of: it may be as of long ago.
     """
-    since = Cycle.objects.filter(as_of=before).order_by("-pk").values_list("started_at", flat=True).first() or before
+    since = _started(Q(as_of=before)) or before
     is_running = Q(finished_at__isnull=True, started_at__gt=since - LONGEST_IMPORT)
     imports = list(Import.objects.filter(is_running | Q(finished_at__gte=since)).values_list("pk", flat=True))
     told = (
@@ -82,3 +86,15 @@ def _imported(frame: pl.DataFrame, before: datetime) -> pl.DataFrame:
     found = [bulk.read(rows, {"customer_id": pl.Int64}) for rows in (told if imports else ())]
     nobody = pl.DataFrame(schema={"customer_id": pl.Int64})
     return pl.concat([nobody, *found]).with_columns(is_imported=pl.lit(True))
+
+
+def _merged(frame: pl.DataFrame, before: datetime) -> pl.Series:
+    """Give who was merged with somebody since the last full cycle up to `before` began."""
+    looked = _started(Q(as_of__lte=before, kind=Cycle.Kind.FULL, state=Cycle.State.DONE)) or before
+    rows = Merge.objects.filter(among(frame), at__gte=looked - COMMITTED)
+    return bulk.read(rows.values_list("customer_id"), {"customer_id": pl.Int64})["customer_id"]
+
+
+def _started(which: Q) -> datetime | None:
+    """Give when the last of some cycles began, by the clock."""
+    return Cycle.objects.filter(which).order_by("-as_of", "-pk").values_list("started_at", flat=True).first()
