@@ -1,15 +1,20 @@
 """Two customers become one: whatever pointed to either points to the one who is kept, and the lake tells it so."""
 
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 
 import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, connection, connections, transaction
+from django.db.models import Model
 
-from customers import attributes, bulk, consent, erasure, events, history, identity, snapshot
+from customers import attributes, bulk, consent, erasure, events, history, identity, ingest, merging, snapshot
 from customers.history import Scope
-from customers.merging import MergeError, merge
+from customers.ingest import Records
+from customers.merging import MergeError, Mover, merge
 from customers.models import (
     Attribute,
     Consent,
@@ -26,6 +31,9 @@ from customers.models import (
 from tests.customers.people import make_customer
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
+needs_transactions = pytest.mark.skipif(
+    connection.vendor == "sqlite", reason="SQLite has one writer, and its test database lives in memory"
+)
 T = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -205,3 +213,82 @@ def test_the_command_merges(both: tuple[Customer, Customer]) -> None:
     call_command("merge", "ada", "eda", stdout=out)
     assert '"eda" is "ada" from now on' in out.getvalue()
     assert Customer.objects.count() == 1
+
+
+def aside(work: Callable[[], object]) -> None:
+    """Do something to its end in another transaction."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    other = threading.Thread(target=run)
+    other.start()
+    other.join(60)
+
+
+@needs_transactions
+@pytest.mark.django_db(transaction=True)
+def test_what_is_stored_in_the_middle_of_a_merge_stops_it_and_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    ada, eda = make_customer("ada"), make_customer("eda")
+
+    def meanwhile(kept: Customer, gone: Customer) -> None:
+        aside(lambda: bought(gone, {"late": T}))
+
+    own: dict[type[Model], Mover] = {**merging.OWN, Consent: meanwhile}
+    with monkeypatch.context() as patched:
+        patched.setattr(merging, "OWN", own)
+        with pytest.raises(CommandError, match=r"stored of them at this moment; nothing is merged\. Try again\."):
+            call_command("merge", "ada", "eda")
+    assert Event.objects.get().customer == eda
+    assert not Merge.objects.exists()
+    call_command("merge", "ada", "eda", stdout=StringIO())
+    assert Event.objects.get().customer == ada
+
+
+@needs_transactions
+@pytest.mark.django_db(transaction=True)
+def test_what_is_committed_too_late_for_the_one_who_went_is_refused_and_can_be_sent_again() -> None:
+    ada, eda = make_customer("ada"), make_customer("eda")
+
+    def store_slowly() -> None:
+        with transaction.atomic():
+            bought(eda, {"late": T})
+            aside(lambda: merge("ada", "eda", T))
+
+    with pytest.raises(IntegrityError):
+        store_slowly()
+    assert not Event.objects.exists()
+    source = Source.objects.create(key="web", name="Web", kind="api")
+    names = ["line", "external_id", "message_id", "name", "occurred_at"]
+    again = pl.DataFrame([(1, "eda", "late", "Page Viewed", T)], schema=names, orient="row")
+    assert ingest.put(Records(read=1, events=again), source, T).events == 1
+    assert Event.objects.get().customer == ada
+
+
+@needs_transactions
+@pytest.mark.django_db(transaction=True)
+def test_of_two_merges_of_the_same_two_at_once_one_is_done() -> None:
+    ends = threading.Barrier(2, timeout=60)
+    make_customer("ada")
+    make_customer("eda")
+    told: list[str] = []
+
+    def try_to_merge(kept: str, gone: str) -> None:
+        try:
+            ends.wait()
+            merge(kept, gone, T)
+        except MergeError as error:
+            told.append(str(error))
+        finally:
+            connections.close_all()
+
+    both = [threading.Thread(target=try_to_merge, args=names) for names in (("ada", "eda"), ("eda", "ada"))]
+    for one in both:
+        one.start()
+    for one in both:
+        one.join(60)
+    assert Customer.objects.count() == Merge.objects.count() == 1
+    assert len(told) == 1
