@@ -224,7 +224,8 @@ def _copied_out(rows: Any) -> None:
     sql, params = rows.query.sql_with_params()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            with cast("Any", cursor).copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)", params) as copy:
+            statement = cast("Any", cursor).mogrify(sql, params) if params else sql
+            with cast("Any", cursor).copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
                 for _ in copy:
                     pass
         else:
