@@ -4,7 +4,7 @@ A frame's columns are the table's column names (`customer_id`, not `customer`). 
 the number of rows that really changed. Nothing else in the program writes SQL by hand.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import polars as pl
@@ -90,23 +90,29 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
 
     Times come as UTC microseconds, JSON columns as text.
     """
-    wire = {name: _wire_type(dtype) for name, dtype in schema.items()}
+    frames = list(read_in_parts(rows, schema))
+    return pl.concat(frames) if frames else _parsed(b"", schema)
+
+
+def read_in_parts(rows: "models.QuerySet[Any, Any]", schema: Schema, most: int | None = None) -> Iterator[pl.DataFrame]:
+    """Give what `read` gives in frames of at most so many rows, none empty. The connection is busy until the last."""
     try:
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:  # the database need not be asked: id__in=[]
-        return pl.DataFrame(schema=wire).select(_from_wire(name, dtype) for name, dtype in schema.items())
+        return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            statement = cast("Any", cursor).mogrify(sql, params) if params else sql
+            statement = _with_epochs(cast("Any", cursor).mogrify(sql, params) if params else sql, schema)
             with cast("Any", cursor).copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
-                body = b"".join(bytes(part) for part in copy)
-            frame = pl.DataFrame(schema=wire)
-            if body:
-                frame = pl.read_csv(body, has_header=False, new_columns=list(schema), schema_overrides=wire)
+                for body in _bodies(copy, most):
+                    yield _parsed(body, schema)
         else:
+            wire = {name: _wire_type(dtype) for name, dtype in schema.items()}
             cursor.execute(_without_converters(sql, wire), params)
-            frame = pl.DataFrame(cursor.fetchall(), schema=wire, orient="row")
-    return frame.select(_from_wire(name, dtype) for name, dtype in schema.items())
+            while found := cursor.fetchmany(most) if most else cursor.fetchall():
+                yield pl.DataFrame(found, schema=wire, orient="row").select(
+                    _from_wire(*item) for item in schema.items()
+                )
 
 
 def open_partition(model: type[models.Model], number: int) -> None:
@@ -159,6 +165,45 @@ def committed_below() -> int | None:
     return oldest + 1 if oldest == own else oldest
 
 
+def _bodies(copy: Iterable[bytes], most: int | None) -> Iterator[bytes]:
+    """Give the text of a COPY in parts of at most so many rows; the server sends one row at a time."""
+    body, rows = bytearray(), 0
+    for row in copy:
+        body += row
+        rows += 1
+        if rows == most:
+            yield bytes(body)
+            body, rows = bytearray(), 0
+    if body:
+        yield bytes(body)
+
+
+def _parsed(body: bytes, schema: Schema) -> pl.DataFrame:
+    """Give the frame of a CSV text without a header."""
+    wire = {name: _wire_type(dtype) for name, dtype in schema.items()}
+    frame = pl.DataFrame(schema=wire)
+    if body:
+        frame = pl.read_csv(body, has_header=False, new_columns=list(schema), schema_overrides=wire)
+    return frame.select(_from_wire(name, dtype) for name, dtype in schema.items())
+
+
+def _with_epochs(sql: Any, schema: Schema) -> str:
+    """Wrap a query so that times come as microseconds since 1970: to read them from text takes three times as long."""
+    text = sql.decode() if isinstance(sql, bytes) else str(sql)
+    names = [f"c{i}" for i in range(len(schema))]
+    picked = (
+        f"(extract(epoch FROM {name}) * 1000000)::bigint" if _is_time(dtype) else name
+        for name, dtype in zip(names, schema.values(), strict=True)
+    )
+    if not any(_is_time(dtype) for dtype in schema.values()):
+        return text
+    return f"SELECT {', '.join(picked)} FROM ({text}) AS rows({', '.join(names)})"
+
+
+def _is_time(dtype: pl.DataType | type[pl.DataType]) -> bool:
+    return isinstance(dtype, pl.Datetime) or dtype == pl.Datetime
+
+
 def _without_converters(sql: str, wire: dict[str, Any]) -> str:
     """Wrap a query so that sqlite3 sees expressions, not typed columns: its converters cost 10 times the query."""
     names = [f"c{i}" for i in range(len(wire))]
@@ -170,16 +215,19 @@ def _without_converters(sql: str, wire: dict[str, Any]) -> str:
 
 
 def _wire_type(dtype: pl.DataType | type[pl.DataType]) -> Any:
-    if dtype in (pl.Date, pl.Boolean) or isinstance(dtype, pl.Datetime) or dtype == pl.Datetime:
-        return pl.Int64 if dtype == pl.Boolean and connection.vendor == "sqlite" else pl.String
-    return dtype
+    if _is_time(dtype):
+        return pl.Int64 if connection.vendor == "postgresql" else pl.String
+    if dtype == pl.Boolean:
+        return pl.String if connection.vendor == "postgresql" else pl.Int64
+    return pl.String if dtype in (pl.Date, pl.Categorical) else dtype
 
 
 def _from_wire(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
     column = pl.col(name)
-    if dtype == pl.Datetime:
-        text = column.str.replace(r"\+00(:00)?$", "")
-        return text.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC").alias(name)
+    if _is_time(dtype):
+        if connection.vendor == "postgresql":
+            return column.cast(UTC_MICROSECONDS)
+        return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC")
     if dtype == pl.Date:
         return column.str.to_date("%Y-%m-%d")
     if dtype == pl.Boolean and connection.vendor == "postgresql":

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+FORM = 2  # of the files: which columns they have, of which types, and how they are sorted
 KEPT = 2  # generations whose files stay without a reader: the newest and the one before
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)  # what a broken manifest raises when parsed
 
@@ -44,6 +45,7 @@ class Manifest:
     database: str = ""
     marks: dict[str, Mark] = field(default_factory=dict)
     parts: dict[str, tuple[Part, ...]] = field(default_factory=dict)
+    form: int = FORM
 
     def paths(self) -> set[str]:
         return {part.path for parts in self.parts.values() for part in parts}
@@ -52,7 +54,7 @@ class Manifest:
 def read(folder: Path, buckets: int) -> Manifest:
     """Give the newest manifest, or an empty one of generation 0.
 
-    Raises LakeError when it cannot be read, or was made for another number of buckets.
+    Raises LakeError when it cannot be read, has files of another form, or was made for another number of buckets.
     """
     try:
         manifest = _parse((folder / "manifest.json").read_text())
@@ -60,6 +62,11 @@ def read(folder: Path, buckets: int) -> Manifest:
         return Manifest(0, buckets)
     except UNREADABLE as error:
         raise LakeError(f"{folder}/manifest.json cannot be read. Run `manage.py lake rebuild`.") from error
+    if manifest.form != FORM:
+        raise LakeError(
+            f"The lake in {folder} has files of form {manifest.form}; this version reads and writes form {FORM}. "
+            "Run `manage.py lake rebuild`."
+        )
     return _checked(manifest, folder, buckets)
 
 
@@ -99,6 +106,7 @@ def writing(folder: Path) -> Iterator[None]:
 def publish(folder: Path, manifest: Manifest, tables: Iterable[str]) -> None:
     """Make the manifest the newest generation, in one rename; remove files of the tables that nobody reads."""
     stored = {
+        "form": manifest.form,
         "generation": manifest.generation,
         "buckets": manifest.buckets,
         "database": manifest.database,
@@ -154,6 +162,7 @@ def _parse(text: str) -> Manifest:
         database=str(stored["database"]),
         marks={name: Mark(*mark) for name, mark in stored["marks"].items()},
         parts={target: tuple(Part(*part) for part in parts) for target, parts in stored["files"].items()},
+        form=int(stored.get("form", 1)),
     )
 
 

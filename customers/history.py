@@ -1,13 +1,16 @@
 """The lake: the history of all customers as columns, in immutable Parquet files that readers pin.
 
-`<LAKE_URL>/<table>/<bucket>/<generation>-<n>.parquet` holds rows sorted by customer. Everything here can be brought
-back from the database.
+`<LAKE_URL>/<table>/<bucket>/<generation>-<n>.parquet` holds rows sorted by customer, properties by name first. A file
+has `delay`, the microseconds from occurred_at to known_at, in place of the latter. Everything here can be brought back
+from the database.
 """
 
 import itertools
 import os
+import shutil
 import weakref
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,17 +25,22 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from customers import bulk, generations
 from customers.generations import LakeError as LakeError
 from customers.generations import Manifest, Mark, Part
-from customers.models import AttributeChange, Event, OrderLine
+from customers.models import AttributeChange, Customer, Event, OrderLine
+from customers.rows import numbered
 from customers.tombstones import without_erased
 
 MAX_PARTS = 8  # files of one table and bucket, before the newest are merged
-ROUND = 500_000  # rows read from the database at a time
+ROUND = 250_000  # rows read from the database at a time
+HELD = 1_000_000  # rows of a table held in memory, before they are put down
+FEW = 10_000  # rows whose buckets the database looks up; for more, the buckets of all customers are read once
 ROW_GROUP = 100_000
+DELAY = (pl.col("known_at") - pl.col("occurred_at")).dt.total_microseconds().alias("delay")
+PUT_DOWN = "unsorted"  # the folder of rows that were read and are not yet in their files
 
 EVENT_TIMES: bulk.Schema = {
     "customer_id": pl.Int64,
     "event_id": pl.Int64,
-    "name": pl.String,
+    "name": pl.Categorical,
     "occurred_at": bulk.UTC_MICROSECONDS,
     "known_at": bulk.UTC_MICROSECONDS,
 }
@@ -45,7 +53,8 @@ TABLES: dict[str, bulk.Schema] = {
         "price": pl.Float64,
         "discount": pl.Float64,
     },
-    "properties": {**EVENT_TIMES, "properties": pl.String},
+    # Names are text here: readers ask for one, and only text has the bounds by which they leave out the others' rows.
+    "properties": {**EVENT_TIMES, "name": pl.String, "properties": pl.String},
     "attributes": {
         "customer_id": pl.Int64,
         "change_id": pl.Int64,
@@ -87,10 +96,19 @@ class Source:
     model: type[models.Model]
     columns: dict[str, str]
     tables: tuple[str, ...]
+    bucket: str = "customer__bucket"
 
     @property
     def name(self) -> str:
         return self.tables[0]
+
+    @property
+    def schema(self) -> bulk.Schema:
+        """What is read of it, in order: its columns, and what its marks are made of."""
+        types: bulk.Schema = {"of_import_id": pl.Int64}
+        for table in self.tables:
+            types |= TABLES[table]
+        return {name: types[name] for name in self.columns} | {"stored_xact": pl.Int64, "stored_id": pl.Int64}
 
 
 # Lines come before events: what is committed in between must not leave a line without its event.
@@ -98,7 +116,6 @@ SOURCES = (
     Source(
         OrderLine,
         {
-            "bucket": "event__customer__bucket",
             "customer_id": "event__customer_id",
             "event_id": "event_id",
             "name": "event__name",
@@ -110,11 +127,11 @@ SOURCES = (
             "discount": "discount",
         },
         ("lines",),
+        bucket="event__customer__bucket",
     ),
     Source(
         Event,
         {
-            "bucket": "customer__bucket",
             "customer_id": "customer_id",
             "event_id": "pk",
             "name": "name",
@@ -130,7 +147,6 @@ SOURCES = (
     Source(
         AttributeChange,
         {
-            "bucket": "customer__bucket",
             "customer_id": "customer_id",
             "change_id": "pk",
             "name": "name",
@@ -165,7 +181,7 @@ class Lake:
         return self._table("lines", scope)
 
     def properties(self, scope: Scope) -> pl.LazyFrame:
-        """Give the properties of every event as JSON text, with the event's name and times."""
+        """Give the properties of the events that have any, as JSON text, with the event's name and times."""
         return self._table("properties", scope)
 
     def attributes(self, scope: Scope) -> pl.LazyFrame:
@@ -188,7 +204,9 @@ class Lake:
     def _table(self, table: str, scope: Scope) -> pl.LazyFrame:
         paths = [self._folder / part.path for part in self._parts(table, scope)]
         frame = (
-            pl.scan_parquet(paths, glob=False, hive_partitioning=False) if paths else pl.LazyFrame(schema=TABLES[table])
+            _told(pl.scan_parquet(paths, glob=False, hive_partitioning=False), table)
+            if paths
+            else pl.LazyFrame(schema=TABLES[table])
         )
         is_held = Q(generation=None) | Q(generation__gt=self.generation)
         frame = without_erased(frame, scope.bucket, is_held)
@@ -237,9 +255,12 @@ class _Writer:
         self.parts = dict(base.parts)
         self.marks = dict(base.marks)
         self.numbers = itertools.count()
+        self.fresh: dict[str, list[pl.LazyFrame]] = defaultdict(list)  # rows by target that are in no file yet
+        self.held = 0  # how many of a source's rows are in memory
 
     def run(self, max_parts: int) -> int:
         """Append, merge and publish. Give the number of events appended."""
+        shutil.rmtree(self.folder / PUT_DOWN, ignore_errors=True)  # what a crash left behind
         below = bulk.committed_below()
         stored = {source.name: self._follow(source, below) for source in SOURCES}
         if any(stored.values()) or not self.base.marks:
@@ -271,26 +292,48 @@ class _Writer:
 
     def _follow(self, source: Source, below: int | None) -> int:
         """Append the source's rows after its mark. Give their number."""
-        self.marks.setdefault(source.name, Mark(0, 0))
-        if below is not None and self.marks[source.name].xact >= below:
+        mark = self.marks.setdefault(source.name, Mark(0, 0))
+        if below is not None and mark.xact >= below:
             raise LakeError("The lake is ahead of this database. Run `manage.py lake rebuild`.")
         stored = 0
-        while True:
-            rows = _newer(source, self.marks[source.name], below)
-            self._append(source, rows)
+        for rows in _newer(source, mark, below):
+            self._take(source, rows)
             stored += len(rows)
-            if rows.height:
-                self.marks[source.name] = Mark(*rows.select("stored_xact", "stored_id").row(-1))
-            if rows.height < ROUND:
-                return stored
+            last = rows.filter(pl.col("stored_xact") == pl.col("stored_xact").max()).select("stored_xact", "stored_id")
+            self.marks[source.name] = max(self.marks[source.name], Mark(*last.max().row(0)))
+        self._append()
+        return stored
 
-    def _append(self, source: Source, rows: pl.DataFrame) -> None:
+    def _take(self, source: Source, rows: pl.DataFrame) -> None:
+        """Hold rows in the form of their tables, by bucket; put them down when they are many."""
         for (bucket,), part in rows.partition_by("bucket", as_dict=True).items():
             if not 0 <= bucket < self.base.buckets:
                 raise LakeError(f"A customer is in bucket {bucket}, but BUCKETS is {self.base.buckets}.")
             for table in source.tables:
-                target = f"{table}/{bucket}"
-                self.parts[target] = (*self.parts.get(target, ()), self._write(target, part.select(*TABLES[table])))
+                self.fresh[f"{table}/{bucket}"].append(_narrow(part, table).lazy())
+        self.held += len(rows)
+        if self.held >= HELD:
+            self._put_down()
+
+    def _put_down(self) -> None:
+        """Move the rows that are held in memory to files of a moment."""
+        folder = self.folder / PUT_DOWN
+        folder.mkdir(exist_ok=True)
+        for target, frames in self.fresh.items():
+            path = folder / f"{target.replace('/', '-')}-{next(self.numbers)}.arrow"
+            pl.concat(frames).collect().write_ipc(path)
+            self.fresh[target] = [pl.scan_ipc(path)]
+        self.held = 0
+
+    def _append(self) -> None:
+        """Write a file of every folder's rows that were read."""
+        for target, frames in self.fresh.items():
+            frame = pl.concat(frames).collect()
+            if not frame.is_empty():
+                self.parts[target] = (*self.parts.get(target, ()), self._write(target, frame))
+        self.fresh.clear()
+        self.held = 0
+        shutil.rmtree(self.folder / PUT_DOWN, ignore_errors=True)
 
     def _merged(self, target: str, parts: tuple[Part, ...], max_parts: int) -> tuple[Part, ...]:
         """Merge the newest parts of a folder with more than `max_parts`, up to one far larger than they are."""
@@ -307,39 +350,69 @@ class _Writer:
         return (*parts[:start], self._write(target, frame))
 
     def _write(self, target: str, frame: pl.DataFrame) -> Part:
-        order = ["customer_id", "occurred_at" if "occurred_at" in frame.columns else "known_at"]
         path = f"{target}/{self.generation:08d}-{next(self.numbers)}.parquet"
         full = self.folder / path
         full.parent.mkdir(parents=True, exist_ok=True)
-        frame.sort(order, maintain_order=True).write_parquet(
+        _sorted(frame, target.partition("/")[0]).write_parquet(
             full, compression="zstd", compression_level=1, row_group_size=ROW_GROUP
         )
         generations.flush(full)
         return Part(path, frame.height)
 
 
-def _newer(source: Source, mark: Mark, below: int | None) -> pl.DataFrame:
-    """Give the next ROUND rows after the mark."""
-    tables: bulk.Schema = {"bucket": pl.Int64, "of_import_id": pl.Int64}
-    for table in source.tables:
-        tables |= TABLES[table]
+def _newer(source: Source, mark: Mark, below: int | None) -> Iterator[pl.DataFrame]:
+    """Give the rows after the mark that no open transaction can still precede, each with its bucket."""
+    rows = _after(source.model._default_manager.all(), mark, below)
     columns = {**source.columns, "stored_xact": "stored_xact", "stored_id": "pk"}
-    schema: bulk.Schema = {
-        name: pl.Datetime if name.endswith("_at") else tables.get(name, pl.Int64) for name in columns
-    }
-    rows = _after(source.model._default_manager.all(), mark, below).values_list(*columns.values())
-    frame = bulk.read(rows[:ROUND], schema)
-    if "of_import_id" in columns:
-        frame = frame.with_columns(is_imported=pl.col("of_import_id").is_not_null())
-    return frame
+    schema = source.schema
+    buckets = None
+    if rows[: FEW + 1].count() > FEW:
+        bucket_of: bulk.Schema = {"id": pl.Int64, "bucket": pl.Int64}
+        buckets = bulk.read(Customer.objects.values_list(*bucket_of), bucket_of)
+    else:
+        columns["bucket"], schema["bucket"] = source.bucket, pl.Int64
+    for frame in bulk.read_in_parts(rows.values_list(*columns.values()), schema, ROUND):
+        yield frame if buckets is None else _with_bucket(frame, buckets)
+
+
+def _with_bucket(rows: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
+    """Give the rows with their customers' bucket, without those whose customer was erased just now."""
+    place = numbered(buckets["id"].to_numpy(), rows["customer_id"].to_numpy())
+    is_there = place >= 0
+    bucket = buckets["bucket"].gather(place[is_there])
+    return rows.filter(pl.Series(is_there)).with_columns(bucket.alias("bucket"))
+
+
+def _narrow(rows: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Give rows of a source as the files of a table hold them."""
+    if table == "events":
+        rows = rows.with_columns(is_imported=pl.col("of_import_id").is_not_null())
+    if table == "properties":
+        rows = rows.filter(pl.col("properties") != "{}")
+    return rows.select(DELAY if name == "known_at" and table != "attributes" else name for name in TABLES[table])
+
+
+def _sorted(frame: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Give the rows in the order of the table's files. To sort by one column after the other takes a third."""
+    for column in ("known_at" if table == "attributes" else "occurred_at", "customer_id"):
+        frame = frame.sort(column, maintain_order=True)
+    return frame.sort("name", maintain_order=True) if table == "properties" else frame
+
+
+def _told(stored: pl.LazyFrame, table: str) -> pl.LazyFrame:
+    """Give what the files of a table hold as its readers know it."""
+    if table == "attributes":
+        return stored
+    return stored.with_columns(known_at=pl.col("occurred_at") + pl.duration(microseconds="delay")).select(
+        *TABLES[table]
+    )
 
 
 def _after(rows: models.QuerySet[Any], mark: Mark, below: int | None) -> models.QuerySet[Any]:
-    """Narrow to the rows after the mark that no open transaction can still precede, in the order of commits."""
+    """Narrow to the rows after the mark that no open transaction can still precede."""
     if below is None:
-        return rows.filter(pk__gt=mark.id).order_by("pk")
-    rows = rows.filter(TupleGreaterThan(Tuple(F("stored_xact"), F("pk")), tuple(mark)), stored_xact__lt=below)
-    return rows.order_by("stored_xact", "pk")
+        return rows.filter(pk__gt=mark.id)
+    return rows.filter(TupleGreaterThan(Tuple(F("stored_xact"), F("pk")), tuple(mark)), stored_xact__lt=below)
 
 
 def _ours(folder: Path) -> Manifest:

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from tests.customers.histories import TIME, add_customers, add_event, add_events
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 T = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+EVENT_TIMES = {"occurred_at": TIME, "known_at": TIME}
 TABLES = ("events", "lines", "properties", "attributes")
 
 
@@ -51,10 +52,53 @@ def test_events_arrive_with_their_columns() -> None:
     assert lake.events(Scope()).collect_schema()["occurred_at"] == TIME
     line = lake.lines(Scope()).collect().to_dicts()[0]
     assert (line["customer_id"], line["event_id"], line["quantity"], line["price"]) == (anna, order, 2.0, 6.25)
-    assert lake.properties(Scope()).collect()["properties"].to_list() == ["{}"]
+    assert lake.properties(Scope()).collect().is_empty()
     assert lake.attributes(Scope()).select("customer_id", "name", "value", "known_at").collect().rows() == [
         (ben, "plan", '"gold"', T)
     ]
+
+
+def test_only_events_with_properties_have_a_row_of_them() -> None:
+    (anna,) = add_customers("anna")
+    late = T + timedelta(days=3, microseconds=7)
+    page = {"customer_id": anna, "name": "Page Viewed", "occurred_at": T, "known_at": late}
+    told = ["{}", '{"path": "/tea"}']
+    add_events(pl.DataFrame([{**page, "properties": text} for text in told], schema_overrides=EVENT_TIMES))
+    history.sync()
+    row = history.pin().properties(Scope()).collect().to_dicts()
+    assert [(one["name"], one["occurred_at"], one["known_at"]) for one in row] == [("Page Viewed", T, late)]
+    assert json.loads(row[0]["properties"]) == {"path": "/tea"}
+    assert history.pin().events(Scope()).collect()["known_at"].to_list() == [late, late]
+
+
+@pytest.mark.parametrize("form", [None, 1, 99])
+def test_files_of_another_form_are_refused_until_the_lake_is_rebuilt(lake: Path, form: int | None) -> None:
+    fill(3, add_customers("anna", "ben"), "a")
+    history.sync()
+    before = content(history.pin(), "events")
+    manifest = json.loads((lake / "manifest.json").read_text())
+    manifest.pop("form")
+    (lake / "manifest.json").write_text(json.dumps(manifest if form is None else {**manifest, "form": form}))
+    for refused in (history.pin, history.sync):
+        with pytest.raises(LakeError, match=f"form {form or 1};.*manage.py lake rebuild"):
+            refused()
+    history.rebuild()
+    assert content(history.pin(), "events").equals(before)
+
+
+def test_many_rows_come_in_parts_and_end_in_one_file_a_folder(lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = add_customers("anna", "ben", "cleo", "dora", "emil")
+    for number in range(4):
+        fill(number, ids, f"run {number}")
+    history.sync()
+    before = {table: content(history.pin(), table) for table in TABLES}
+    for name, limit in (("FEW", 3), ("ROUND", 7), ("HELD", 20)):
+        monkeypatch.setattr(history, name, limit)
+    assert history.rebuild() == len(before["events"])
+    for table in TABLES:
+        assert content(history.pin(), table).equals(before[table]), table
+    assert max(size.files for size in history.pin().sizes()) == 4
+    assert {path.name for path in lake.iterdir()} <= {*TABLES, "generations", "lock", "manifest.json"}
 
 
 def test_a_second_sync_adds_nothing_and_publishes_nothing(lake: Path) -> None:
