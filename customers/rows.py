@@ -130,3 +130,15 @@ def numbered(ids: Ints, sought: Ints) -> Ints:
     order = np.argsort(ids)
     at = np.minimum(np.searchsorted(ids, sought, sorter=order), len(ids) - 1)
     return np.where(ids[order[at]] == sought, order[at], -1)
+
+
+def greatest(groups: int, group: Ints, *order: Ints) -> Ints:
+    """Give the row of each group that is greatest in the columns of `order`, one after the other; -1 where none is."""
+    rows = np.arange(len(group))
+    for column in order:
+        most = np.full(groups, np.iinfo(np.int64).min)
+        np.maximum.at(most, group[rows], column[rows])
+        rows = rows[column[rows] == most[group[rows]]]
+    found = np.full(groups, -1)
+    found[group[rows]] = rows
+    return found

@@ -8,8 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import polars as pl
 from django.conf import settings
 from django.db import models
@@ -20,6 +21,7 @@ from customers.consent import hashes_of
 from customers.generations import LakeError
 from customers.history import Lake, Scope
 from customers.models import Attribute, Channel, Consent, Customer, Suppression
+from customers.rows import greatest, numbered
 from customers.tombstones import without_erased
 
 CORE = ("country", "city", "language", "time_zone")
@@ -44,7 +46,16 @@ PEOPLE: bulk.Schema = {
 # What a value told as JSON text must look like to be of the type; anything else is no value.
 TEXT, NUMBER, YES_NO, LIST = r'^"', r"^-?\d", r"^(true|false)$", r"^\["
 TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
-LOCAL_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
+LOCAL_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
+DAY_FORMAT = "%Y-%m-%d"
+NEVER, WITHDRAWN, GRANTED = -1, 0, 1
+
+
+class Kind(NamedTuple):
+    """What a consent is for."""
+
+    channel: str
+    topic: str
 
 
 def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.DataFrame:
@@ -58,20 +69,11 @@ def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.Data
     past = features.Past(lake.events(customers), lake.lines(customers), lake.properties(customers))
     computed = features.build(people.select("customer_id", "known_since"), past, as_of, wanted, settings.TIME_ZONE)
     is_known = (pl.col("known_since") <= as_of.astimezone(UTC)) | pl.col("has_events")
-    people = people.join(computed, on="customer_id", maintain_order="left").filter(is_known)
-    told = _told(lake.attributes(customers), as_of)
-    permitted = _permitted(people, customers)
-    frame = people.join(told, on="customer_id", how="left", maintain_order="left")
-    frame = frame.join(permitted, on="customer_id", how="left", maintain_order="left")
-    return frame.select(
-        "customer_id",
-        "bucket",
-        "seed",
-        "external_id",
-        *(column for column in told.columns if column != "customer_id"),
-        *(feature.column for feature in wanted),
-        *(column for column in permitted.columns if column != "customer_id"),
-    )
+    frame = people.hstack(computed.drop("customer_id")).filter(is_known)
+    told = _told(lake.attributes(customers), as_of, frame["customer_id"])
+    permitted = _permitted(frame, customers)
+    core = frame.select("customer_id", "bucket", "seed", "external_id")
+    return pl.concat([core, told, frame.select(feature.column for feature in wanted), permitted], how="horizontal")
 
 
 def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:
@@ -223,27 +225,35 @@ def _people(scope: Scope) -> pl.DataFrame:
     return people if scope.ids is None else people.filter(pl.col("customer_id").is_in(scope.ids))
 
 
-def _told(changes: pl.LazyFrame, as_of: datetime) -> pl.DataFrame:
-    """Give customer_id, the core columns and `attributes.<name>` as last told by the time, typed."""
+def _told(changes: pl.LazyFrame, as_of: datetime, ids: pl.Series) -> pl.DataFrame:
+    """Give the core columns and `attributes.<name>` of these customers as last told by the time, typed."""
     declared = Attribute.objects.exclude(name__in=(*CORE, BIRTH_DATE)).order_by("name").values_list("name", "type")
     types = {name: Attribute.Type(type_) for name, type_ in declared}
     columns = [*CORE, BIRTH_DATE, *types]
-    told = changes.filter(pl.col("known_at") <= as_of.astimezone(UTC), pl.col("name").is_in(columns))
-    latest_told = told.group_by("customer_id", "name").agg(pl.col("value").sort_by("known_at", "change_id").last())
-    wide = latest_told.pivot(
-        on="name", on_columns=columns, index="customer_id", values="value", aggregate_function="first"
-    )
-    core = [_typed(pl.col(name), Attribute.Type.TEXT).alias(name) for name in CORE]
-    birth_date = _typed(pl.col(BIRTH_DATE), Attribute.Type.DATE).dt.date()
-    attributes = [_typed(pl.col(name), type_).alias(f"attributes.{name}") for name, type_ in types.items()]
-    return wide.select("customer_id", *core, birth_date, *attributes).collect()
+    wide = _latest(changes.filter(pl.col("known_at") <= as_of.astimezone(UTC)), columns, ids)
+    core = [_typed(wide[name], Attribute.Type.TEXT) for name in CORE]
+    birth_date = _typed(wide[BIRTH_DATE], Attribute.Type.DATE).dt.date()
+    attributes = [_typed(wide[name], type_).alias(f"attributes.{name}") for name, type_ in types.items()]
+    return pl.DataFrame([*core, birth_date, *attributes])
 
 
-def _typed(told: pl.Expr, type_: Attribute.Type) -> pl.Expr:
+def _latest(changes: pl.LazyFrame, names: list[str], ids: pl.Series) -> pl.DataFrame:
+    """Give the last value of each name, as it was told, one column a name and one row a customer."""
+    rows = changes.filter(pl.col("name").is_in(names)).collect()
+    who = numbered(ids.to_numpy(), rows["customer_id"].to_numpy())
+    rows, who = rows.filter(pl.Series(who >= 0)), who[who >= 0]
+    place = rows["name"].cast(pl.Enum(names)).to_physical().cast(pl.Int64).to_numpy() * len(ids) + who
+    known_at = rows["known_at"].to_physical().to_numpy()
+    last = pl.Series(greatest(len(names) * len(ids), place, known_at, rows["change_id"].to_numpy()))
+    value = rows["value"].gather(last.replace(-1, None))
+    return pl.DataFrame([value.slice(i * len(ids), len(ids)).alias(name) for i, name in enumerate(names)])
+
+
+def _typed(told: pl.Series, type_: Attribute.Type) -> pl.Series:
     """Give JSON text as a value of the type; what does not fit is no value."""
     if type_ == Attribute.Type.NUMBER:
         number = _fitting(told, NUMBER).cast(pl.Float64, strict=False)
-        return pl.when(number.is_finite()).then(number)
+        return number.set(~number.is_finite(), None)
     if type_ == Attribute.Type.YES_NO:
         return _fitting(told, YES_NO) == "true"
     if type_ == Attribute.Type.LIST:
@@ -252,46 +262,58 @@ def _typed(told: pl.Expr, type_: Attribute.Type) -> pl.Expr:
     return _time(text) if type_ == Attribute.Type.DATE else text
 
 
-def _fitting(told: pl.Expr, pattern: str) -> pl.Expr:
-    return pl.when(told.str.contains(pattern)).then(told)
+def _fitting(told: pl.Series, pattern: str) -> pl.Series:
+    return told.set(~told.str.contains(pattern), None)
 
 
-def _time(text: pl.Expr) -> pl.Expr:
-    """Give the time that an ISO 8601 text says; without a zone, in UTC."""
-    zoned = [text.str.to_datetime(form, time_unit="us", strict=False) for form in TIME_FORMATS]
-    local = [
-        text.str.to_datetime(form, time_unit="us", strict=False).dt.replace_time_zone("UTC") for form in LOCAL_FORMATS
-    ]
-    return pl.coalesce(*zoned, *local)
+def _time(text: pl.Series) -> pl.Series:
+    """Give the time that an ISO 8601 text says; without a zone, in UTC. Most are days: the rest is read on its own."""
+    day = text.str.to_datetime(DAY_FORMAT, time_unit="us", time_zone="UTC", strict=False)
+    if day.null_count() == text.null_count():
+        return day
+    column = pl.col("text")
+    zoned = [column.str.to_datetime(form, time_unit="us", strict=False) for form in TIME_FORMATS]
+    local = [column.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False) for form in LOCAL_FORMATS]
+    both = pl.DataFrame({"day": day, "text": text})
+    return both.select(pl.coalesce("day", *zoned, *local).alias(text.name)).to_series()
 
 
 def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
-    """Give customer_id, `consent.<channel>.<topic>` (no value: never asked) and `reachable.<address>`, as of now."""
-    schema: bulk.Schema = {"customer_id": pl.Int64, "channel": pl.String, "topic": pl.String, "is_granted": pl.Boolean}
-    rows = _within(Consent.objects.all(), scope, "customer__")
-    consents = bulk.read(rows.values_list(*schema), schema)
-    kinds = Consent.objects.order_by("channel", "topic").values_list("channel", "topic").distinct()
-    columns = [f"consent.{channel}.{topic}" for channel, topic in kinds]
-    named = consents.with_columns(name=pl.format("consent.{}.{}", "channel", "topic")).lazy()
-    wide = named.pivot(
-        on="name", on_columns=columns, index="customer_id", values="is_granted", aggregate_function="first"
-    ).collect()
-    permitted = people.select("customer_id").join(wide, on="customer_id", how="left", maintain_order="left")
-    reach = [
-        pl.col("customer_id").is_in(_reached(people, consents, name).implode()).alias(f"reachable.{name}")
-        for name in REACH
+    """Give `consent.<channel>.<topic>` (no value: never asked) and `reachable.<address>` of the people, as of now."""
+    kinds = [
+        Kind(*kind) for kind in Consent.objects.order_by("channel", "topic").values_list("channel", "topic").distinct()
     ]
-    return permitted.with_columns(reach)
+    granted = _granted(people["customer_id"], kinds, scope)
+    columns = [
+        pl.Series(f"consent.{kind.channel}.{kind.topic}", column == GRANTED).set(pl.Series(column == NEVER), None)
+        for kind, column in zip(kinds, granted, strict=True)
+    ]
+    reach = []
+    for address, channel in REACH.items():
+        of_channel = granted[[kind.channel == channel for kind in kinds]]
+        may = pl.Series((of_channel == GRANTED).any(axis=0))
+        reach.append(_reached(people[address], may, channel).alias(f"reachable.{address}"))
+    return pl.DataFrame([*columns, *reach])
 
 
-def _reached(people: pl.DataFrame, consents: pl.DataFrame, address: str) -> pl.Series:
-    """Give the ids of those who granted a topic of the channel and have an address that is not suppressed."""
-    channel = REACH[address]
-    granted = consents.filter(pl.col("is_granted"), pl.col("channel") == channel.value)
-    reached = people.filter(pl.col(address) != "").join(granted, on="customer_id", how="semi")
+def _granted(ids: pl.Series, kinds: list[Kind], scope: Scope) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
+    """Give a row for each kind of consent with what each customer said: NEVER, WITHDRAWN or GRANTED."""
+    schema: bulk.Schema = {"customer_id": pl.Int64, "channel": pl.String, "topic": pl.String, "is_granted": pl.Boolean}
+    stored = bulk.read(_within(Consent.objects.all(), scope, "customer__").values_list(*schema), schema)
+    named = pl.DataFrame(kinds, schema={"channel": pl.String, "topic": pl.String}, orient="row").with_row_index("kind")
+    rows = stored.join(named.with_columns(pl.col("kind").cast(pl.Int64)), on=["channel", "topic"])
+    who = numbered(ids.to_numpy(), rows["customer_id"].to_numpy())
+    said = np.full((len(kinds), len(ids)), NEVER, dtype=np.int8)
+    said[rows["kind"].to_numpy()[who >= 0], who[who >= 0]] = rows["is_granted"].cast(pl.Int8).to_numpy()[who >= 0]
+    return said
+
+
+def _reached(addresses: pl.Series, may: pl.Series, channel: Channel) -> pl.Series:
+    """Say who granted a topic of the channel and has an address that is not suppressed."""
+    reached = may & (addresses.fill_null("") != "")
     schema: bulk.Schema = {"address_hash": pl.String}
     suppressed = bulk.read(Suppression.objects.filter(channel=channel).values_list(*schema), schema)
     if suppressed.is_empty():
-        return reached["customer_id"]
-    hashed = reached.with_columns(address_hash=hashes_of(channel.value, reached[address]))
-    return hashed.join(suppressed, on="address_hash", how="anti")["customer_id"]
+        return reached
+    is_open = ~hashes_of(channel.value, addresses.filter(reached)).is_in(suppressed["address_hash"].implode())
+    return reached.scatter(reached.arg_true(), is_open)
