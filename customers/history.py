@@ -34,6 +34,7 @@ ROUND = 250_000  # rows read from the database at a time
 HELD = 1_000_000  # rows of a table held in memory, before they are put down
 FEW = 10_000  # rows whose buckets the database looks up; for more, the buckets of all customers are read once
 ROW_GROUP = 100_000
+PROPERTY_ROW_GROUP = 20_000  # small, so that few hold more than one name
 DELAY = (pl.col("known_at") - pl.col("occurred_at")).dt.total_microseconds().alias("delay")
 PUT_DOWN = "unsorted"  # the folder of rows that were read and are not yet in their files
 
@@ -353,9 +354,9 @@ class _Writer:
         path = f"{target}/{self.generation:08d}-{next(self.numbers)}.parquet"
         full = self.folder / path
         full.parent.mkdir(parents=True, exist_ok=True)
-        _sorted(frame, target.partition("/")[0]).write_parquet(
-            full, compression="zstd", compression_level=1, row_group_size=ROW_GROUP
-        )
+        table = target.partition("/")[0]
+        group = PROPERTY_ROW_GROUP if table == "properties" else ROW_GROUP
+        _sorted(frame, table).write_parquet(full, compression="zstd", compression_level=1, row_group_size=group)
         generations.flush(full)
         return Part(path, frame.height)
 
