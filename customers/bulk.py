@@ -4,12 +4,16 @@ A frame's columns are the table's column names (`customer_id`, not `customer`). 
 the number of rows that really changed. Nothing else in the program writes SQL by hand.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import polars as pl
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
+from psycopg.errors import error_from_result
+from psycopg.generators import fetch_many
+from psycopg.pq import ExecStatus
+from psycopg.waiting import Wait
 
 CHUNK = 20_000  # rows of one SQLite transaction: well under 200 ms
 
@@ -94,7 +98,9 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
     return pl.concat(frames) if frames else _parsed(b"", schema)
 
 
-def read_in_parts(rows: "models.QuerySet[Any, Any]", schema: Schema, most: int | None = None) -> Iterator[pl.DataFrame]:
+def read_in_parts(
+    rows: "models.QuerySet[Any, Any]", schema: Schema, most: int | None = None
+) -> Generator[pl.DataFrame, None, None]:
     """Give what `read` gives in frames of at most so many rows, none empty. The connection is busy until the last."""
     try:
         sql, params = rows.query.sql_with_params()
@@ -165,17 +171,37 @@ def committed_below() -> int | None:
     return oldest + 1 if oldest == own else oldest
 
 
-def _bodies(copy: Iterable[bytes], most: int | None) -> Iterator[bytes]:
-    """Give the text of a COPY in parts of at most so many rows; the server sends one row at a time."""
-    body, rows = bytearray(), 0
-    for row in copy:
-        body += row
-        rows += 1
-        if rows == most:
+def _bodies(copy: Any, most: int | None) -> Iterator[bytes]:
+    """Give the text of a COPY in parts of at most so many rows."""
+    is_over = False
+    while not is_over:
+        body, is_over = copy.connection.wait(_received(copy, most))
+        if body:
             yield bytes(body)
-            body, rows = bytearray(), 0
-    if body:
-        yield bytes(body)
+
+
+def _received(copy: Any, most: int | None) -> Generator[Any, Any, tuple[bytearray, bool]]:
+    """Give the next rows, and whether the COPY is over.
+
+    The server sends one row at a time: to wait once for many takes a third of what `for row in copy` takes.
+    """
+    pgconn, body, rows = copy.connection.pgconn, bytearray(), 0
+    while rows != most:
+        length, row = pgconn.get_copy_data(1)
+        if length > 0:
+            body += row
+            rows += 1
+        elif length == 0:
+            while not (yield Wait.R):
+                pass
+            pgconn.consume_input()
+        else:
+            results = yield from fetch_many(pgconn)
+            copy._finished = True  # what copy.read() does when it meets the end
+            if results[0].status != ExecStatus.COMMAND_OK:
+                raise error_from_result(results[0])
+            return body, True
+    return body, False
 
 
 def _parsed(body: bytes, schema: Schema) -> pl.DataFrame:

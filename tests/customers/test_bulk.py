@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
+from psycopg.errors import DivisionByZero
 
 from customers import bulk
 from customers.models import AttributeChange, Consent, Customer, Event, Source
@@ -118,3 +121,27 @@ def test_null_and_types_survive_the_way_out() -> None:
     assert nobody.is_empty()
     nothing = bulk.read(AttributeChange.objects.values_list("id"), {"id": pl.Int64})
     assert nothing.is_empty()
+
+
+def test_rows_come_in_parts() -> None:
+    bulk.insert(Customer, CUSTOMERS)
+    rows = Customer.objects.order_by("seed").values_list(*SCHEMA)
+    for most, sizes in ((2, [2, 1]), (3, [3]), (9, [3]), (1, [1, 1, 1])):
+        parts = list(bulk.read_in_parts(rows, SCHEMA, most))
+        assert [len(part) for part in parts] == sizes
+        assert pl.concat(parts).equals(stored())
+    reader = bulk.read_in_parts(rows, SCHEMA, 1)
+    next(reader)
+    reader.close()
+    assert len(stored()) == 3
+
+
+def test_a_read_that_fails_midway_says_why_and_the_next_one_works() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite gives no value for a division by zero")
+    bulk.insert(Customer, CUSTOMERS)
+    share = RawSQL("1 / seed", [])
+    broken = Customer.objects.annotate(share=share).order_by("-bucket").values_list("share")
+    with pytest.raises(DivisionByZero, match="division by zero"), transaction.atomic():
+        bulk.read(broken, {"share": pl.Int64})
+    assert len(stored()) == 3
