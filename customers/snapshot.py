@@ -68,8 +68,9 @@ def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.Data
     wanted = features.names()
     past = features.Past(lake.events(customers), lake.lines(customers), lake.properties(customers))
     computed = features.build(people.select("customer_id", "known_since"), past, as_of, wanted, settings.TIME_ZONE)
-    is_known = (pl.col("known_since") <= as_of.astimezone(UTC)) | pl.col("has_events")
-    frame = people.hstack(computed.drop("customer_id")).filter(is_known)
+    frame = people.hstack(computed.drop("customer_id"))
+    is_known = (frame["known_since"] <= as_of.astimezone(UTC)) | frame["has_events"]
+    frame = frame if is_known.all() else frame.filter(is_known)
     told = _told(lake.attributes(customers), as_of, frame["customer_id"])
     permitted = _permitted(frame, customers)
     core = frame.select("customer_id", "bucket", "seed", "external_id")
