@@ -285,6 +285,9 @@ class Consent(models.Model):
     source = models.CharField(max_length=200)
     since = models.DateTimeField()
 
+    class Meta:
+        indexes = [models.Index(fields=["channel", "topic"], name="consent_kind")]
+
     def __str__(self) -> str:
         return f"{self.channel}:{self.topic} {'granted' if self.is_granted else 'withdrawn'}"
 

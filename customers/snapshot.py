@@ -14,7 +14,8 @@ import numpy as np
 import polars as pl
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 
 from customers import bulk, features, generations, history
 from customers.consent import hashes_of
@@ -281,9 +282,7 @@ def _time(text: pl.Series) -> pl.Series:
 
 def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Give `consent.<channel>.<topic>` (no value: never asked) and `reachable.<address>` of the people, as of now."""
-    kinds = [
-        Kind(*kind) for kind in Consent.objects.order_by("channel", "topic").values_list("channel", "topic").distinct()
-    ]
+    kinds = _kinds()
     granted = _granted(people["customer_id"], kinds, scope)
     columns = [
         pl.Series(f"consent.{kind.channel}.{kind.topic}", column == GRANTED).set(pl.Series(column == NEVER), None)
@@ -295,6 +294,16 @@ def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
         may = pl.Series((of_channel == GRANTED).any(axis=0))
         reach.append(_reached(people[address], may, channel).alias(f"reachable.{address}"))
     return pl.DataFrame([*columns, *reach])
+
+
+def _kinds() -> list[Kind]:
+    """Give all kinds of consent, one step in the index a kind: there are few, and a row for each customer."""
+    found: list[Kind] = []
+    rows = Consent.objects.order_by("channel", "topic").values_list("channel", "topic")
+    while kind := rows.first():
+        found.append(Kind(*kind))
+        rows = rows.filter(TupleGreaterThan(Tuple(F("channel"), F("topic")), kind))
+    return found
 
 
 def _granted(ids: pl.Series, kinds: list[Kind], scope: Scope) -> np.ndarray[tuple[int, int], np.dtype[np.int8]]:
