@@ -10,16 +10,19 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns import cycle_tasks, stages
 from campaigns.cycle_tasks import ALL, LEASE, added
-from campaigns.models import Cycle, CycleTask
+from campaigns.models import AuditEntry, Cycle, CycleTask, Schedule
 
 PAUSE_SECONDS = 0.1
 WAIT_SECONDS = 2 * LEASE.total_seconds()
 SMALL_KEPT = timedelta(days=1)
+SMALL_REST = timedelta(minutes=1)
 NOTHING: dict[str, Any] = {
     "customers": 0,
     "events": 0,
@@ -30,14 +33,23 @@ NOTHING: dict[str, Any] = {
     "deliveries": {},
 }
 log = logging.getLogger(__name__)
+User = AbstractBaseUser | None
 
 
-class CycleRunning(Exception):
+class CycleRunning(ValueError):
     """A cycle of this kind has not ended yet; the message says which."""
 
 
+class CycleBehind(ValueError):
+    """A full cycle as of an earlier time than one that is done would undo newer facts; the message says which."""
+
+
+class CycleEnded(ValueError):
+    """A cycle that has ended cannot be cancelled; the message says which."""
+
+
 def run(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
-    """Turn the loop once as of a time, and give the ended cycle with its summary. Raises CycleRunning."""
+    """Turn the loop once as of a time, and give the ended cycle with its summary. Raises CycleRunning, CycleBehind."""
     cycle = begin(as_of, kind)
     for _ in turn(cycle):
         pass
@@ -62,7 +74,13 @@ def turn(cycle: Cycle) -> Iterator[Cycle]:
 
 
 def begin(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
-    """Give a new cycle with its first work, or the running one with the same `as_of`. Raises CycleRunning."""
+    """Give a new cycle with its first work, or the running one with the same `as_of`.
+
+    Raises CycleRunning, and CycleBehind when a full cycle as of a later time is done.
+    """
+    later = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE, as_of__gt=as_of).order_by("-as_of")
+    if kind == Cycle.Kind.FULL and (done := later.first()):
+        raise CycleBehind(f"The {done} is done; one as of an earlier time would undo newer facts.")
     running = Cycle.objects.filter(kind=kind, state=Cycle.State.RUNNING).first()
     if running is None:
         try:
@@ -77,6 +95,23 @@ def begin(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
     if running.as_of != as_of:
         raise CycleRunning(f"The {running} has not ended; the next one can begin after it.")
     return running
+
+
+def cancel(cycle: Cycle, by: User, at: datetime) -> None:
+    """End a running cycle: workers finish the piece in hand, and its scores are never published. Raises CycleEnded.
+
+    Another may begin at once. What was committed stands; what was not reached, the next one finds.
+    """
+    with transaction.atomic():
+        running = Cycle.objects.filter(pk=cycle.pk, state=Cycle.State.RUNNING)
+        if not running.update(state=Cycle.State.CANCELLED, finished_at=Now()):
+            raise CycleEnded(f"The {cycle} has ended already.")
+        cycle.refresh_from_db()
+        cycle.summary = _summary(cycle, list(cycle.tasks.order_by("id")))
+        cycle.save(update_fields=["summary"])
+        AuditEntry.objects.create(
+            at=at, by_id=by.pk if by else None, what="cycle cancelled", about=str(cycle), detail={"stage": cycle.stage}
+        )
 
 
 def work(cycle: Cycle) -> bool:
@@ -128,16 +163,32 @@ def unattended() -> list[int]:
     return [each.pk for each in running if cycle_tasks.free(each).exists() or not cycle_tasks.is_open(each)]
 
 
-def has_news() -> bool:
-    """Give whether we learned something since the last cycle read, and a full cycle was done to build on."""
-    before = stages.last_read()
-    return before is not None and bool(stages.changed(stages.read_by(before), stages.newest()))
-
-
 def run_small(as_of: datetime) -> Cycle | None:
-    """Turn a small cycle if there is news and none is running; give it."""
-    is_running = Cycle.objects.filter(kind=Cycle.Kind.SMALL, state=Cycle.State.RUNNING).exists()
-    return None if is_running or not has_news() else run(as_of, Cycle.Kind.SMALL)
+    """Turn a small cycle if there is news and none is running; give it.
+
+    News of more than SMALL_MOST customers is left to a full cycle, which is then due at once. After a small cycle that
+    failed there is none for a minute.
+    """
+    small = Cycle.objects.filter(kind=Cycle.Kind.SMALL)
+    failed = Q(state=Cycle.State.FAILED, as_of__gt=as_of - SMALL_REST)
+    if small.filter(Q(state=Cycle.State.RUNNING) | failed).exists():
+        return None
+    news = stages.count_news(stages.last_read(), stages.newest())
+    if news > stages.SMALL_MOST:
+        _hasten(as_of)
+        return None
+    try:
+        return run(as_of, Cycle.Kind.SMALL) if news else None
+    except CycleRunning:  # somebody else began one just now
+        return None
+
+
+def _hasten(as_of: datetime) -> None:
+    """Make the next full cycle due, unless one is about to read the news."""
+    full = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.RUNNING, marks__isnull=True)
+    if not full.exists():
+        planned = Schedule.objects.filter(key=Schedule.Key.FULL_CYCLE, next_at__gt=as_of)
+        planned.update(next_at=as_of)
 
 
 def _finish(cycle: Cycle) -> None:
@@ -150,8 +201,8 @@ def _finish(cycle: Cycle) -> None:
         summary=_summary(cycle, tasks),
         error="\n".join(_sentence(task) for task in failed),
     )
-    old = Cycle.objects.filter(kind=Cycle.Kind.SMALL, state=Cycle.State.DONE, as_of__lt=cycle.as_of - SMALL_KEPT)
-    old.delete()
+    old = Cycle.objects.filter(kind=Cycle.Kind.SMALL, as_of__lt=cycle.as_of - SMALL_KEPT)
+    old.exclude(state=Cycle.State.RUNNING).delete()
 
 
 def _summary(cycle: Cycle, tasks: list[CycleTask]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 
 from campaigns.models import Cycle, CycleTask
@@ -33,9 +33,10 @@ def plan(cycle: Cycle, stage: str, buckets: Iterable[int]) -> None:
 
 
 def free(cycle: Cycle) -> "QuerySet[CycleTask]":
-    """Give the tasks of the cycle's stage that nobody works on; a claim ends with its lease."""
+    """Give the tasks of the running cycle's stage that nobody works on; a claim ends with its lease."""
     expired = Q(state=CycleTask.State.CLAIMED, lease_until__lt=Now())
-    return cycle.tasks.filter(expired | Q(state=CycleTask.State.PLANNED), stage=cycle.stage)
+    running = Cycle.objects.filter(pk=OuterRef("cycle_id"), state=Cycle.State.RUNNING)
+    return cycle.tasks.filter(Exists(running), expired | Q(state=CycleTask.State.PLANNED), stage=cycle.stage)
 
 
 def is_open(cycle: Cycle) -> bool:

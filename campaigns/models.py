@@ -153,6 +153,7 @@ class Cycle(models.Model):
         RUNNING = "running", "Running"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
 
     class Stage(models.TextChoices):
         SYNC = "sync", "Reading new events"
@@ -225,13 +226,21 @@ class CycleTask(models.Model):
 class Schedule(models.Model):
     """Something that happens again and again, claimed by whoever ticks first."""
 
-    FULL_CYCLE = "full-cycle"
+    class Key(models.TextChoices):
+        FULL_CYCLE = "full-cycle", "Full cycle: everybody is rescored"
+        SMALL_CYCLE = "small-cycle", "Small cycle: customers with news"
+        DELIVER = "deliver", "Deliver what is due"
+        RESUME = "resume", "Take up work that was lost"
+        SWEEP = "sweep", "Give up messages that nobody ended"
+        REWRITE_ERASED = "rewrite-erased", "Take the erased out of all files"
 
     key = models.SlugField(max_length=60, unique=True)
     every_seconds = models.IntegerField(validators=[MinValueValidator(1)])
     is_enabled = models.BooleanField(default=True)
     next_at = models.DateTimeField()
     last_at = models.DateTimeField(null=True, blank=True)
+    seconds = models.FloatField(null=True, editable=False, help_text="How long the last one took.")
+    error = models.TextField(blank=True, editable=False, help_text="Why the last one failed.")
 
     def __str__(self) -> str:
         return self.key

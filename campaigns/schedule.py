@@ -1,22 +1,24 @@
 """What happens again and again: rows with a due time, claimed by whoever ticks first."""
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import wraps
 
 from django.conf import settings
 from django.db import transaction
 
 from campaigns import cycle
-from campaigns.models import Schedule
+from campaigns.cycle import User
+from campaigns.models import AuditEntry, Cycle, Schedule
 
-FULL_CYCLE = Schedule.FULL_CYCLE
-SMALL_CYCLE = "small-cycle"
-DELIVER = "deliver"
-RESUME = "resume"
-SWEEP = "sweep"
-REWRITE_ERASED = "rewrite-erased"
+FULL_CYCLE, SMALL_CYCLE = Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE
+DELIVER, RESUME, SWEEP = Schedule.Key.DELIVER, Schedule.Key.RESUME, Schedule.Key.SWEEP
+REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
+Work = Callable[[], None]
 
 
-def periods() -> dict[str, int]:
+def periods() -> dict[Schedule.Key, int]:
     """Give how often each thing happens, in seconds."""
     return {
         FULL_CYCLE: int(settings.CYCLE_EVERY.total_seconds()),
@@ -49,6 +51,35 @@ def tick(now: datetime) -> list[str]:
     return [row.key for row in rows if row.is_enabled and row.next_at <= now and _claimed(row, now)]
 
 
+def run_now(by: User, now: datetime) -> Cycle:
+    """Begin a full cycle besides its slots, and note who asked for it. Raises CycleRunning, CycleBehind."""
+    with transaction.atomic():
+        begun = cycle.begin(now)
+        Schedule.objects.filter(key=FULL_CYCLE).update(last_at=now)
+        AuditEntry.objects.create(at=now, by_id=by.pk if by else None, what="cycle begun", about=str(begun))
+    return begun
+
+
+def noted(key: Schedule.Key) -> Callable[[Work], Work]:
+    """Let work note on its schedule how long it took, and why it failed."""
+
+    def noting(work: Work) -> Work:
+        @wraps(work)
+        def run() -> None:
+            began, error = time.perf_counter(), ""
+            try:
+                work()
+            except Exception as fault:
+                error = f"{type(fault).__name__}: {fault}"
+                raise
+            finally:
+                Schedule.objects.filter(key=key).update(seconds=time.perf_counter() - began, error=error)
+
+        return run
+
+    return noting
+
+
 def _claimed(row: Schedule, now: datetime) -> bool:
     try:
         with transaction.atomic():
@@ -57,7 +88,7 @@ def _claimed(row: Schedule, now: datetime) -> bool:
             if is_mine and row.key == FULL_CYCLE:
                 cycle.begin(now)
             return is_mine
-    except cycle.CycleRunning:
+    except (cycle.CycleRunning, cycle.CycleBehind):
         return False
 
 

@@ -22,6 +22,8 @@ from scoring.models import ScoreRun, Target
 from segments import membership
 
 DELIVERIES = 200  # of one piece of work
+OWN_ACTS = (*decide.EVENTS.values(), "Email Sent", "Offer Given")  # what deciding and delivering record
+SMALL_MOST = 5_000  # customers of a small cycle; more are left to a full one
 Marks = dict[str, list[int]]  # by what is followed: the transaction and id of the last row, in the order of commits
 FOLLOWED: dict[str, type[models.Model]] = {"events": Event, "attributes": AttributeChange}
 
@@ -33,8 +35,11 @@ def sync(cycle: Cycle, bucket: int) -> Outcome:
     """
     marks = newest()
     events = 0 if _is_repeat(cycle, marks) else history.sync()
-    run = scores.begin(cycle.as_of) if cycle.kind == Cycle.Kind.FULL else ranking.published()
-    Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
+    if cycle.kind == Cycle.Kind.FULL:
+        run = scores.begin(cycle.as_of) or (ranking.published() if _left_buckets(cycle) else None)
+        Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
+    elif count_news(last_read(cycle), marks) <= SMALL_MOST:
+        Cycle.objects.filter(pk=cycle.pk).update(run=ranking.published(), marks=marks)
     return Outcome({"events": events})
 
 
@@ -48,10 +53,14 @@ def score(cycle: Cycle, bucket: int) -> Outcome:
 
 
 def rank(cycle: Cycle, bucket: int) -> Outcome:
-    """Rank the new scores and publish them; store the cut-points of rules that compare with all customers."""
+    """Rank the new scores and publish them; store the cut-points of rules that compare with all customers.
+
+    Customers of buckets that were set aside keep the scores they had, and nobody's newer score is replaced.
+    """
+    if not Cycle.objects.filter(pk=cycle.pk, state=Cycle.State.RUNNING).exists():
+        return Outcome({})  # cancelled: its scores are not published
     if cycle.run is not None:
-        names = [f"scores.{key}" for key in Target.objects.values_list("key", flat=True)]
-        ranking.rank(cycle.run, (snapshot.load(cycle.as_of, each, names) for each in buckets_to_refresh(cycle)))
+        _publish(cycle, cycle.run)
     compared = membership.compared()
     membership.cut(cycle.as_of, (_ranked(cycle, each, compared) for each in buckets_to_refresh(cycle)))
     return Outcome({})
@@ -65,13 +74,14 @@ def refresh(cycle: Cycle, bucket: int) -> Outcome:
 
 
 def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
-    """Rescore the customers we learned of since the cycle before, refresh their memberships, and decide about them."""
-    before = _reading(Cycle.objects.filter(pk__lt=cycle.pk))
+    """Rescore the customers with news since the cycle before, refresh their memberships, and decide about them."""
+    before = last_read(cycle)
     ids = changed(read_by(before), read_by(cycle)) if before else []
     if not ids or before is None:
         return Outcome({})
     frame = snapshot.take(Scope(ids=tuple(ids)), cycle.as_of, history.pin())
-    scored = scores.score(frame, cycle.as_of, cycle.run) if cycle.run else frame
+    run = ranking.published()
+    scored = scores.score(frame, cycle.as_of, run) if run else frame
     outcome = _decided(cycle, ranking.attach(scored), before.as_of, is_whole=False)
     return Outcome({**outcome.counts, "scored": _scored(scored)})
 
@@ -128,6 +138,12 @@ def buckets_to_refresh(cycle: Cycle) -> list[int]:
     return sorted(done.values_list("bucket", flat=True))
 
 
+def set_aside(cycle: Cycle) -> list[int]:
+    """Give the buckets that could not be scored."""
+    failed = cycle.tasks.filter(stage=Stage.SCORE, state=CycleTask.State.FAILED)
+    return sorted(failed.values_list("bucket", flat=True))
+
+
 def previous(cycle: Cycle) -> datetime | None:
     """Give the as-of time of the last full cycle before this one that was done."""
     done = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE, as_of__lt=cycle.as_of)
@@ -151,22 +167,52 @@ def read_by(cycle: Cycle) -> Marks:
 
 
 def changed(after: Marks, until: Marks) -> list[int]:
-    """Give the customers of whom we learned something after the marks `after`, up to the marks `until`."""
+    """Give the customers of whom there is news after the marks `after`, up to the marks `until`."""
     found: set[int] = set()
     for name in FOLLOWED:
-        found.update(_learned(name, after, until).values_list("customer_id", flat=True).distinct())
+        found.update(_news(name, after, until).values_list("customer_id", flat=True).distinct())
     return sorted(found)
 
 
-def last_read() -> Cycle | None:
-    """Give the newest cycle that says how far it read, if a full cycle was ever done."""
-    return _reading(Cycle.objects.all())
+def count_news(before: Cycle | None, until: Marks) -> int:
+    """Give of how many customers there is news since a cycle read, counted up to one more than SMALL_MOST."""
+    found: set[int] = set()
+    if before is None:
+        return 0
+    for name in FOLLOWED:
+        rows = _news(name, read_by(before), until).values_list("customer_id", flat=True)
+        found.update(rows.distinct()[: SMALL_MOST + 1])
+    return min(len(found), SMALL_MOST + 1)
+
+
+def last_read(until: Cycle | None = None) -> Cycle | None:
+    """Give the newest cycle (before `until`) that says how far it read, if a full cycle was ever done.
+
+    One that failed or was cancelled has read for nobody: whom it did not reach is still news.
+    """
+    if not Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE).exists():
+        return None
+    cycles = Cycle.objects.filter(marks__isnull=False, state__in=(Cycle.State.RUNNING, Cycle.State.DONE))
+    return (cycles.filter(pk__lt=until.pk) if until else cycles).order_by("-pk").first()
+
+
+def looked_at_since(cycle: Cycle) -> list[int]:
+    """Give the customers whom a small cycle as of a later time has looked at: what this one knows of them is old."""
+    small = Cycle.objects.filter(kind=Cycle.Kind.SMALL, state=Cycle.State.DONE, marks__isnull=False)
+    last = small.filter(pk__gt=cycle.pk, as_of__gt=cycle.as_of).order_by("-pk").first()
+    return changed(read_by(cycle), read_by(last)) if last else []
 
 
 def _learned(name: str, after: Marks, until: Marks) -> "models.QuerySet[Any]":
     place = Tuple(F("stored_xact"), F("pk"))
     rows = FOLLOWED[name]._default_manager.order_by()
     return rows.filter(TupleGreaterThan(place, tuple(after[name])), TupleLessThanOrEqual(place, tuple(until[name])))
+
+
+def _news(name: str, after: Marks, until: Marks) -> "models.QuerySet[Any]":
+    """Give what we learned from others: that we sent something, or held somebody out, is no news to us."""
+    rows = _learned(name, after, until)
+    return rows.exclude(name__in=OWN_ACTS, source__kind=Source.Kind.CAMPAIGNS) if name == "events" else rows
 
 
 def _is_repeat(cycle: Cycle, marks: Marks) -> bool:
@@ -179,9 +225,20 @@ def _is_repeat(cycle: Cycle, marks: Marks) -> bool:
     return not told.exists() and not _learned("attributes", read_by(before), marks).exists()
 
 
-def _reading(cycles: "models.QuerySet[Cycle]") -> Cycle | None:
-    is_ready = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE).exists()
-    return cycles.filter(marks__isnull=False).order_by("-pk").first() if is_ready else None
+def _left_buckets(cycle: Cycle) -> bool:
+    """Give whether the last cycle as of the same time set buckets aside before they were scored."""
+    same = Cycle.objects.filter(kind=Cycle.Kind.FULL, as_of=cycle.as_of, pk__lt=cycle.pk)
+    before = same.exclude(state=Cycle.State.CANCELLED).order_by("-pk").first()
+    return before is not None and bool(set_aside(before))
+
+
+def _publish(cycle: Cycle, run: ScoreRun) -> None:
+    before = ranking.published()
+    scores.take_over(run, set_aside(cycle))
+    names = [f"scores.{key}" for key in Target.objects.values_list("key", flat=True)]
+    ranking.rank(run, (snapshot.load(cycle.as_of, each, names) for each in buckets_to_refresh(cycle)))
+    if before is not None and before.pk != run.pk:
+        scores.keep_newer(run, before, looked_at_since(cycle))
 
 
 def _ranked(cycle: Cycle, bucket: int, columns: Collection[str] | None = None) -> pl.DataFrame:
@@ -202,10 +259,16 @@ def _note_bands(cycle: Cycle, bucket: int, frame: pl.DataFrame) -> None:
 
 
 def _decided(cycle: Cycle, frame: pl.DataFrame, before: datetime | None, *, is_whole: bool) -> Outcome:
-    """Write the differences of membership and the decisions that follow in one commit: an edge is seen once."""
+    """Write the differences of membership and the decisions that follow in one commit: an edge is seen once.
+
+    Whom a later small cycle has looked at keeps her memberships, and fires nothing.
+    """
     frame = causes.attach(frame, before, cycle.as_of, history.pin())
+    newer = pl.Series(looked_at_since(cycle) if is_whole else [], dtype=pl.Int64)
+    is_old = pl.col("customer_id").is_in(newer.implode())
+    frame = frame.with_columns(cause=pl.when(is_old).then(pl.lit(causes.START)).otherwise("cause"))
     with transaction.atomic():
-        changes = membership.refresh(frame, cycle.as_of)
+        changes = membership.refresh(frame.filter(~is_old), cycle.as_of)
         decisions = decide.decide(frame, changes, cycle.as_of, is_whole=is_whole)
     kinds = Counter(changes["kind"].to_list())
     return Outcome(

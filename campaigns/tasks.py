@@ -1,10 +1,24 @@
 """What Celery calls: one line each, ids only, safe to run twice. Messages are hints; the work is rows."""
 
+import logging
+from typing import Any
+
 from celery import shared_task
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from campaigns import cycle, deliver, schedule, stages
 from customers import erasure
+
+log = logging.getLogger(__name__)
+
+
+def wake(cycle_id: int) -> None:
+    """Hint at a cycle's work; where the broker does not answer, the next tick finds it."""
+    try:
+        work_on.apply_async((cycle_id,), retry=False)
+    except OperationalError as error:
+        log.warning("The broker does not answer; the scheduler finds cycle %s: %s", cycle_id, error)
 
 
 @shared_task
@@ -22,6 +36,7 @@ def work_on(cycle_id: int) -> None:
 
 
 @shared_task
+@schedule.noted(schedule.RESUME)
 def resume() -> None:
     """Wake workers for cycles that nobody works on."""
     for cycle_id in cycle.unattended():
@@ -29,26 +44,30 @@ def resume() -> None:
 
 
 @shared_task
+@schedule.noted(schedule.SMALL_CYCLE)
 def small_cycle() -> None:
     cycle.run_small(timezone.now())
 
 
 @shared_task
+@schedule.noted(schedule.DELIVER)
 def deliver_due() -> None:
     deliver.deliver(timezone.now(), limit=stages.DELIVERIES)
 
 
 @shared_task
+@schedule.noted(schedule.SWEEP)
 def sweep() -> None:
     deliver.sweep(timezone.now())
 
 
 @shared_task
+@schedule.noted(schedule.REWRITE_ERASED)
 def rewrite_erased() -> None:
     erasure.rewrite(timezone.now())
 
 
-WOKEN = {
+WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
     schedule.DELIVER: deliver_due,

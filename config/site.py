@@ -168,7 +168,7 @@ def reachable(channel: Channel) -> int:
 def cycles(now: datetime) -> Panel:
     """Give the last turn of the loop and the next one."""
     last = Cycle.objects.filter(kind=Cycle.Kind.FULL).order_by("-started_at").first()
-    planned = Schedule.objects.filter(key=Schedule.FULL_CYCLE, is_enabled=True).first()
+    planned = Schedule.objects.filter(key=Schedule.Key.FULL_CYCLE, is_enabled=True).first()
     facts: list[tuple[str, Cell]] = []
     if last is not None:
         facts = [

@@ -75,11 +75,14 @@ def rank(run: ScoreRun, frames: Iterable[pl.DataFrame] | None = None) -> None:
     """Order the run's scores over all customers, publish the run in one flip, and keep the newest two.
 
     `frames` hold everybody's `scores.<key>`; without them the run's rows are read, and who changed bands is noted.
+    A run as of an earlier time than the published one is left alone.
     """
+    before = published()
+    if before is not None and before.as_of > run.as_of:
+        return
     bulk.publish_partition(Score, run.pk)
     keys = dict(Target.objects.filter(pk__in=run.versions).values_list("key", "pk"))
     ordered = _of_rows(run) if frames is None else _of_frames(frames, keys)
-    before = published()
     with transaction.atomic():
         Ranking.objects.filter(run=run).delete()
         Ranking.objects.bulk_create(

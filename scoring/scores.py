@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -17,6 +17,7 @@ from scoring.ranking import DECIMALS, FEW
 
 KEY = ["run_id", "customer_id", "target_id"]
 STORED: bulk.Schema = {**ranking.ROWS, "as_of": pl.Datetime}
+COPIED: bulk.Schema = {**STORED, "bucket": pl.Int64}
 
 
 def begin(as_of: datetime) -> ScoreRun | None:
@@ -58,6 +59,26 @@ def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun) -> pl.DataFrame:
         else:
             _append(rows, run)
     return found
+
+
+def take_over(run: ScoreRun, buckets: Collection[int]) -> None:
+    """Copy the published scores of buckets that a run could not score into it, before it is published."""
+    before = ranking.published()
+    missing = set(buckets) - set(run.buckets.values_list("bucket", flat=True))
+    if before is None or before.pk == run.pk or not missing:
+        return
+    rows = bulk.read(Score.objects.filter(run=before, bucket__in=missing).values_list(*COPIED), COPIED)
+    if rows.height:
+        _append(rows.with_columns(run_id=pl.lit(run.pk, pl.Int64)), run)
+
+
+def keep_newer(run: ScoreRun, before: ScoreRun, customers: Collection[int]) -> None:
+    """Copy what these customers scored as of a later time than the published run, in the run before, into it."""
+    newer = Score.objects.filter(run=before, customer_id__in=customers, as_of__gt=run.as_of)
+    rows = bulk.read(newer.filter(version__in=run.versions.values()).values_list(*COPIED), COPIED)
+    if rows.height:
+        rows = rows.with_columns(run_id=pl.lit(run.pk, pl.Int64))
+        bulk.upsert(Score, rows, key=KEY, update=["value", "version_id", "as_of"], newer="as_of")
 
 
 def _chances(frame: pl.DataFrame, as_of: datetime, run: ScoreRun) -> Iterator[tuple[ModelVersion, pl.DataFrame]]:

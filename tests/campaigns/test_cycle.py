@@ -2,9 +2,7 @@
 
 import io
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from django.core import mail
@@ -13,73 +11,17 @@ from django.db.models.functions import Now
 
 from campaigns import cycle, cycle_tasks, stages
 from campaigns.cycle_tasks import Outcome
-from campaigns.models import Cycle, CycleTask, Decision, Delivery, Programme, TriggerState
+from campaigns.models import Cycle, CycleTask
 from customers import snapshot
-from customers.models import Customer, Event, Source
-from scoring.models import Score, ScoreRun
-from segments import definition
-from segments.models import Membership, MembershipChange, Segment
+from customers.models import Customer
+from segments.models import Segment
 from tests.campaigns import people
+from tests.campaigns.cycles import breaking, buy, claim_and_vanish, stored
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 AS_OF = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LATER = AS_OF + timedelta(hours=1)
 Stage = Cycle.Stage
-Stages = dict[str, Callable[[Cycle, int], Outcome]]
-
-
-@pytest.fixture
-def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """Give the list of (stage, bucket) that the cycle's work notes, in place of the real work."""
-    noted: list[tuple[str, int]] = []
-
-    def sync(turned: Cycle, bucket: int) -> Outcome:
-        noted.append((Stage.SYNC, bucket))
-        run = ScoreRun.objects.create(as_of=turned.as_of, inputs="x")
-        Cycle.objects.filter(pk=turned.pk).update(run=run)
-        return Outcome({"events": 7})
-
-    def noting(stage: str, counts: dict[str, Any]) -> Callable[[Cycle, int], Outcome]:
-        def work(turned: Cycle, bucket: int) -> Outcome:
-            noted.append((stage, bucket))
-            return Outcome(counts)
-
-        return work
-
-    decided = {"customers": 2, "entered": 1, "left": 0, "decisions": {"deliver": 1, "control": 2}}
-    work: Stages = {
-        Stage.SYNC: sync,
-        Stage.SCORE: noting(Stage.SCORE, {"scored": 3}),
-        Stage.RANK: noting(Stage.RANK, {}),
-        Stage.REFRESH: noting(Stage.REFRESH, decided),
-        Stage.COUNT: noting(Stage.COUNT, {}),
-        Stage.DELIVER: noting(Stage.DELIVER, {"deliveries": {"sent": 4}}),
-    }
-    monkeypatch.setitem(stages.OF_KIND, Cycle.Kind.FULL, work)
-    return noted
-
-
-def breaking(monkeypatch: pytest.MonkeyPatch, stage: str, bucket: int, times: int) -> None:
-    """Let the work of one stage and bucket fail so many times."""
-    real = stages.OF_KIND[Cycle.Kind.FULL][stage]
-    left = [times]
-
-    def work(turned: Cycle, number: int) -> Outcome:
-        if number == bucket and left[0]:
-            left[0] -= 1
-            raise ValueError("the disk is full")
-        return real(turned, number)
-
-    monkeypatch.setitem(stages.OF_KIND[Cycle.Kind.FULL], stage, work)
-
-
-def claim_and_vanish(turned: Cycle) -> CycleTask:
-    """Claim a task as a worker does that is killed in the middle: its lease runs out."""
-    turned.refresh_from_db()
-    task = cycle_tasks.claim(turned)
-    assert task is not None
-    CycleTask.objects.filter(pk=task.pk).update(lease_until=Now() - timedelta(seconds=1))
-    return task
 
 
 def test_every_stage_follows_the_one_before_and_every_bucket_is_done_once(done: list[tuple[str, int]]) -> None:
@@ -236,32 +178,6 @@ def test_explain_names_what_is_unknown() -> None:
     Customer.objects.create(external_id="c1", bucket=0, seed=0, known_since=AS_OF)
     with pytest.raises(CommandError, match='There is no campaign "win-back"; there are: none'):
         call_command("explain", "c1", "win-back")
-
-
-def buy(customer: Customer, at: datetime) -> None:
-    source, _ = Source.objects.get_or_create(key="shop", defaults={"name": "Shop", "kind": Source.Kind.API})
-    message_id = f"order-{Event.objects.count()}"
-    Event.objects.create(
-        customer=customer, source=source, message_id=message_id, name="Order Completed", occurred_at=at, known_at=at
-    )
-
-
-@pytest.fixture
-def buyers() -> list[Customer]:
-    """Give five customers, a segment of those who bought, and a live campaign that thanks them when they enter it."""
-    known = people.customers(5)
-    buy(known[0], people.T0)
-    rule = {"version": 1, "rule": {"event": "Order Completed", "count": {">=": 1}}}
-    definition.save(Segment(key="buyers", name="Buyers", rule=rule, created_at=people.T0), None, people.T0)
-    people.campaign("thanks", trigger=people.segment_trigger("buyers"))
-    Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0})
-    return known
-
-
-def stored() -> dict[str, list[tuple[Any, ...]]]:
-    """Give all rows that a cycle may write about customers."""
-    tables = (Score, Membership, MembershipChange, TriggerState, Decision, Delivery, Event)
-    return {model.__name__: sorted(model.objects.values_list(), key=repr) for model in tables}
 
 
 def test_a_purchase_becomes_a_mail_and_the_same_cycle_again_writes_nothing(buyers: list[Customer]) -> None:

@@ -68,6 +68,26 @@ def test_what_is_switched_off_does_not_happen() -> None:
     assert not Cycle.objects.exists()
 
 
+def test_work_notes_how_long_it_took_and_why_it_failed() -> None:
+    schedule.ensure(NOON)
+    left = [1]
+
+    @schedule.noted(schedule.SWEEP)
+    def sweep() -> None:
+        if left.pop():
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        sweep()
+    row = Schedule.objects.get(key=schedule.SWEEP)
+    assert row.error == "OSError: the disk is full"
+    left.append(0)
+    sweep()
+    row.refresh_from_db()
+    assert row.error == ""
+    assert row.seconds is not None
+
+
 def test_a_shorter_period_brings_the_next_slot_forward(settings: Settings) -> None:
     schedule.tick(NOON)
     settings.CYCLE_EVERY = timedelta(minutes=5)

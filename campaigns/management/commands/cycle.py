@@ -10,8 +10,8 @@ from django.core.management import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
-from campaigns import cycle
-from campaigns.models import Cycle, CycleTask, Decision, Delivery
+from campaigns import cycle, progress
+from campaigns.models import Cycle, Decision, Delivery
 
 
 class Command(BaseCommand):
@@ -19,15 +19,19 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--as-of", help="a time such as 2026-03-01 or 2026-03-01T12:00:00+01:00; default: now")
+        parser.add_argument("--cancel", action="store_true", help="end the running cycles instead")
         parser.add_argument("--json", type=Path, help="write the summary to this file")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["cancel"]:
+            self._cancel()
+            return
         as_of = _time(options["as_of"]) if options["as_of"] else timezone.now()
         try:
             turned = cycle.begin(as_of)
             for _ in cycle.turn(turned):
                 self._progress(turned)
-        except cycle.CycleRunning as error:
+        except (cycle.CycleRunning, cycle.CycleBehind) as error:
             raise CommandError(str(error)) from error
         self._progress(None)
         if options["json"]:
@@ -36,17 +40,23 @@ class Command(BaseCommand):
             self.stdout.write(line)
         if turned.state == Cycle.State.FAILED:
             raise CommandError(f"The cycle failed.\n{turned.error}")
+        if turned.state == Cycle.State.CANCELLED:
+            raise CommandError("The cycle was cancelled. What it had written stands; the next one goes on from there.")
+
+    def _cancel(self) -> None:
+        running = list(Cycle.objects.filter(state=Cycle.State.RUNNING).order_by("pk"))
+        if not running:
+            raise CommandError("No cycle is running.")
+        for each in running:
+            cycle.cancel(each, None, timezone.now())
+            self.stdout.write(f"The {each} is cancelled. Workers finish the piece in hand; the next one may begin now.")
 
     def _progress(self, turned: Cycle | None) -> None:
         """Overwrite one line on a terminal; write nothing to a file."""
         if not self.stderr.isatty():
             return
-        text = ""
-        if turned is not None:
-            tasks = turned.tasks.filter(stage=turned.stage)
-            done = tasks.filter(state=CycleTask.State.DONE).count()
-            text = f"{turned.get_stage_display()} {done}/{tasks.count()}"
-        self.stderr.write(f"\r{text:<60}\r", ending="")
+        text = progress.of(turned, timezone.now()).sentence() if turned is not None else ""
+        self.stderr.write(f"\r{text:<90}\r", ending="")
 
 
 def _time(text: str) -> datetime:
