@@ -11,13 +11,13 @@ from unfold.views import ChangeList
 from campaigns import campaign_page, explain, launch, programme
 from campaigns.call_pages import CallTaskAdmin
 from campaigns.campaign_page import state_tag
+from campaigns.cycle_pages import CycleAdmin, ScheduleAdmin
 from campaigns.forms import CampaignForm
 from campaigns.models import (
     AuditEntry,
     CallTask,
     Campaign,
     Cycle,
-    CycleTask,
     Decision,
     Delivery,
     Offer,
@@ -31,6 +31,8 @@ from customers.models import Customer
 from customers.panels import LAST, Cell, Panel, column, lines, link, moment, number, plain, share
 
 admin.site.register(CallTask, CallTaskAdmin)
+admin.site.register(Cycle, CycleAdmin)
+admin.site.register(Schedule, ScheduleAdmin)
 CAUSES = {
     "data": "what the customer did",
     "time": "time that passed",
@@ -40,7 +42,6 @@ CAUSES = {
     "model": "a new model",
     "start": "the launch, which was asked to act on those who matched already",
 }
-SPANS = ((86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
 
 
 class CampaignList(ChangeList):  # type: ignore[misc]
@@ -376,79 +377,6 @@ def audit(request: HttpRequest, what: str, about: str) -> None:
     """Note who did what."""
     by = request.user if request.user.is_authenticated else None
     AuditEntry.objects.create(at=timezone.now(), by=by, what=what, about=about)
-
-
-@admin.register(Cycle)
-class CycleAdmin(ReadOnlyAdmin):
-    """Turns of the loop, with their progress."""
-
-    list_display = ("as_of", "kind", "state_shown", "did_shown", "started_at", "finished_at")
-    next_step = "A cycle scores everybody, refreshes segments, decides and delivers: manage.py cycle, or manage.py run."
-    list_filter = ("kind", "state")
-    search_fields = ("kind",)
-    ordering = ("-started_at",)
-    fields = (("kind", "state"), ("stage", "as_of"), ("started_at", "finished_at"))
-
-    @admin.display(description="Decisions")
-    def did_shown(self, cycle: Cycle) -> str:
-        """Give the decisions by outcome."""
-        return plain(cycle.summary.get("decisions", {}))
-
-    @admin.display(description="State", ordering="state")
-    def state_shown(self, cycle: Cycle) -> Cell:
-        """Give the state in its colour."""
-        return state_tag(cycle.state, cycle.get_state_display())
-
-    def panels(self, request: HttpRequest, item: Cycle) -> list[Panel]:
-        """Give what it did, the tasks by stage, and what went wrong."""
-        shown = ("customers", "events", "scored", "entered", "left", "decisions", "deliveries")
-        did = [(name.capitalize(), plain(item.summary[name])) for name in shown if name in item.summary]
-        seconds = item.summary.get("seconds", {})
-        stages: dict[str, dict[str, int]] = {}
-        for row in item.tasks.values("stage", "state").annotate(n=Count("pk")).order_by():
-            stages.setdefault(row["stage"], {})[row["state"]] = row["n"]
-        rows = []
-        for stage in Cycle.Stage:
-            counts = stages.get(stage.value)
-            if counts:
-                done, bad = counts.get("done", 0), counts.get("failed", 0)
-                left = sum(counts.values()) - done - bad
-                took = f"{seconds[stage.value]:,.2f} s" if stage.value in seconds else "–"
-                rows.append((stage.label, number(done), number(left), number(bad), took))
-        failed = [
-            (task.get_stage_display(), number(task.bucket), number(task.attempts), task.error)
-            for task in item.tasks.filter(state=CycleTask.State.FAILED)[:LAST]
-        ]
-        head = ("Stage", "Tasks done", "Left", "Failed", "Seconds of work")
-        panels = [
-            Panel("What it did", facts=did, warning=item.error, empty="Nothing is summed up before its end."),
-            Panel("Progress", head=head, rows=rows, empty="It has no tasks."),
-        ]
-        if failed:
-            panels.append(Panel("Failed", head=("Stage", "Bucket", "Attempts", "Error"), rows=failed))
-        return panels
-
-
-@admin.register(Schedule)
-class ScheduleAdmin(BaseAdmin):
-    """What happens again and again; how often is a setting."""
-
-    list_display = ("key", "every_shown", "is_enabled", "next_at", "last_at")
-    search_fields = ("key",)
-    readonly_fields = ("key", "every_shown", "last_at")
-    fields = (("key", "every_shown"), "is_enabled", ("next_at", "last_at"))
-    next_step = "Schedules are made when manage.py run, or a Celery beat, starts for the first time."
-
-    @admin.display(description="How often", ordering="every_seconds")
-    def every_shown(self, schedule: Schedule) -> str:
-        """Give how often it happens in words."""
-        size, unit = next(one for one in SPANS if schedule.every_seconds % one[0] == 0)
-        many = schedule.every_seconds // size
-        return f"every {unit}" if many == 1 else f"every {number(many)} {unit}s"
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Refuse: the program makes them."""
-        return False
 
 
 @admin.register(AuditEntry)

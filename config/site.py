@@ -11,16 +11,15 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 
-from campaigns import programme
-from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme, Schedule
+from campaigns import cycle_pages, programme
+from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme
 from customers.models import Channel, Consent, Customer, Event, Suppression
-from customers.panels import Cell, Panel, link, moment, number, plain, tag, when, zone
+from customers.panels import Panel, link, moment, number, plain, tag, when, zone
 from scoring.api import figures_of
 from scoring.models import ModelVersion, Target
 from segments.models import Segment
 
 SHOWN = 8
-UNPLANNED = "not scheduled: manage.py run starts it"
 STATE_TAGS = {"live": "good", "sent": "good", "done": "good", "failed": "bad", "uncertain": "bad", "paused": "wait"}
 
 
@@ -115,7 +114,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     now = timezone.now()
     may = request.user.has_perm
     parts: list[tuple[str, Callable[[], Panel]]] = [
-        ("campaigns.view_cycle", lambda: cycles(now)),
+        ("campaigns.view_cycle", lambda: cycles(request, now)),
         ("campaigns.view_campaign", campaigns),
         ("scoring.view_modelversion", models),
         ("segments.view_segment", segments),
@@ -165,35 +164,14 @@ def reachable(channel: Channel) -> int:
     return Customer.objects.filter(Exists(granted), **{f"{address}__isnull": False}).count()
 
 
-def cycles(now: datetime) -> Panel:
-    """Give the last turn of the loop and the next one."""
-    last = Cycle.objects.filter(kind=Cycle.Kind.FULL).order_by("-started_at").first()
-    planned = Schedule.objects.filter(key=Schedule.Key.FULL_CYCLE, is_enabled=True).first()
-    facts: list[tuple[str, Cell]] = []
+def cycles(request: HttpRequest, now: datetime) -> Panel:
+    """Give the last turn of the loop, the next one, and the one that runs."""
+    last = cycle_pages.ended_cycle()
+    facts = cycle_pages.due(last, now)
     if last is not None:
-        facts = [
-            ("Last", link(last, moment(last.started_at))),
-            ("State", tag(last.get_state_display(), STATE_TAGS.get(last.state, "wait"))),
-            ("As of", moment(last.as_of)),
-            ("Took", took(last, now)),
-            *(
-                (name.replace("_", " ").capitalize(), plain(last.summary[name]))
-                for name in ("customers", "events", "scored", "entered", "left", "decisions", "deliveries")
-                if name in last.summary
-            ),
-        ]
-        if last.error:
-            facts.append(("Error", last.error))
-    due = (moment(planned.next_at) if planned.next_at > now else "due now") if planned else UNPLANNED
-    facts.append(("Next", due))
-    return Panel("The cycle", facts=facts)
-
-
-def took(cycle: Cycle, now: datetime) -> str:
-    """Give how long a cycle took, or has been running."""
-    seconds = ((cycle.finished_at or now) - cycle.started_at).total_seconds()
-    text = f"{seconds:,.1f} s" if seconds < 120 else f"{seconds / 60:,.0f} min"
-    return text if cycle.finished_at else f"running for {text}"
+        facts += [(name.capitalize(), plain(last.summary[name])) for name in cycle_pages.COUNTS if name in last.summary]
+    drawing = cycle_pages.control(request, cycle_pages.running_cycle(), now)
+    return Panel("The cycle", facts=facts, drawing=drawing, warning=last.error if last else "")
 
 
 def campaigns() -> Panel:

@@ -119,7 +119,26 @@
             .catch(() => { place.textContent = "not available now"; });
     }
 
+    // The progress of a cycle: asked for again while it runs; once it has ended, the whole page is.
+    function startRefreshing(place) {
+        function ask() {
+            if (document.hidden) return again();
+            fetch(place.dataset.refresh)
+                .then(function (answer) {
+                    if (answer.status === 204) window.location.reload();
+                    else if (!answer.ok) again();
+                    else if (!answer.redirected) return answer.text().then((text) => { place.innerHTML = text; again(); });
+                })
+                .catch(again);
+        }
+        function again() {
+            window.setTimeout(ask, 1500);
+        }
+        again();
+    }
+
     document.addEventListener("DOMContentLoaded", function () {
+        document.querySelectorAll("[data-refresh]").forEach(startRefreshing);
         document.querySelectorAll("[data-ask]").forEach(startAsking);
         document.querySelectorAll(".cusp-calls").forEach(startHotkeys);
         document.querySelectorAll("[data-rows]").forEach(startRows);
