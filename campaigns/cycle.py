@@ -8,44 +8,26 @@ import logging
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns import cycle_tasks, stages
-from campaigns.cycle_tasks import ALL, LEASE, added
-from campaigns.models import AuditEntry, Cycle, CycleTask, Schedule
+from campaigns.control import CycleBehind as CycleBehind
+from campaigns.control import CycleEnded as CycleEnded
+from campaigns.control import CycleRunning as CycleRunning
+from campaigns.control import begin as begin
+from campaigns.control import cancel as cancel
+from campaigns.control import summary
+from campaigns.cycle_tasks import ALL, LEASE
+from campaigns.models import Cycle, CycleTask, Schedule
 
 PAUSE_SECONDS = 0.1
 WAIT_SECONDS = 2 * LEASE.total_seconds()
 SMALL_KEPT = timedelta(days=1)
 SMALL_REST = timedelta(minutes=1)
-NOTHING: dict[str, Any] = {
-    "customers": 0,
-    "events": 0,
-    "scored": 0,
-    "entered": 0,
-    "left": 0,
-    "decisions": {},
-    "deliveries": {},
-}
 log = logging.getLogger(__name__)
-User = AbstractBaseUser | None
-
-
-class CycleRunning(ValueError):
-    """A cycle of this kind has not ended yet; the message says which."""
-
-
-class CycleBehind(ValueError):
-    """A full cycle as of an earlier time than one that is done would undo newer facts; the message says which."""
-
-
-class CycleEnded(ValueError):
-    """A cycle that has ended cannot be cancelled; the message says which."""
 
 
 def run(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
@@ -71,47 +53,6 @@ def turn(cycle: Cycle) -> Iterator[Cycle]:
         else:
             time.sleep(PAUSE_SECONDS)
             cycle.refresh_from_db()
-
-
-def begin(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
-    """Give a new cycle with its first work, or the running one with the same `as_of`.
-
-    Raises CycleRunning, and CycleBehind when a full cycle as of a later time is done.
-    """
-    later = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE, as_of__gt=as_of).order_by("-as_of")
-    if kind == Cycle.Kind.FULL and (done := later.first()):
-        raise CycleBehind(f"The {done} is done; one as of an earlier time would undo newer facts.")
-    running = Cycle.objects.filter(kind=kind, state=Cycle.State.RUNNING).first()
-    if running is None:
-        try:
-            with transaction.atomic():
-                cycle = Cycle.objects.create(kind=kind, as_of=as_of, started_at=Now())
-                cycle_tasks.plan(cycle, Cycle.Stage.SYNC, [ALL])
-        except IntegrityError:
-            running = Cycle.objects.get(kind=kind, state=Cycle.State.RUNNING)
-        else:
-            cycle.refresh_from_db()
-            return cycle
-    if running.as_of != as_of:
-        raise CycleRunning(f"The {running} has not ended; the next one can begin after it.")
-    return running
-
-
-def cancel(cycle: Cycle, by: User, at: datetime) -> None:
-    """End a running cycle: workers finish the piece in hand, and its scores are never published. Raises CycleEnded.
-
-    Another may begin at once. What was committed stands; what was not reached, the next one finds.
-    """
-    with transaction.atomic():
-        running = Cycle.objects.filter(pk=cycle.pk, state=Cycle.State.RUNNING)
-        if not running.update(state=Cycle.State.CANCELLED, finished_at=Now()):
-            raise CycleEnded(f"The {cycle} has ended already.")
-        cycle.refresh_from_db()
-        cycle.summary = _summary(cycle, list(cycle.tasks.order_by("id")))
-        cycle.save(update_fields=["summary"])
-        AuditEntry.objects.create(
-            at=at, by_id=by.pk if by else None, what="cycle cancelled", about=str(cycle), detail={"stage": cycle.stage}
-        )
 
 
 def work(cycle: Cycle) -> bool:
@@ -198,20 +139,11 @@ def _finish(cycle: Cycle) -> None:
     Cycle.objects.filter(pk=cycle.pk).update(
         state=Cycle.State.FAILED if failed else Cycle.State.DONE,
         finished_at=Now(),
-        summary=_summary(cycle, tasks),
+        summary=summary(cycle, tasks),
         error="\n".join(_sentence(task) for task in failed),
     )
     old = Cycle.objects.filter(kind=Cycle.Kind.SMALL, as_of__lt=cycle.as_of - SMALL_KEPT)
     old.exclude(state=Cycle.State.RUNNING).delete()
-
-
-def _summary(cycle: Cycle, tasks: list[CycleTask]) -> dict[str, Any]:
-    counts = NOTHING
-    seconds: dict[str, float] = {}
-    for task in tasks:
-        counts = added(counts, task.counts)
-        seconds[task.stage] = round(seconds.get(task.stage, 0.0) + task.seconds, 3)
-    return {"as_of": cycle.as_of.isoformat(), **counts, "seconds": seconds}
 
 
 def _sentence(task: CycleTask) -> str:

@@ -16,7 +16,7 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
-from campaigns import cycle, progress, schedule, tasks
+from campaigns import control, progress, schedule
 from campaigns.campaign_page import state_tag
 from campaigns.models import AuditEntry, Cycle, CycleTask, Schedule
 from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
@@ -51,7 +51,7 @@ def bar(turned: Cycle, now: datetime, *, is_own_page: bool = False) -> SafeStrin
     return render_to_string("admin/cycle_bar.html", said)
 
 
-def control(request: HttpRequest, running: Cycle | None, now: datetime) -> SafeString | None:
+def begin_or_watch(request: HttpRequest, running: Cycle | None, now: datetime) -> SafeString | None:
     """Give the progress of the running cycle, or the button that begins one, if this person may use it."""
     if running is not None:
         return bar(running, now)
@@ -100,7 +100,7 @@ class CycleAdmin(ReadOnlyAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         now = timezone.now()
-        drawing = control(request, running_cycle(), now)
+        drawing = begin_or_watch(request, running_cycle(), now)
         panel = Panel("Full cycles", facts=due(ended_cycle(), now), drawing=drawing)
         answer: HttpResponse = super().changelist_view(request, {"panel": panel, **(extra_context or {})})
         return answer
@@ -112,10 +112,10 @@ class CycleAdmin(ReadOnlyAdmin):
         by: Any = request.user
         try:
             begun = schedule.run_now(by, timezone.now())
-        except (cycle.CycleRunning, cycle.CycleBehind) as error:
+        except (control.CycleRunning, control.CycleBehind) as error:
             messages.error(request, str(error))
             return HttpResponseRedirect(reverse("admin:campaigns_cycle_changelist"))
-        tasks.wake(begun.pk)
+        control.wake(begun.pk)
         messages.success(request, f"The {begun} has begun.")
         return HttpResponseRedirect(reverse("admin:campaigns_cycle_change", args=[begun.pk]))
 
@@ -139,7 +139,7 @@ class CycleAdmin(ReadOnlyAdmin):
     def do(self, request: HttpRequest, item: Cycle, name: str) -> str:
         """Cancel it."""
         by: Any = request.user
-        cycle.cancel(item, by, timezone.now())
+        control.cancel(item, by, timezone.now())
         return f"The {item} is cancelled. Workers finish the piece in hand; the next cycle may begin now."
 
     def lead(self, request: HttpRequest, item: Cycle) -> list[Panel]:
@@ -308,7 +308,7 @@ class ScheduleAdmin(BaseAdmin):
             ("Took", took_of(turned, now) if turned else seconds),
             ("Next", next_of(item, now)),
         ]
-        drawing = control(request, running_cycle(), now) if item.key == schedule.FULL_CYCLE else None
+        drawing = begin_or_watch(request, running_cycle(), now) if item.key == schedule.FULL_CYCLE else None
         return [Panel(self.what_shown(item), facts=facts, drawing=drawing, warning=item.error)]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -6,11 +6,14 @@ from typing import NamedTuple
 from django.conf import settings
 from django.db.models import Count, Q
 
-from campaigns import stages
 from campaigns.cycle_tasks import CLOSED
 from campaigns.models import Cycle
 
 Kind, Stage = Cycle.Kind, Cycle.Stage
+OF_KIND = {
+    Kind.FULL: (Stage.SYNC, Stage.SCORE, Stage.RANK, Stage.REFRESH, Stage.COUNT, Stage.DELIVER),
+    Kind.SMALL: (Stage.SYNC, Stage.REFRESH, Stage.DELIVER),
+}
 
 
 class Progress(NamedTuple):
@@ -57,7 +60,7 @@ def _pieces(cycle: Cycle) -> dict[str, Pieces]:
     """Give the pieces of every stage, with those that are still to be planned."""
     counted = cycle.tasks.values("stage").annotate(ended=Count("pk", filter=Q(state__in=CLOSED)), planned=Count("pk"))
     found = {row["stage"]: Pieces(row["ended"], row["planned"]) for row in counted.order_by()}
-    of_kind = list(stages.OF_KIND[Kind(cycle.kind)])
+    of_kind = list(OF_KIND[Kind(cycle.kind)])
     now = of_kind.index(Stage(cycle.stage)) if cycle.stage in of_kind else len(of_kind)
     return {
         stage: found.get(stage, Pieces(0, _to_plan(cycle, stage) if n > now else 0)) for n, stage in enumerate(of_kind)

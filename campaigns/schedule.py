@@ -8,8 +8,8 @@ from functools import wraps
 from django.conf import settings
 from django.db import transaction
 
-from campaigns import cycle
-from campaigns.cycle import User
+from campaigns import control
+from campaigns.control import User
 from campaigns.models import AuditEntry, Cycle, Schedule
 
 FULL_CYCLE, SMALL_CYCLE = Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE
@@ -54,7 +54,7 @@ def tick(now: datetime) -> list[str]:
 def run_now(by: User, now: datetime) -> Cycle:
     """Begin a full cycle besides its slots, and note who asked for it. Raises CycleRunning, CycleBehind."""
     with transaction.atomic():
-        begun = cycle.begin(now)
+        begun = control.begin(now)
         Schedule.objects.filter(key=FULL_CYCLE).update(last_at=now)
         AuditEntry.objects.create(at=now, by_id=by.pk if by else None, what="cycle begun", about=str(begun))
     return begun
@@ -86,9 +86,9 @@ def _claimed(row: Schedule, now: datetime) -> bool:
             free = Schedule.objects.filter(pk=row.pk, next_at=row.next_at, is_enabled=True)
             is_mine = free.update(next_at=following(row, now), last_at=now) == 1
             if is_mine and row.key == FULL_CYCLE:
-                cycle.begin(now)
+                control.begin(now)
             return is_mine
-    except (cycle.CycleRunning, cycle.CycleBehind):
+    except (control.CycleRunning, control.CycleBehind):
         return False
 
 

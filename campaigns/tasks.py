@@ -1,24 +1,12 @@
 """What Celery calls: one line each, ids only, safe to run twice. Messages are hints; the work is rows."""
 
-import logging
 from typing import Any
 
 from celery import shared_task
 from django.utils import timezone
-from kombu.exceptions import OperationalError
 
 from campaigns import cycle, deliver, schedule, stages
 from customers import erasure
-
-log = logging.getLogger(__name__)
-
-
-def wake(cycle_id: int) -> None:
-    """Hint at a cycle's work; where the broker does not answer, the next tick finds it."""
-    try:
-        work_on.apply_async((cycle_id,), retry=False)
-    except OperationalError as error:
-        log.warning("The broker does not answer; the scheduler finds cycle %s: %s", cycle_id, error)
 
 
 @shared_task

@@ -170,7 +170,7 @@ def cycles(request: HttpRequest, now: datetime) -> Panel:
     facts = cycle_pages.due(last, now)
     if last is not None:
         facts += [(name.capitalize(), plain(last.summary[name])) for name in cycle_pages.COUNTS if name in last.summary]
-    drawing = cycle_pages.control(request, cycle_pages.running_cycle(), now)
+    drawing = cycle_pages.begin_or_watch(request, cycle_pages.running_cycle(), now)
     return Panel("The cycle", facts=facts, drawing=drawing, warning=last.error if last else "")
 
 
