@@ -305,7 +305,8 @@ def _copy_in_place(model: type[models.Model], frame: pl.DataFrame, table: str) -
         if any(field.name == "stored_xact" for field in model._meta.fields):
             cursor.execute("SELECT pg_current_xact_id()::text::bigint")
             frame = frame.with_columns(stored_xact=pl.lit(cast("tuple[int]", cursor.fetchone())[0], pl.Int64))
-        with cast("Any", cursor).copy(f"COPY {table} ({_quoted(frame.columns)}) FROM STDIN (FORMAT csv)") as copy:
+        statement = f"COPY {table} ({_quoted(frame.columns)}) FROM STDIN (FORMAT csv)"
+        with connection.wrap_database_errors, cast("Any", cursor).copy(statement) as copy:
             copy.write(_csv(frame))
     return frame.height
 
@@ -352,5 +353,6 @@ def _executemany(statement: str, rows: Iterable[Sequence[Any]]) -> int:
             # Straight to sqlite3: Django's wrapper rewrites the placeholders of every row.
             raw = cast("Any", cursor).cursor
             before = connection.connection.total_changes
-            super(type(raw), raw).executemany(statement, chunk)
+            with connection.wrap_database_errors:
+                super(type(raw), raw).executemany(statement, chunk)
             changed += connection.connection.total_changes - before

@@ -4,12 +4,12 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models.expressions import RawSQL
 from psycopg.errors import DivisionByZero
 
 from customers import bulk
-from customers.models import AttributeChange, Consent, Customer, Event, Source
+from customers.models import AttributeChange, Consent, Customer, Event, EventName, Source
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 T = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -145,3 +145,11 @@ def test_a_read_that_fails_midway_says_why_and_the_next_one_works() -> None:
     with pytest.raises(DivisionByZero, match="division by zero"), transaction.atomic():
         bulk.read(broken, {"share": pl.Int64})
     assert len(stored()) == 3
+
+
+def test_a_conflict_is_told_as_every_other_of_the_database() -> None:
+    frame = pl.DataFrame({"name": ["seen twice"], "is_counted": [False]})
+    bulk.insert(EventName, frame)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        bulk.insert(EventName, frame)
+    assert EventName.objects.count() == 1
