@@ -1,9 +1,9 @@
-# make install | demo | run | test | check | bench        PYTHON=python3.12 chooses another interpreter for .venv
+# make install | demo | run | test | check | bench | prove        PYTHON=python3.12 chooses another interpreter for .venv
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: install demo test check run bench
+.PHONY: install demo test check run bench prove
 
 install: .venv/.test
 
@@ -47,7 +47,11 @@ test: .venv/.test
 # make bench            100,000 customers and a million, on a PostgreSQL of its own
 # make bench SIZE=small
 bench: .venv/.test
-	$(BIN)/python -m tests.servers 1 $(BIN)/python manage.py bench $(if $(SIZE),--$(SIZE)) --json var/bench.json
+	$(BIN)/python -m tests.servers large $(BIN)/python manage.py bench $(if $(SIZE),--$(SIZE)) --json var/bench.json
+
+# The large proofs at full size, into docs/evidence; PROOF="kills lake" runs some of them.
+prove: .venv/.test
+	$(BIN)/python -m tests.prove $(PROOF)
 
 PRODUCTION := DEBUG=0 SECRET_KEY=0kq8vJ2mWc7-this-key-is-for-the-check-only-Zr41xTn9bLqe PUBLIC_URL=https://cusp.example ALLOWED_HOSTS=cusp.example
 

@@ -1,0 +1,21 @@
+"""The large proofs by name. Each is a function of a home and a size; it raises AssertionError where it fails."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.prove import kills
+from tests.prove.evidence import Evidence
+from tests.prove.home import Home
+
+
+class Proof(NamedTuple):
+    """A proof with its size for docs/evidence, and its small share for every run of the tests."""
+
+    run: Callable[[Home, int], Evidence]
+    full: int
+    small: int
+
+
+PROOFS = {
+    "kills": Proof(kills.prove, full=10, small=1),
+}
