@@ -7,7 +7,7 @@ from celery import Celery
 from django.conf import settings
 
 TICK = timedelta(seconds=2)
-VISIBILITY_SECONDS = 3600
+LONGEST_TASK_SECONDS = 1140
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 app = Celery("cusp")
@@ -15,11 +15,10 @@ app.set_default()  # also for the threads of the web server
 app.conf.update(
     broker_url=settings.REDIS_URL or "memory://localhost/",
     broker_connection_retry_on_startup=True,
-    # A killed worker's message comes back after the visibility timeout; kombu looks for such messages at this interval.
+    # Unfinished messages are not kept in Redis: what is left to do is found in the database. Keeping them ends a worker
+    # that loses Redis: kombu wants to give them back through the lost connection.
     broker_transport_options={
-        "visibility_timeout": VISIBILITY_SECONDS,
-        "unacked_restore_interval": 10,
-        "unacked_restore_throttle": 1,
+        "ack_emulation": False,
         "socket_timeout": 30,
         "health_check_interval": 25,
     }
@@ -30,7 +29,7 @@ app.conf.update(
     task_ignore_result=True,
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_time_limit=VISIBILITY_SECONDS // 3 - 60,
+    task_time_limit=LONGEST_TASK_SECONDS,
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=500,
     worker_soft_shutdown_timeout=30,
