@@ -4,15 +4,21 @@
 the lock on `lock`; a reader shares the lock of its generation's file, and the files of a locked generation stay.
 """
 
+import errno
 import fcntl
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from polars.exceptions import PolarsError
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+OS_ERROR = re.compile(r"\(os error (\d+)\)")
 FORM = 2  # of the files: which columns they have, of which types, and how they are sorted
 KEPT = 2  # generations whose files stay without a reader: the newest and the one before
 UNREADABLE = (ValueError, KeyError, TypeError, AttributeError)  # what a broken manifest raises when parsed
@@ -99,6 +105,14 @@ def writing(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    except (OSError, PolarsError) as error:
+        if not _is_about_room(error):
+            raise
+        _remove_unpublished(folder)
+        raise LakeError(
+            f"There is no room for the lake in {folder}: {error}. What was there can still be read, and what could not "
+            "be written is in the database. Free some space, then run `manage.py lake sync`."
+        ) from error
     finally:
         os.close(handle)
 
@@ -152,6 +166,23 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _is_about_room(error: OSError | PolarsError) -> bool:
+    """Give whether a disk is full, or a quota or a limit was reached. Polars tells the number in words only."""
+    number = error.errno if isinstance(error, OSError) else None
+    told = OS_ERROR.search(str(error))
+    return (int(told[1]) if told and number is None else number) in NO_ROOM
+
+
+def _remove_unpublished(folder: Path) -> None:
+    """Remove the files that no generation names, so that a failed write gives its room back; the lock is held."""
+    kept = {name for path in (folder / "generations").glob("*.json") for name in _named(path)}
+    for file in folder.glob("*/*/????????-*.parquet"):
+        if file.relative_to(folder).as_posix() not in kept:
+            file.unlink()
+    for draft in (*folder.glob(".*.new"), *folder.glob("*/.*.new"), *folder.glob("*/*/.*.new")):
+        draft.unlink()
 
 
 def _parse(text: str) -> Manifest:
