@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import kills
+from tests.prove import full_disk, kills, lake
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -18,4 +18,6 @@ class Proof(NamedTuple):
 
 PROOFS = {
     "kills": Proof(kills.prove, full=10, small=1),
+    "lake": Proof(lake.prove, full=50, small=2),
+    "full-disk": Proof(full_disk.prove, full=2, small=1),
 }

@@ -73,6 +73,7 @@ class Starter:
 
     def start(self, env: dict[str, str], log: Path, *command: str) -> Started:
         """Begin `celery ...`, `manage.py ...` or `module:function ...` with this environment and log file."""
+        log.touch()
         pid = self.ask({"start": command, "env": env, "log": str(log)})
         return Started(self, int(pid), log)
 
