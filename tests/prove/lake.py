@@ -14,6 +14,7 @@ from tests.prove.starter import Started
 WORK = "tests.prove.lake_work"
 READERS = 2
 TRIES = 20
+FEW = 10
 
 
 class Row(NamedTuple):
@@ -28,13 +29,13 @@ class Row(NamedTuple):
 
 
 def prove(home: Home, size: int) -> Evidence:
-    """Kill `size` times in a write, half of them on each database."""
-    rows = []
-    with home.embedded() as ours:
-        ours.call("manage.py", "migrate", "--verbosity", "0")
-        rows.append(kill_writers(ours, "SQLite", size - size // 2))
+    """Kill `size` times in a write, half of them on each database; a small size on PostgreSQL only."""
     home.distributed.clear()
-    rows.append(kill_writers(home.distributed, "PostgreSQL", size // 2))
+    rows = [kill_writers(home.distributed, "PostgreSQL", size // 2 if size > FEW else size)]
+    if size > FEW:
+        with home.embedded() as ours:
+            ours.clear()
+            rows.append(kill_writers(ours, "SQLite", size - size // 2))
     return Evidence(
         "Lake under kills",
         "A process commits batches of history and brings the lake up to date, or writes all of it afresh; it is ended "

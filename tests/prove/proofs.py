@@ -18,6 +18,6 @@ class Proof(NamedTuple):
 
 PROOFS = {
     "kills": Proof(kills.prove, full=10, small=1),
-    "lake": Proof(lake.prove, full=50, small=2),
+    "lake": Proof(lake.prove, full=50, small=5),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }

@@ -11,13 +11,15 @@ import os
 import signal
 import subprocess
 import sys
+import traceback
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self, TextIO
 
 from tests.servers import wait_for
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 SLOW = ("polars", "skops.io", "scipy.stats", "sklearn.pipeline", "psycopg", "celery.bin.celery", "kombu", "redis")
+LOADED = ("config.celery", "config.urls", "campaigns.tasks", "tests.prove.mails")
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
 
 
@@ -86,25 +88,71 @@ class Starter:
         return json.loads(self._process.stdout.readline())
 
 
-def _serve() -> dict[str, Any] | None:
-    """Answer requests until the input ends. In a new process, return the request that it is for."""
-    ended: dict[int, int | None] = {}
+class _Prepared:
+    """A fork that has loaded the program with one environment, and forks itself for each start."""
+
+    def __init__(self, env: dict[str, str]) -> None:
+        requests, self._requests = os.pipe()
+        self._answers, answers = os.pipe()
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.close(self._requests)
+            os.close(self._answers)
+            _load(env)
+            _serve_starts(os.fdopen(requests), os.fdopen(answers, "w"))
+        os.close(requests)
+        os.close(answers)
+        self._write, self._read = os.fdopen(self._requests, "w"), os.fdopen(self._answers)
+
+    def ask(self, line: str) -> str:
+        self._write.write(line)
+        self._write.flush()
+        return self._read.readline()
+
+    def end(self) -> None:
+        self._write.close()
+        self._read.close()
+        os.waitpid(self.pid, 0)
+
+
+def _serve() -> None:
+    """Pass each request on to the process that is prepared with its environment, and its answer back."""
+    by_env: dict[str, _Prepared] = {}
+    by_pid: dict[int, _Prepared] = {}
     for line in sys.stdin:
+        request = json.loads(line)
+        if "poll" in request:
+            answer = by_pid[request["poll"]].ask(line)
+        else:
+            key = json.dumps(request["env"], sort_keys=True)
+            prepared = by_env.get(key) or by_env.setdefault(key, _Prepared(request["env"]))
+            answer = prepared.ask(line)
+            by_pid[int(answer)] = prepared
+        sys.stdout.write(answer)
+        sys.stdout.flush()
+    for prepared in by_env.values():
+        prepared.end()
+
+
+def _serve_starts(requests: TextIO, answers: TextIO) -> NoReturn:
+    """Fork for each start, and tell how the forks ended; kill those that are left at the end."""
+    ended: dict[int, int | None] = {}
+    for line in requests:
         request = json.loads(line)
         if "poll" in request:
             answer = ended[request["poll"]] = _polled(request["poll"], ended)
         else:
             answer = os.fork()
             if answer == 0:
-                return dict(request)
+                _become(request)
             ended[answer] = None
-        sys.stdout.write(f"{json.dumps(answer)}\n")
-        sys.stdout.flush()
+        answers.write(f"{json.dumps(answer)}\n")
+        answers.flush()
     for pid in ended:
         if _polled(pid, ended) is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-    return None
+    os._exit(0)
 
 
 def _polled(pid: int, ended: dict[int, int | None]) -> int | None:
@@ -114,29 +162,44 @@ def _polled(pid: int, ended: dict[int, int | None]) -> int | None:
     return os.waitstatus_to_exitcode(status) if gone else None
 
 
-def _become(request: dict[str, Any]) -> None:
-    """Be the process that was asked for: its session, streams and environment, then its command."""
+def _load(env: dict[str, str]) -> None:
+    """Load the program with this environment."""
+    os.environ.clear()
+    os.environ.update({**env, **ONE_THREAD})
+    importlib.import_module("django").setup()
+    for module in LOADED:
+        importlib.import_module(module)
+
+
+def _become(request: dict[str, Any]) -> NoReturn:
+    """Be the process that was asked for: its session and streams, then its command."""
     os.setsid()
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     nothing = os.open(os.devnull, os.O_RDONLY)
     for target, source in ((0, nothing), (1, log), (2, log)):
         os.dup2(source, target)
-    os.environ.clear()
-    os.environ.update({**request["env"], **ONE_THREAD})
     sys.argv = list(request["start"])
     name, _, function = sys.argv[0].partition(":")
-    if name == "celery":
-        importlib.import_module("celery.__main__").main()
-    elif name == "manage.py":
-        importlib.import_module("django.core.management").execute_from_command_line(sys.argv)
-    else:
-        importlib.import_module("django").setup()
-        getattr(importlib.import_module(name), function)(*sys.argv[1:])
+    code = 1
+    try:
+        if name == "celery":
+            importlib.import_module("celery.__main__").main()
+        elif name == "manage.py":
+            importlib.import_module("django.core.management").execute_from_command_line(sys.argv)
+        else:
+            getattr(importlib.import_module(name), function)(*sys.argv[1:])
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 0 if end.code is None else 1
+    finally:
+        if code and not isinstance(sys.exc_info()[1], SystemExit | None):
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 if __name__ == "__main__":
     for module in SLOW:
         importlib.import_module(module)
-    mine = _serve()
-    if mine is not None:
-        _become(mine)
+    _serve()
