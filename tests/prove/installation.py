@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -113,8 +114,10 @@ class Distributed(Installation):
         return cursor.fetchall() if cursor.description else []
 
     def clear(self) -> None:
-        """Empty the tables and the broker."""
-        self.ask("TRUNCATE customers_customer, campaigns_campaign, campaigns_cycle CASCADE")
+        """Empty the tables, the lake and the broker."""
+        self.ask("TRUNCATE customers_customer, customers_source, customers_product, segments_segment CASCADE")
+        self.ask("TRUNCATE campaigns_campaign, campaigns_cycle CASCADE")
+        shutil.rmtree(self.env["LAKE_URL"], ignore_errors=True)
         with redis_client.Redis.from_url(self.env["REDIS_URL"]) as client:
             client.flushall()
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import full_disk, kills, lake
+from tests.prove import full_disk, kills, lake, parity
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -19,5 +19,6 @@ class Proof(NamedTuple):
 PROOFS = {
     "kills": Proof(kills.prove, full=10, small=1),
     "lake": Proof(lake.prove, full=50, small=5),
+    "both-ways": Proof(parity.prove, full=600, small=150),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }

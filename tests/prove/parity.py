@@ -1,0 +1,58 @@
+"""One small world, run in one process on SQLite and by worker processes on PostgreSQL and Redis, ends the same."""
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.prove.evidence import Evidence, Table
+from tests.prove.home import Home
+from tests.prove.installation import Distributed, Installation
+from tests.servers import free_port
+
+STORY = "tests.prove.parity_story"
+WEEKS = 3
+LIMIT_SECONDS = 900.0
+Tables = dict[str, list[Any]]
+
+
+def prove(home: Home, size: int) -> Evidence:
+    """Play the story with `size` customers both ways, and compare every table row by row."""
+    with home.embedded() as alone:
+        alone.clear()
+        with alone.running("manage.py", "run", "--port", str(free_port())):
+            embedded = _played(alone, size)
+    ours: Distributed = home.distributed
+    ours.clear()
+    with contextlib.ExitStack() as stack:
+        for _ in range(2):
+            stack.enter_context(ours.worker())
+        stack.enter_context(ours.running("celery", "-A", "config", "beat"))
+        distributed = _played(ours, size)
+    for name in embedded:
+        _same(name, embedded[name], distributed[name])
+    return Evidence(
+        "Both ways of running",
+        f"A shop of {size} customers is imported, a model trained, three campaigns launched, and {WEEKS} weeks pass, "
+        "with answers of customers and of an agent. Once `manage.py run` does the work, a process on SQLite; once two "
+        "workers of two processes each and a scheduler do it, on PostgreSQL and Redis. Every table ends with the same "
+        "rows, compared by names instead of ids; scores to 6 decimals.",
+        [Table(("table", "rows"), [(name, len(rows)) for name, rows in embedded.items()])],
+        home.servers(),
+    )
+
+
+def _played(ours: Installation, customers: int) -> Tables:
+    story = ours.start(f"{STORY}:play", str(customers), str(WEEKS), str(ours.folder))
+    assert story.wait(LIMIT_SECONDS) == 0, story.log.read_text()[-4000:]
+    path = ours.folder / "tables.json"
+    ours.call(f"{STORY}:tables", str(path))
+    return dict(json.loads(Path(path).read_text()))
+
+
+def _same(name: str, left: list[Any], right: list[Any]) -> None:
+    """Raise AssertionError that shows the first rows which only one has."""
+    ours, theirs = {repr(row) for row in left}, {repr(row) for row in right}
+    only = f"only SQLite has {sorted(ours - theirs)[:3]}, only PostgreSQL has {sorted(theirs - ours)[:3]}"
+    assert left, f"the story leaves no {name}"
+    assert left == right, f"{name}: {len(left)} and {len(right)} rows; {only}"
