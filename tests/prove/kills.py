@@ -18,7 +18,7 @@ from tests.prove.installation import Distributed, Embedded, Installation, kill_c
 from tests.prove.sink import Point
 from tests.servers import free_port
 
-MAILS = 25  # made due for each kill
+MAILS = 45  # made due for each kill
 PASSING = 10  # mails, at most, that go out before a kill
 PAST, FAR = "2000-01-01 00:00:00", "2900-01-01 00:00:00"
 ENDED = {"sent", "failed", "uncertain", "cancelled"}
@@ -158,6 +158,47 @@ def kill_worker(ours: Distributed, case: str, kills: int, point_of: PointOf) -> 
     return judge(ours, case, kills)
 
 
+def kill_cycle(ours: Distributed, case: str, kills: int, held: str) -> Row:
+    """Kill a worker, once in each cycle, while the work of a stage waits for a table; each decides on the same number of mails."""
+    ours.clear()
+    ours.sink.accepted.clear()
+    ours.call("tests.prove.mails:buyers", str(kills * MAILS))
+    ours.sink.accepted.clear()
+    for number in range(kills):
+        ours.call("tests.prove.mails:buy", str(number), str(MAILS))
+        with ours.worker() as worker, _claimed_work_waits(ours, held) as is_reached:
+            ours.wake("resume")
+            wait(is_reached, f"{case}: the point")
+            worker.kill()
+        with ours.worker():
+            _end_cycle(ours, case)
+    assert ours.number("SELECT count(*) FROM campaigns_cycle WHERE state = 'done'") == kills + 1
+    row = judge(ours, case, kills)
+    assert row.mails == kills * MAILS, f"{row}: a decision is missing, or made twice"
+    return row
+
+
+@contextlib.contextmanager
+def _claimed_work_waits(ours: Distributed, table: str) -> Iterator[IsReached]:
+    """Hold a table, and let nobody read it."""
+    with ours.locked(table, "ACCESS EXCLUSIVE") as is_blocked:
+        yield (
+            lambda: is_blocked() and ours.number("SELECT count(*) FROM campaigns_cycletask WHERE state = 'claimed'") > 0
+        )
+
+
+def _end_cycle(ours: Distributed, case: str) -> None:
+    """Let the leases of the dead run out, and wait until the cycle has ended."""
+    ours.ask(f"UPDATE campaigns_cycletask SET lease_until = '{PAST}' WHERE state = 'claimed'")
+
+    def is_over() -> bool:
+        if not ours.waiting():
+            ours.wake("resume")
+        return ours.number("SELECT count(*) FROM campaigns_cycle WHERE state = 'running'") == 0
+
+    wait(is_over, f"{case}: the end of the cycle")
+
+
 def kill_database(ours: Distributed, case: str, kills: int) -> Row:
     """End PostgreSQL at once, in turn at any moment and when a mail was just accepted; start it again."""
     rng = _begin(ours, case, kills)
@@ -276,6 +317,10 @@ class Case(NamedTuple):
     is_small: bool = False
 
 
+def _of_cycle(held: str) -> Callable[[Home, str, int], Row]:
+    return lambda home, case, kills: kill_cycle(home.distributed, case, kills, held)
+
+
 def _of_worker(point_of: PointOf) -> Callable[[Home, str, int], Row]:
     return lambda home, case, kills: kill_worker(home.distributed, case, kills, point_of)
 
@@ -293,6 +338,8 @@ def _of_run(point_of: EmbeddedPointOf) -> Callable[[Home, str, int], Row]:
 
 
 CASES = (
+    Case("worker, in a cycle, while it computes features and scores", _of_cycle("customers_customer")),
+    Case("worker, in a cycle, while it writes memberships and decisions", _of_cycle("campaigns_decision")),
     Case("worker, after the claim", _of_worker(after_the_claim)),
     Case("worker, `sending` written and not committed", _of_worker(before_sending_is_committed)),
     Case("worker, `sending` committed, nothing said to the mail server", _of_worker(before_the_mail)),
@@ -311,7 +358,7 @@ CASES = (
 
 
 def prove(home: Home, size: int) -> Evidence:
-    """Kill `size` times in each case, with 25 mails due for each kill. With a size of one, in a few cases."""
+    """Kill `size` times in each case, with 45 mails due for each kill. With a size of one, in a few cases."""
     cases = [case for case in CASES if case.is_small or size > 1]
     rows = [case.run(home, case.words, size) for case in cases]
     return Evidence(

@@ -1,13 +1,18 @@
 """What the proofs put into the tables by the program's own models; each runs in a process of the program."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from campaigns import programme, schedule
+from campaigns import cycle, launch, programme, schedule
 from campaigns.models import Campaign, Decision, Delivery, Schedule
+from customers import events
+from customers.bulk import UTC_MICROSECONDS
+from customers.events import ORDER_COMPLETED
 from customers.identity import bucket_of, seed_of
 from customers.models import Consent, Customer
+from segments import definition
+from segments.models import Segment
 from tests.campaigns import people
 
 KNOWN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,3 +69,33 @@ def customers(count: int, name: str) -> list[Customer]:
         for one in made
     )
     return made
+
+
+def buyers(count: str) -> None:
+    """Launch a campaign on entering a segment of those who have bought, and turn one cycle before anybody has."""
+    rules = programme.current()
+    rules.holdout_share = 0.0
+    rules.save(update_fields=["holdout_share"])
+    customers(int(count), "m")
+    bought = {"version": 1, "rule": {"event": ORDER_COMPLETED, "count": {">=": 1}}}
+    definition.save(Segment(key="buyers", name="Buyers", rule=bought, created_at=KNOWN), None, KNOWN)
+    trigger = people.segment_trigger("buyers")
+    campaign = people.campaign("prove", state=Campaign.State.DRAFT, trigger=trigger, created_at=KNOWN)
+    launch.launch(campaign, None, KNOWN)
+    cycle.run(KNOWN)
+
+
+def buy(number: str, some: str) -> None:
+    """Let the next customers buy, and begin a cycle for others to work on."""
+    at = KNOWN + timedelta(days=int(number) + 1)
+    first = int(number) * int(some)
+    names = [f"m{one}" for one in range(first, first + int(some))]
+    ids = Customer.objects.filter(external_id__in=names).values_list("pk", flat=True)
+    bought = pl.DataFrame({"customer_id": list(ids)}, schema={"customer_id": pl.Int64}).with_columns(
+        message_id=pl.format("order-{}", "customer_id"),
+        name=pl.lit(ORDER_COMPLETED),
+        occurred_at=pl.lit(at, dtype=UTC_MICROSECONDS),
+        value=pl.lit(1.0),
+    )
+    events.record(bought, "shop", at)
+    cycle.begin(at)

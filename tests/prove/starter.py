@@ -109,10 +109,9 @@ class _Prepared:
         self._write.flush()
         return self._read.readline()
 
-    def end(self) -> None:
+    def close(self) -> None:
         self._write.close()
         self._read.close()
-        os.waitpid(self.pid, 0)
 
 
 def _serve() -> None:
@@ -130,8 +129,11 @@ def _serve() -> None:
             by_pid[int(answer)] = prepared
         sys.stdout.write(answer)
         sys.stdout.flush()
+    # A later fork holds the ends of the earlier ones' pipes too, so all are closed before any is waited for.
     for prepared in by_env.values():
-        prepared.end()
+        prepared.close()
+    for prepared in by_env.values():
+        os.waitpid(prepared.pid, 0)
 
 
 def _serve_starts(requests: TextIO, answers: TextIO) -> NoReturn:
