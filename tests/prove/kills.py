@@ -159,7 +159,7 @@ def kill_worker(ours: Distributed, case: str, kills: int, point_of: PointOf) -> 
 
 
 def kill_cycle(ours: Distributed, case: str, kills: int, held: str) -> Row:
-    """Kill a worker, once in each cycle, while the work of a stage waits for a table; each decides on the same number of mails."""
+    """Kill a worker once in each cycle, while work of a stage waits for a table; each cycle decides on new mails."""
     ours.clear()
     ours.sink.accepted.clear()
     ours.call("tests.prove.mails:buyers", str(kills * MAILS))
