@@ -33,6 +33,7 @@ def _run(home: Home, name: str, is_small: bool) -> None:
     else:
         said = str(evidence.write(name, found, f"python -m tests.prove {name}", seconds))
     sys.stdout.write(f"{name}: holds, {seconds:.0f} s\n{said}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":

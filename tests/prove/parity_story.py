@@ -103,7 +103,7 @@ def _tables() -> dict[str, Rows]:
     decision = (f"decision__{plan}", who, "decision__round")
     return {
         "customers": _rows(Customer.objects, "external_id", "email", "phone", "bucket", "seed", "attributes"),
-        "consents": _rows(Consent.objects, who, "channel", "topic", "is_granted", "source", "since"),
+        "consents": _rows(Consent.objects, who, "channel", "topic", "is_granted", "source"),
         "events": [
             [*row, {key: value for key, value in told.items() if key not in AT_ODDS}]
             for *row, told in _rows(Event.objects, who, "name", "occurred_at", "value", "order_id", "properties")
