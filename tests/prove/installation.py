@@ -116,7 +116,7 @@ class Distributed(Installation):
     def clear(self) -> None:
         """Empty the tables, the lake and the broker."""
         self.ask("TRUNCATE customers_customer, customers_source, customers_product, segments_segment CASCADE")
-        self.ask("TRUNCATE campaigns_campaign, campaigns_cycle CASCADE")
+        self.ask("TRUNCATE campaigns_campaign, campaigns_cycle, campaigns_programme, campaigns_schedule CASCADE")
         shutil.rmtree(self.env["LAKE_URL"], ignore_errors=True)
         with redis_client.Redis.from_url(self.env["REDIS_URL"]) as client:
             client.flushall()
