@@ -18,6 +18,7 @@ from customers import history
 from customers.models import Consent, Customer, Event
 from scoring import targets, training
 from scoring.models import ModelVersion, Score
+from scoring.training import FEWEST_CUSTOMERS
 from segments.models import Membership, MembershipChange, Segment
 from tests.loop import shop, story
 from tests.loop.shop import LAUNCH
@@ -29,7 +30,10 @@ Rows = list[list[Any]]
 
 
 def play(customers: str, weeks: str, folder: str) -> None:
-    """Import, train, launch, then let the weeks pass; each cycle is done by whoever works here."""
+    """Import, train, launch, then let the weeks pass; each cycle is done by whoever works here.
+
+    Too few customers to train from are not scored.
+    """
     ours = shop.make(SEED)
     people = ours.people.head(int(customers))
     orders = ours.orders.join(people.select("customer"), on="customer", how="semi", maintain_order="left")
@@ -38,7 +42,9 @@ def play(customers: str, weeks: str, folder: str) -> None:
     story.load_people(Path(folder, "people.csv"))
     _load(orders, shop.START, LAUNCH, Path(folder, "history.parquet"))
     history.sync()
-    training.train(targets.of_event("Order Completed", 30, True, LAUNCH), LAUNCH)
+    target = targets.of_event("Order Completed", 30, True, LAUNCH)
+    if people.height >= FEWEST_CUSTOMERS:
+        training.train(target, LAUNCH)
     story.make_segments()
     story.make_campaigns()
     for week in range(int(weeks) + 1):

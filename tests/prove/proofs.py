@@ -18,7 +18,7 @@ class Proof(NamedTuple):
 
 PROOFS = {
     "kills": Proof(kills.prove, full=5, small=1),
-    "lake": Proof(lake.prove, full=50, small=5),
-    "both-ways": Proof(parity.prove, full=1_000, small=500),
+    "lake": Proof(lake.prove, full=50, small=3),
+    "both-ways": Proof(parity.prove, full=1_000, small=120),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }
