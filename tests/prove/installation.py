@@ -157,7 +157,8 @@ class Distributed(Installation):
 def kill_children(worker: Started) -> None:
     """Kill the processes that do a worker's work; the worker begins others."""
     for child in psutil.Process(worker.pid).children():
-        child.kill()
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
 
 
 @contextlib.contextmanager
