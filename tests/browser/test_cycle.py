@@ -8,7 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from campaigns import cycle
 from campaigns.models import Cycle
-from tests.browser.test_admin import WIDTHS, fits, log_in
+from tests.browser.test_admin import WIDTHS, enter, fits
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_cycle_is_watched_without_reloading_and_cancelled(page: Page, live_server: LiveServer, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    log_in(page, live_server)
+    enter(page, live_server)
     begun = cycle.begin(timezone.now())
     page.goto(f"{live_server.url}{reverse('admin:campaigns_cycle_change', args=[begun.pk])}")
     bar = page.get_by_role("progressbar", name="Full cycle")
@@ -38,7 +38,7 @@ def test_a_cycle_is_watched_without_reloading_and_cancelled(page: Page, live_ser
 
 
 def test_the_page_shows_what_a_cycle_did_as_soon_as_it_has_ended(page: Page, live_server: LiveServer) -> None:
-    log_in(page, live_server)
+    enter(page, live_server)
     begun = cycle.begin(timezone.now())
     page.goto(f"{live_server.url}/admin/")
     expect(page.get_by_role("progressbar", name="Full cycle")).to_be_visible()

@@ -19,7 +19,9 @@ from tests.scoring.worlds import signal
 @pytest.fixture(scope="module")
 def model() -> Model:
     examples, _, _ = signal(600, 1.0)
-    return learners.fit(examples.frame, examples.labels(), 0, has_network=True).calibrated(learners.AVERAGE, Sigmoid(0.9, -0.1))
+    return learners.fit(examples.frame, examples.labels(), 0, has_network=True).calibrated(
+        learners.AVERAGE, Sigmoid(0.9, -0.1)
+    )
 
 
 def stored(model: Model) -> ModelVersion:
