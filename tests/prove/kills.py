@@ -349,9 +349,9 @@ CASES = (
     Case("worker, at any moment", _of_worker(at_any_moment)),
     Case("broker, at any moment", _of_broker(crash_broker), is_small=True),
     Case("broker flushed, at any moment", _of_broker(flush_broker)),
-    Case("database", lambda home, *rest: kill_database(home.distributed, *rest), is_small=True),
+    Case("database", lambda home, *rest: kill_database(home.distributed, *rest)),
     Case("`manage.py run`, during DATA, before the mail was accepted", _of_run(during_data)),
-    Case("`manage.py run`, mail accepted, answer not yet there", _of_run(before_the_answer), is_small=True),
+    Case("`manage.py run`, mail accepted, answer not yet there", _of_run(before_the_answer)),
     Case("`manage.py run`, answer there, `sent` not yet recorded", _of_run(before_sent_is_recorded_in_sqlite)),
     Case("`manage.py run`, at any moment", _of_run(at_any_moment)),
 )
