@@ -116,8 +116,7 @@ def _tables() -> dict[str, Rows]:
         ],
         "model versions": _rows(ModelVersion.objects, "target__key", "number", "state", "learner", "features"),
         "scores": [
-            [*row, round(value, 6)]
-            for *row, value in _rows(Score.objects, who, "target__key", "as_of", "rank", "percentile", "band", "value")
+            [*row, round(value, 6)] for *row, value in _rows(Score.objects, who, "target__key", "as_of", "value")
         ],
         "segments": _rows(Segment.objects, "key", "size"),
         "memberships": _rows(Membership.objects, "segment__key", who, "since"),
