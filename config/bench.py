@@ -5,17 +5,16 @@ same rows copied raw, out of the database and into it, and the models' predictio
 as there are workers. Seconds are on the wall; CPU seconds are those of this program and of PostgreSQL together.
 """
 
-import contextlib
+import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,8 +22,8 @@ import polars as pl
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns import cycle
-from campaigns.models import Cycle
+from campaigns import cycle, programme
+from campaigns.models import Cycle, Programme
 from config import bench_world
 from config.bench_world import END, Size
 from customers import bulk, features, history, ingest, snapshot
@@ -32,21 +31,30 @@ from customers.history import Scope
 from customers.models import Consent, Customer, Event, Source
 from scoring import artifacts
 from scoring.models import ModelVersion, Score
-from segments.models import MembershipChange
 
 WORKERS = 2
 GAP = timedelta(hours=12)
 DIRTY = 1_000
 COLUMNS = ("name", "customers", "events", "seconds", "cpu_seconds", "floor_seconds", "ratio", "peak_mb")
+SCORES: bulk.Schema = {
+    "run_id": pl.Int64,
+    "customer_id": pl.Int64,
+    "target_id": pl.Int64,
+    "version_id": pl.Int64,
+    "bucket": pl.Int64,
+    "as_of": pl.Datetime,
+    "value": pl.Float64,
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
 class Clock:
-    """What a block took: seconds on the wall, CPU seconds, and the largest process in megabytes."""
+    """What a block took: seconds on the wall, CPU seconds, PostgreSQL's among them, and the most megabytes."""
 
     seconds: float = 0.0
     cpu: float = 0.0
+    database: float = 0.0
     peak_mb: float = 0.0
 
 
@@ -85,10 +93,10 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     bench_world.models_of(seed)
     bench_world.segments_of()
     bench_world.campaigns_of()
-    _cycle(bench, "first cycle", END - GAP)
-    before = MembershipChange.objects.count()
-    second = _cycle(bench, "full cycle", END)
-    _floor(bench, second, before)
+    programme.current()
+    Programme.objects.update(is_sending_stopped=True)  # the loop up to its decisions; mail has costs of its own
+    _, second = _cycles(bench, {"first cycle": END - GAP, "full cycle": END})
+    _floor(bench, second)
     _stages(bench, second)
     _small_cycle(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
@@ -120,63 +128,54 @@ def _features(bench: Bench) -> None:
     bench.add("features", clock)
 
 
-def _cycle(bench: Bench, name: str, as_of: Any) -> Cycle:
-    """Turn a full cycle with WORKERS processes of one thread each; its seconds are from its begin to its end."""
+def turn(times: list[datetime], figures: Path) -> None:
+    """Take part in full cycles as of these times, one after the other, and note what each cost this process."""
+    noted = []
+    for as_of in times:
+        with _clock() as clock:
+            cycle.run(as_of)
+        noted.append([clock.cpu - clock.database, clock.database, clock.peak_mb])
+    figures.write_text(json.dumps(noted))
+
+
+def _cycles(bench: Bench, names: dict[str, datetime]) -> list[Cycle]:
+    """Turn full cycles with WORKERS processes of one thread each; seconds are from a cycle's begin to its end.
+
+    The processes stay, as workers do: what they loaded for the first cycle is there for the next.
+    """
     env = {**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [sys.executable, "manage.py", "cycle", "--as-of", as_of.isoformat()]
-    before, ours = _postgres_cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
-    workers = [subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL) for _ in range(WORKERS)]
-    peaks = _peaks(workers)
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if any(worker.returncode for worker in workers):
-        raise SystemExit(f"The {name} failed.")
-    turned = Cycle.objects.get(kind=Cycle.Kind.FULL, as_of=as_of)
-    assert turned.finished_at is not None
-    clock = Clock((turned.finished_at - turned.started_at).total_seconds())
-    clock.cpu = usage.ru_utime + usage.ru_stime - ours.ru_utime - ours.ru_stime + _postgres_cpu() - before
-    clock.peak_mb = max(peaks)
-    bench.add(
-        name, clock, entered=turned.summary["entered"], left=turned.summary["left"], scored=turned.summary["scored"]
-    )
+    files = [Path(settings.LAKE_URL) / f"worker-{n}.json" for n in range(WORKERS)]
+    moments = [as_of.isoformat() for as_of in names.values()]
+    workers = [
+        subprocess.Popen([sys.executable, "manage.py", "bench", "--turn", *moments, "--json", str(file)], env=env)
+        for file in files
+    ]
+    if any(worker.wait() for worker in workers):
+        raise SystemExit("A cycle failed.")
+    costs = [json.loads(file.read_text()) for file in files]
+    turned = []
+    for n, (name, as_of) in enumerate(names.items()):
+        done = Cycle.objects.get(kind=Cycle.Kind.FULL, as_of=as_of)
+        if done.finished_at is None or done.state != Cycle.State.DONE:
+            raise SystemExit(f"The {name} failed. {done.error}")
+        clock = Clock((done.finished_at - done.started_at).total_seconds())
+        clock.cpu = sum(cost[n][0] for cost in costs) + max(cost[n][1] for cost in costs)
+        clock.peak_mb = max(cost[n][2] for cost in costs)
+        bench.add(name, clock, **{key: done.summary[key] for key in ("scored", "entered", "left", "decisions")})
+        turned.append(done)
     return turned
 
 
-def _peaks(workers: list[subprocess.Popen[bytes]]) -> list[float]:
-    """Wait for the workers to end, and give the largest memory of each in megabytes, as seen 20 times a second."""
-    peaks = [0.0] * len(workers)
-    while any(worker.poll() is None for worker in workers):
-        for n, worker in enumerate(workers):
-            with contextlib.suppress(OSError, AttributeError):
-                status = Path(f"/proc/{worker.pid}/status").read_text()
-                found = re.search(r"VmHWM:\s+(\d+) kB", status)
-                peaks[n] = max(peaks[n], int(found[1]) / 1024) if found else peaks[n]
-        time.sleep(0.05)
-    return peaks
-
-
-def _floor(bench: Bench, turned: Cycle, before: int) -> None:
+def _floor(bench: Bench, turned: Cycle) -> None:
     """Take the floor of the full cycle: what it read and wrote, copied raw, and the predictions alone."""
     parts = {}
     with _clock() as clock:
         _copied_out(Customer.objects.values_list("id", "bucket", "seed", "external_id", "known_since"))
         _copied_out(Consent.objects.values_list("customer_id", "channel", "topic", "is_granted"))
     parts["copy out"] = clock.seconds
-    scores = bulk.read(
-        Score.objects.filter(run=turned.run).values_list(
-            "run_id", "customer_id", "target_id", "bucket", "as_of", "value"
-        ),
-        {
-            "run_id": pl.Int64,
-            "customer_id": pl.Int64,
-            "target_id": pl.Int64,
-            "bucket": pl.Int64,
-            "as_of": pl.Datetime,
-            "value": pl.Float64,
-        },
-    )
-    changed = scores.select("customer_id", "target_id", "bucket", "as_of").head(
-        MembershipChange.objects.count() - before
-    )
+    scores = bulk.read(Score.objects.filter(run=turned.run).values_list(*SCORES), SCORES)
+    moved = turned.summary["entered"] + turned.summary["left"]
+    changed = scores.select("customer_id", "target_id", "bucket", "as_of").head(moved)
     parts["copy in"] = _copied_in(scores) + 2 * _copied_in(changed)  # members' rows, and their changes
     parts["predict"] = _predictions(turned)
     figure = next(row for row in bench.rows if row["name"] == "full cycle")
@@ -263,8 +262,9 @@ def _clock() -> Iterator[Clock]:
     began, cpu, database = time.perf_counter(), time.process_time(), _postgres_cpu()
     yield clock
     clock.seconds = time.perf_counter() - began
-    clock.cpu = time.process_time() - cpu + _postgres_cpu() - database
-    clock.peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    clock.database = _postgres_cpu() - database
+    clock.cpu = time.process_time() - cpu + clock.database
+    clock.peak_mb = _peak_mb()
 
 
 def _postgres_cpu() -> float:
@@ -281,6 +281,12 @@ def _postgres_cpu() -> float:
     live = sum(int(stat[11]) + int(stat[12]) for stat in stats if stat and int(stat[1]) == postmaster)
     ended = _stat(postmaster)
     return (live + (int(ended[13]) + int(ended[14]) if ended else 0)) / TICKS
+
+
+def _peak_mb() -> float:
+    """Give the most memory this process has had; what getrusage says would hold its parent's too."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _stat(pid: int) -> list[str] | None:

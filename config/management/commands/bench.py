@@ -8,6 +8,7 @@ import tempfile
 from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,15 @@ class Command(BaseCommand):
         parser.add_argument("--full", action="store_true", help="1 million customers and 20 million events only")
         parser.add_argument("--json", type=Path, help="write the figures to this file")
         parser.add_argument("--inside", nargs=2, type=int, help=SUPPRESS)
+        parser.add_argument("--turn", nargs="+", type=datetime.fromisoformat, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["inside"]:
             call_command("migrate", verbosity=0)
             options["json"].write_text(json.dumps(bench.run(Size(*options["inside"]))))
+            return
+        if options["turn"]:
+            bench.turn(options["turn"], options["json"])
             return
         rows = []
         self.stdout.write(HEAD)
