@@ -8,7 +8,7 @@ from django.db.models import Q
 from campaigns.eligibility import among
 from campaigns.models import Cycle
 from customers import bulk
-from customers.history import Lake, Scope
+from customers.history import Lake, Scope, scope_of
 from customers.models import AttributeChange, Customer, Event, Import, Merge
 
 DATA, IMPORT, MERGE, TIME, START = "data", "import", "merge", "time", "start"
@@ -28,7 +28,7 @@ def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: 
     """
     if before is None:
         return frame.with_columns(cause=pl.lit(START))
-    scope = _scope(frame)
+    scope = scope_of(frame, FEW)
     learned = pl.concat(
         [_events(lake, scope, before, as_of), _attributes(lake, scope, before, as_of), _imported(frame, before)]
     )
@@ -38,13 +38,6 @@ def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: 
     learned_of = pl.when(pl.col("is_imported").is_null()).then(pl.lit(TIME)).when("is_imported").then(pl.lit(IMPORT))
     cause = pl.when(is_merged).then(pl.lit(MERGE)).otherwise(learned_of.otherwise(pl.lit(DATA)))
     return joined.with_columns(cause=cause).drop("is_imported")
-
-
-def _scope(frame: pl.DataFrame) -> Scope:
-    if frame.height <= FEW:
-        return Scope(ids=tuple(frame["customer_id"].to_list()))
-    buckets = frame["bucket"].unique().to_list()
-    return Scope(bucket=buckets[0]) if len(buckets) == 1 else Scope()
 
 
 def _events(lake: Lake, scope: Scope, before: datetime, as_of: datetime) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from campaigns.control import CycleRunning as CycleRunning
 from campaigns.control import begin as begin
 from campaigns.control import cancel as cancel
 from campaigns.control import summary
-from campaigns.cycle_tasks import ALL, LEASE
+from campaigns.cycle_tasks import ALL, LEASE, Outcome
 from campaigns.models import Cycle, CycleTask, Schedule
 
 PAUSE_SECONDS = 0.1
@@ -56,19 +56,21 @@ def turn(cycle: Cycle) -> Iterator[Cycle]:
 
 
 def work(cycle: Cycle) -> bool:
-    """Claim one free piece of the cycle's work and do it. Give whether there was one."""
+    """Claim a free piece of the cycle's work, or some small ones together, and do it. Give whether there was one."""
     cycle.refresh_from_db()
-    task = cycle_tasks.claim(cycle) if cycle.state == Cycle.State.RUNNING else None
-    if task is None:
+    tasks = cycle_tasks.claim_together(cycle, cycle.portion) if cycle.state == Cycle.State.RUNNING else []
+    if not tasks:
         return False
-    began = time.perf_counter()
+    began, buckets, stage = time.perf_counter(), [task.bucket for task in tasks], tasks[0].stage
     try:
-        outcome = stages.OF_KIND[Cycle.Kind(cycle.kind)][task.stage](cycle, task.bucket)
+        outcome = stages.OF_KIND[Cycle.Kind(cycle.kind)][stage](cycle, buckets)
     except Exception as error:
-        log.exception("%s: %s of bucket %s failed", cycle, task.get_stage_display(), task.bucket)
-        cycle_tasks.fail(task, f"{type(error).__name__}: {error}", began)
+        log.exception("%s: %s of bucket %s failed", cycle, tasks[0].get_stage_display(), buckets)
+        for task in tasks:
+            cycle_tasks.fail(task, f"{type(error).__name__}: {error}", began, len(tasks))
     else:
-        cycle_tasks.close(task, outcome, began)
+        for n, task in enumerate(tasks):
+            cycle_tasks.close(task, outcome if n == 0 else Outcome({}), began, len(tasks))
     return True
 
 

@@ -46,20 +46,25 @@ def is_open(cycle: Cycle) -> bool:
 
 def claim(cycle: Cycle) -> CycleTask | None:
     """Claim one free task of the cycle's stage; None when there is none."""
+    return next(iter(claim_together(cycle, 1)), None)
+
+
+def claim_together(cycle: Cycle, most: int) -> list[CycleTask]:
+    """Claim up to `most` free tasks of the cycle's stage, to be done as one. What was tried before is claimed alone."""
     with transaction.atomic():
         _give_up(cycle)
-        task = free(cycle).select_for_update(skip_locked=True).order_by("bucket").first()
-        if task is None:
-            return None
-        claimed = free(cycle).filter(pk=task.pk)
+        tasks = list(free(cycle).select_for_update(skip_locked=True).order_by("bucket")[:most])
+        tasks = tasks[:1] if tasks and tasks[0].attempts else [task for task in tasks if not task.attempts]
+        claimed = free(cycle).filter(pk__in=[task.pk for task in tasks])
         claimed.update(
             state=CycleTask.State.CLAIMED,
             token=secrets.token_hex(16),
             lease_until=Now() + LEASE,
             attempts=F("attempts") + 1,
         )
-        task.refresh_from_db()
-        return task
+        for task in tasks:
+            task.refresh_from_db()
+        return tasks
 
 
 def release() -> None:
@@ -74,22 +79,23 @@ def _give_up(cycle: Cycle) -> None:
     )
 
 
-def close(task: CycleTask, outcome: Outcome, began: float) -> bool:
-    """Record what a claimed task counted, in seconds since `began`. Give whether the claim still held.
+def close(task: CycleTask, outcome: Outcome, began: float, of: int = 1) -> bool:
+    """Record what a claimed task counted, and its part of the seconds since `began`, as one of some done together.
+    Give whether the claim still held.
 
     A task with more to do is planned again, with its counts so far.
     """
     state = CycleTask.State.PLANNED if outcome.has_more else CycleTask.State.DONE
     attempts = 0 if outcome.has_more else task.attempts
     counts = added(task.counts, outcome.counts)
-    seconds = task.seconds + time.perf_counter() - began
+    seconds = task.seconds + (time.perf_counter() - began) / of
     return _end(task, state=state, counts=counts, seconds=seconds, attempts=attempts, error="")
 
 
-def fail(task: CycleTask, error: str, began: float) -> bool:
+def fail(task: CycleTask, error: str, began: float, of: int = 1) -> bool:
     """Plan a claimed task again after an error, or fail it after the third. Give whether the claim still held."""
     state = CycleTask.State.FAILED if task.attempts >= MAX_ATTEMPTS else CycleTask.State.PLANNED
-    return _end(task, state=state, error=error, seconds=task.seconds + time.perf_counter() - began)
+    return _end(task, state=state, error=error, seconds=task.seconds + (time.perf_counter() - began) / of)
 
 
 def _end(task: CycleTask, **fields: Any) -> bool:

@@ -170,6 +170,7 @@ class Cycle(models.Model):
     as_of = models.DateTimeField()
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    portion = models.SmallIntegerField(default=1, editable=False, help_text="Buckets that are worked on together.")
     run = models.ForeignKey(
         ScoreRun,
         null=True,

@@ -1,7 +1,7 @@
-"""What each stage of a cycle does, for one bucket or for all. Each is safe to do twice."""
+"""What each stage of a cycle does, for some buckets or for all. Each is safe to do twice."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ Marks = dict[str, list[int]]  # by what is followed: the transaction and id of t
 FOLLOWED: dict[str, type[models.Model]] = {"events": Event, "attributes": AttributeChange}
 
 
-def sync(cycle: Cycle, bucket: int) -> Outcome:
+def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Bring the lake up to date, and open the run of scores unless nothing is new since the published one.
 
     What only our own campaigns recorded as of the same time is no news: a cycle never feeds on itself.
@@ -43,16 +43,17 @@ def sync(cycle: Cycle, bucket: int) -> Outcome:
     return Outcome({"events": events})
 
 
-def score(cycle: Cycle, bucket: int) -> Outcome:
-    """Compute a bucket's features and scores, and store its snapshot."""
+def score(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
+    """Compute the features and scores of some buckets, and store their snapshots."""
     assert cycle.run is not None
-    frame = snapshot.take(Scope(bucket=bucket), cycle.as_of, history.pin())
+    frame = snapshot.take(Scope(several=tuple(buckets)), cycle.as_of, history.pin())
     scored = scores.score(frame, cycle.as_of, cycle.run)
-    snapshot.store(scored, cycle.as_of, bucket)
+    for bucket in buckets:
+        snapshot.store(scored.filter(pl.col("bucket") == bucket), cycle.as_of, bucket)
     return Outcome({"scored": _scored(scored)})
 
 
-def rank(cycle: Cycle, bucket: int) -> Outcome:
+def rank(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Rank the new scores and publish them; store the cut-points of rules that compare with all customers.
 
     Customers of buckets that were set aside keep the scores they had, and nobody's newer score is replaced.
@@ -62,18 +63,18 @@ def rank(cycle: Cycle, bucket: int) -> Outcome:
     if cycle.run is not None:
         _publish(cycle, cycle.run)
     compared = membership.compared()
-    membership.cut(cycle.as_of, (_ranked(cycle, each, compared) for each in buckets_to_refresh(cycle)))
+    membership.cut(cycle.as_of, (_ranked(cycle, [each], compared) for each in buckets_to_refresh(cycle)))
     return Outcome({})
 
 
-def refresh(cycle: Cycle, bucket: int) -> Outcome:
-    """Bring a bucket's memberships up to date, and decide about its customers."""
-    frame = _ranked(cycle, bucket)
-    _note_bands(cycle, bucket, frame)
+def refresh(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
+    """Bring the memberships of some buckets up to date, and decide about their customers."""
+    frame = _ranked(cycle, buckets)
+    _note_bands(cycle, buckets, frame)
     return _decided(cycle, frame, previous(cycle), is_whole=True)
 
 
-def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
+def refresh_changed(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Rescore the customers with news since the cycle before, refresh their memberships, and decide about them."""
     before = last_read(cycle)
     ids = changed(read_by(before), read_by(cycle)) if before else []
@@ -86,14 +87,14 @@ def refresh_changed(cycle: Cycle, bucket: int) -> Outcome:
     return Outcome({**outcome.counts, "scored": _scored(scored)})
 
 
-def count(cycle: Cycle, bucket: int) -> Outcome:
+def count(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Note the size of every segment, now that all buckets are refreshed; remove the snapshots that had their time."""
     membership.finish(cycle.as_of)
     snapshot.prune(cycle.as_of)
     return Outcome({})
 
 
-def deliver_due(cycle: Cycle, bucket: int) -> Outcome:
+def deliver_due(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Deliver some of what is due; there may be more."""
     states = deliver.deliver(cycle.as_of, limit=DELIVERIES)
     ended = sum(count for state, count in states.items() if state != Delivery.State.PLANNED)
@@ -101,7 +102,7 @@ def deliver_due(cycle: Cycle, bucket: int) -> Outcome:
 
 
 Stage = Cycle.Stage
-Work = Callable[[Cycle, int], Outcome]
+Work = Callable[[Cycle, Sequence[int]], Outcome]
 FULL: dict[str, Work] = {
     Stage.SYNC: sync,
     Stage.SCORE: score,
@@ -241,21 +242,22 @@ def _publish(cycle: Cycle, run: ScoreRun) -> None:
         scores.keep_newer(run, before, looked_at_since(cycle))
 
 
-def _ranked(cycle: Cycle, bucket: int, columns: Collection[str] | None = None) -> pl.DataFrame:
-    """Give a bucket's snapshot with its scores and where they stand among all; of `columns`, what they need."""
+def _ranked(cycle: Cycle, buckets: Sequence[int], columns: Collection[str] | None = None) -> pl.DataFrame:
+    """Give some buckets' snapshot with its scores and where they stand among all; of `columns`, what they need."""
     wanted = None if columns is None else [*columns, *(".".join(name.split(".")[:2]) for name in columns)]
-    frame = snapshot.load(cycle.as_of, bucket, wanted)
+    frame = snapshot.load(cycle.as_of, buckets, wanted)
     return ranking.attach(frame) if cycle.run is None else ranking.place(frame, cycle.run)
 
 
-def _note_bands(cycle: Cycle, bucket: int, frame: pl.DataFrame) -> None:
-    """Note who of a bucket has another band than in the run before."""
+def _note_bands(cycle: Cycle, buckets: Sequence[int], frame: pl.DataFrame) -> None:
+    """Note who of some buckets has another band than in the run before."""
     if cycle.run is None:
         return
     before = ScoreRun.objects.filter(state=ScoreRun.State.OLD, pk__lt=cycle.run_id).order_by("-pk").first()
     scored = [name for name in frame.columns if name.startswith("scores.") and name.count(".") == 1]
-    if before is not None and scored and snapshot.is_stored(before.as_of, bucket):
-        ranking.note_moved(frame, cycle.run, snapshot.load(before.as_of, bucket, scored), before)
+    there = [bucket for bucket in buckets if before and snapshot.is_stored(before.as_of, bucket)]
+    if before is not None and scored and there:
+        ranking.note_moved(frame, cycle.run, snapshot.load(before.as_of, there, scored), before)
 
 
 def _decided(cycle: Cycle, frame: pl.DataFrame, before: datetime | None, *, is_whole: bool) -> Outcome:

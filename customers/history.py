@@ -68,10 +68,22 @@ TABLES: dict[str, bulk.Schema] = {
 
 @dataclass(frozen=True)
 class Scope:
-    """Which customers: one bucket's, some by id, or all. An empty `ids` is nobody."""
+    """Which customers: those of some buckets, some by id, or all. An empty `ids` is nobody."""
 
     bucket: int | None = None
     ids: tuple[int, ...] | None = None
+    several: tuple[int, ...] | None = None  # buckets, in place of the one
+
+    @property
+    def buckets(self) -> tuple[int, ...] | None:
+        """The buckets that the customers are in; None where they may be in all."""
+        return self.several if self.bucket is None else (self.bucket,)
+
+
+def scope_of(frame: pl.DataFrame, few: int) -> Scope:
+    """Give where a frame's customers are found: in their buckets, and there by id where they are few."""
+    ids = tuple(frame["customer_id"].to_list()) if frame.height <= few else None
+    return Scope(ids=ids, several=tuple(frame["bucket"].unique().sort().to_list()))
 
 
 class Size(NamedTuple):
@@ -199,7 +211,7 @@ class Lake:
         return sizes
 
     def _parts(self, table: str, scope: Scope) -> list[Part]:
-        buckets = range(self._manifest.buckets) if scope.bucket is None else [scope.bucket]
+        buckets = range(self._manifest.buckets) if scope.buckets is None else scope.buckets
         return [part for bucket in buckets for part in self._manifest.parts.get(f"{table}/{bucket}", ())]
 
     def _table(self, table: str, scope: Scope) -> pl.LazyFrame:
@@ -210,7 +222,7 @@ class Lake:
             else pl.LazyFrame(schema=TABLES[table])
         )
         is_held = Q(generation=None) | Q(generation__gt=self.generation)
-        frame = without_erased(frame, scope.bucket, is_held)
+        frame = without_erased(frame, scope.buckets, is_held)
         return frame if scope.ids is None else frame.filter(pl.col("customer_id").is_in(scope.ids))
 
 

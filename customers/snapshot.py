@@ -85,18 +85,20 @@ def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:
     content = _parquet(frame)
     with generations.writing(_snapshots().parent):
         # Who was erased since the frame was taken is left out here: the rewriting may be over.
-        left = without_erased(frame, bucket, Q())
+        left = without_erased(frame, [bucket], Q())
         content = content if len(left) == len(frame) else _parquet(left)
         generations.replace(_folder(as_of) / f"{bucket}.parquet", content)
 
 
-def load(as_of: datetime, bucket: int | None = None, columns: Collection[str] | None = None) -> pl.DataFrame:
-    """Give the stored snapshot of the time, of one bucket or all. Raises LakeError where there is none.
+def load(
+    as_of: datetime, buckets: int | Collection[int] | None = None, columns: Collection[str] | None = None
+) -> pl.DataFrame:
+    """Give the stored snapshot of the time, of one bucket, some or all. Raises LakeError where there is none.
 
     Of `columns` those that it has are read, with customer_id and bucket; by default all.
     """
-    buckets = range(settings.BUCKETS) if bucket is None else [bucket]
-    paths = [path for number in buckets if (path := _folder(as_of) / f"{number}.parquet").exists()]
+    numbers = range(settings.BUCKETS) if buckets is None else [buckets] if isinstance(buckets, int) else buckets
+    paths = [path for number in numbers if (path := _folder(as_of) / f"{number}.parquet").exists()]
     missing = LakeError(f"There is no snapshot as of {as_of.isoformat()} in {_folder(as_of)}.")
     if not paths:
         raise missing
@@ -105,7 +107,7 @@ def load(as_of: datetime, bucket: int | None = None, columns: Collection[str] | 
     except FileNotFoundError as error:  # removed just now: a rename took all files of the snapshot at once
         raise missing from error
     frame = pl.concat(frames, how="diagonal_relaxed").sort("customer_id")
-    return without_erased(frame, bucket, Q(rewritten_at=None))
+    return without_erased(frame, None if buckets is None else numbers, Q(rewritten_at=None))
 
 
 def _read(path: Path, columns: Collection[str] | None) -> pl.DataFrame:
@@ -212,8 +214,8 @@ def _folder(as_of: datetime) -> Path:
 
 def _within(rows: "models.QuerySet[Any]", scope: Scope, prefix: str = "") -> "models.QuerySet[Any]":
     """Narrow a query to the scope's customers, or, where they are many, to somewhat more."""
-    if scope.bucket is not None:
-        rows = rows.filter(**{f"{prefix}bucket": scope.bucket})
+    if scope.buckets is not None:
+        rows = rows.filter(**{f"{prefix}bucket__in": scope.buckets})
     if scope.ids is None:
         return rows
     if len(scope.ids) <= FEW:

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from customers import bulk, history
-from customers.history import Lake, Scope
+from customers.history import Lake
 from scoring import artifacts, ranking, training_set
 from scoring.models import ModelVersion, Score, ScoredBucket, ScoreRun, Target
 from scoring.ranking import DECIMALS, FEW
@@ -115,11 +115,7 @@ def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
 
 def _who_did(target: Target, lake: Lake, frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Give the customers a target speaks of: those with its event in the year before."""
-    buckets = frame["bucket"].unique()
-    if frame.height <= FEW:
-        scope = Scope(ids=tuple(frame["customer_id"].to_list()))
-    else:
-        scope = Scope(bucket=int(buckets[0])) if buckets.len() == 1 else Scope()
+    scope = history.scope_of(frame, FEW)
     events = training_set.events_of(target, lake, scope, as_of)
     return training_set.past(events, as_of).select("customer_id")
 

@@ -74,7 +74,7 @@ def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, 
     """Say of every segment, by its id, which of the frame's customers belong into it."""
     asks_events = any(needs(rule).events for rule in book.rules.values())
     lake = history.pin() if asks_events else None  # held until the events are collected
-    events = rulebook.events_of(lake, frame, FEW) if lake else None
+    events = lake.events(history.scope_of(frame, FEW)) if lake else None
     answers = masks(book.rules, frame, book.context(as_of, events))
     return {book.ids[key]: answers[key] for key in book.rules}
 

@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from django.conf import settings
 
-from customers.history import Lake, Scope
 from segments import cuts
 from segments.fields import catalogue
 from segments.models import Segment
@@ -58,14 +57,6 @@ def read() -> Rulebook:
     ready = {key: rule for key, rule in rules.items() if key not in problems}
     waiting = {key: rule for key, rule in rules.items() if key in problems}
     return Rulebook(ready, waiting, {key: pk for key, pk, _ in segments}, problems, known)
-
-
-def events_of(lake: Lake, frame: pl.DataFrame, few: int) -> pl.LazyFrame:
-    """Give the lake's events of a frame's customers: by id where they are few, else by bucket."""
-    if frame.height <= few:
-        return lake.events(Scope(ids=tuple(frame["customer_id"])))
-    buckets = frame["bucket"].unique()
-    return lake.events(Scope(bucket=buckets[0]) if len(buckets) == 1 else Scope())
 
 
 def _spread(problems: dict[str, str], rules: Mapping[str, Rule]) -> None:

@@ -1,11 +1,11 @@
 """What the tests of the cycle start from."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
-from campaigns import stages
+from campaigns import control, stages
 from campaigns.cycle_tasks import Outcome
 from campaigns.models import Cycle, Programme
 from customers.models import Customer
@@ -18,20 +18,26 @@ from tests.campaigns.cycles import Stages, buy
 Stage = Cycle.Stage
 
 
+@pytest.fixture(autouse=True)
+def pieces_of_one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every bucket be a piece of work of its own, as with many customers."""
+    monkeypatch.setattr(control, "TOGETHER", {"sqlite": 0, "postgresql": 0})
+
+
 @pytest.fixture
 def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
     """Give the list of (stage, bucket) that the cycle's work notes, in place of the real work."""
     noted: list[tuple[str, int]] = []
 
-    def sync(turned: Cycle, bucket: int) -> Outcome:
-        noted.append((Stage.SYNC, bucket))
+    def sync(turned: Cycle, buckets: Sequence[int]) -> Outcome:
+        noted.extend((Stage.SYNC, bucket) for bucket in buckets)
         run = ScoreRun.objects.create(as_of=turned.as_of, inputs="x")
         Cycle.objects.filter(pk=turned.pk).update(run=run)
         return Outcome({"events": 7})
 
-    def noting(stage: str, counts: dict[str, Any]) -> Callable[[Cycle, int], Outcome]:
-        def work(turned: Cycle, bucket: int) -> Outcome:
-            noted.append((stage, bucket))
+    def noting(stage: str, counts: dict[str, Any]) -> Callable[[Cycle, Sequence[int]], Outcome]:
+        def work(turned: Cycle, buckets: Sequence[int]) -> Outcome:
+            noted.extend((stage, bucket) for bucket in buckets)
             return Outcome(counts)
 
         return work

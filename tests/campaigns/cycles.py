@@ -1,6 +1,6 @@
 """Cycles that fail, lose their workers, and find news, for the tests of the cycle."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,7 +15,7 @@ from scoring.models import Score
 from segments.models import Membership, MembershipChange
 from tests.customers.histories import add_event
 
-Stages = dict[str, Callable[[Cycle, int], Outcome]]
+Stages = dict[str, Callable[[Cycle, Sequence[int]], Outcome]]
 
 
 def breaking(monkeypatch: pytest.MonkeyPatch, stage: str, bucket: int, times: int) -> None:
@@ -23,11 +23,11 @@ def breaking(monkeypatch: pytest.MonkeyPatch, stage: str, bucket: int, times: in
     real = stages.OF_KIND[Cycle.Kind.FULL][stage]
     left = [times]
 
-    def work(turned: Cycle, number: int) -> Outcome:
-        if number == bucket and left[0]:
+    def work(turned: Cycle, buckets: Sequence[int]) -> Outcome:
+        if bucket in buckets and left[0]:
             left[0] -= 1
             raise ValueError("the disk is full")
-        return real(turned, number)
+        return real(turned, buckets)
 
     monkeypatch.setitem(stages.OF_KIND[Cycle.Kind.FULL], stage, work)
 

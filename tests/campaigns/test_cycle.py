@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
-from campaigns import cycle, cycle_tasks, stages
+from campaigns import control, cycle, cycle_tasks, stages
 from campaigns.cycle_tasks import Outcome
 from campaigns.models import Cycle, CycleTask
 from customers import snapshot
@@ -35,6 +36,27 @@ def test_every_stage_follows_the_one_before_and_every_bucket_is_done_once(done: 
         (Stage.COUNT, -1),
         (Stage.DELIVER, -1),
     ]
+
+
+def test_buckets_with_few_customers_are_one_piece_of_work(
+    done: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "TOGETHER", {"sqlite": 100, "postgresql": 100})
+    ended = cycle.run(AS_OF)
+    assert ended.state == Cycle.State.DONE
+    assert [bucket for stage, bucket in done if stage == Stage.SCORE] == [0, 1, 2, 3]
+    assert ended.summary["scored"] == 3, "counted once for the piece"
+    assert CycleTask.objects.filter(stage=Stage.SCORE, state=CycleTask.State.DONE).count() == 4
+
+
+def test_a_piece_that_fails_is_done_again_bucket_by_bucket(
+    done: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "TOGETHER", {"sqlite": 100, "postgresql": 100})
+    breaking(monkeypatch, Stage.SCORE, bucket=2, times=99)
+    ended = cycle.run(AS_OF)
+    assert ended.error == "Features and scores, bucket 2: ValueError: the disk is full"
+    assert [bucket for stage, bucket in done if stage == Stage.SCORE] == [0, 1, 3]
 
 
 def test_the_summary_adds_up_what_the_buckets_counted(done: list[tuple[str, int]]) -> None:
@@ -121,7 +143,7 @@ def test_a_cycle_of_another_time_waits_until_the_running_one_has_ended(done: lis
 def test_work_with_more_to_do_is_planned_again(done: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch) -> None:
     left = [3]
 
-    def some(turned: Cycle, bucket: int) -> Outcome:
+    def some(turned: Cycle, buckets: Sequence[int]) -> Outcome:
         left[0] -= 1
         return Outcome({"deliveries": {"sent": 10}}, has_more=left[0] > 0)
 

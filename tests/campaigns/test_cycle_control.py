@@ -1,6 +1,7 @@
 """A cycle is watched, cancelled, taken up after a loss, and never undoes what is newer."""
 
 import io
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -74,7 +75,7 @@ def test_the_scores_of_a_cancelled_cycle_are_never_published(buyers: list[Custom
     turned = turned_to(stage, LATER)
     in_hand = Cycle.objects.get(pk=turned.pk)
     cycle.cancel(turned, None, LATER)
-    stages.rank(in_hand, ALL)  # a worker had claimed it
+    stages.rank(in_hand, [ALL])  # a worker had claimed it
     assert ScoreRun.objects.get(state=ScoreRun.State.PUBLISHED) == before
     again = cycle.run(LATER)
     assert ScoreRun.objects.get(state=ScoreRun.State.PUBLISHED) == again.run
@@ -117,7 +118,7 @@ def test_the_command_cancels_what_runs(done: Noted) -> None:
 
 
 def test_the_command_that_turns_a_cycle_ends_when_it_is_cancelled(done: Noted, monkeypatch: pytest.MonkeyPatch) -> None:
-    def cancelled(turned: Cycle, bucket: int) -> Outcome:
+    def cancelled(turned: Cycle, buckets: Sequence[int]) -> Outcome:
         cycle.cancel(Cycle.objects.get(pk=turned.pk), None, LATER)
         return Outcome({})
 

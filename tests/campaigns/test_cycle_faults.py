@@ -146,7 +146,7 @@ def test_what_a_lost_worker_had_committed_is_done_again_and_changes_nothing(buye
         buy(customer, SOON)
     turned = turned_to(stage, LATER)
     task = claim_and_vanish(turned)
-    stages.FULL[stage](turned, task.bucket)
+    stages.FULL[stage](turned, [task.bucket])
     between = stored()
     cycle.work(turned)
     assert stored() == between
@@ -165,7 +165,7 @@ def test_a_score_in_the_published_run_never_gives_way_to_an_older_one(shop: list
     assert small.run == full.run
     newer, bands = published(customer=one), sorted(BandChange.objects.values_list())
     assert newer[one.pk][1] == LATER + timedelta(seconds=2)
-    stages.score(full, one.bucket)  # a worker that was thought lost
+    stages.score(full, [one.bucket])  # a worker that was thought lost
     assert published(customer=one) == newer
     assert sorted(BandChange.objects.values_list()) == bands
 
