@@ -1,5 +1,6 @@
 """The admin of targets, model versions and their figures; a customer's scores."""
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -48,8 +49,8 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Target
-        fields = ("key", "label", "kind", "event", "horizon_days", "attribute", "equals", "is_active")
-        labels = {"horizon_days": "Within days", "is_active": "Scored in every cycle", "equals": "Has the value"}
+        fields = ("key", "label", "kind", "event", "horizon_days", "attribute", "equals", "is_active", "rescore_hours")
+        labels = {"horizon_days": "Within days", "is_active": "Is scored", "equals": "Has the value"}
         help_texts = {
             "key": "Its name in rules, after “scores.”",
             "event": "An event's name, such as Order Completed.",
@@ -85,12 +86,28 @@ class TargetAdmin(BaseAdmin):
         (None, {"fields": (("label", "key"), ("kind", "is_active"))}),
         ("An event, or none, within a time", {"fields": (("event", "horizon_days"),)}),
         ("An attribute has a value", {"fields": (("attribute", "equals"),)}),
+        ("How often", {"fields": ("rescore_hours", "scored_shown")}),
     )
+    readonly_fields = ("scored_shown",)
 
     @admin.display(description="What it foresees", ordering="kind")
     def sentence_shown(self, target: Target) -> str:
         """Give what is foreseen in words."""
         return meaning(target)
+
+    @admin.display(description="Last and next scored")
+    def scored_shown(self, target: Target) -> str:
+        """Give as of when everybody was last scored, and as of when at the earliest they are again."""
+        run = ranking.published()
+        last = run.scored_at.get(str(target.pk)) if run else None
+        if last is None:
+            return "Not yet; the next full cycle does."
+        at = datetime.fromisoformat(last)
+        if not target.rescore_hours:
+            return f"As of {when(at)}; again by the next full cycle."
+        return (
+            f"As of {when(at)}; again by the first full cycle from {when(at + timedelta(hours=target.rescore_hours))}."
+        )
 
     def lead(self, request: HttpRequest, item: Target) -> list[Panel]:
         """Give what is foreseen in words, and how the scores lie."""

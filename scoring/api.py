@@ -52,6 +52,7 @@ class TargetSerializer(serializers.Serializer[Any]):
     attribute = serializers.CharField(allow_blank=True)
     equals = serializers.CharField(allow_blank=True)
     is_active = serializers.BooleanField()
+    rescore_hours = serializers.IntegerField(help_text="Rescored at most so often; 0 is every full cycle.")
     live = LiveSerializer(allow_null=True)
 
 

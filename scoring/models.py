@@ -24,7 +24,10 @@ class Target(models.Model):
     equals = models.CharField(max_length=200, blank=True, help_text="The value that counts as yes.")
     is_active = models.BooleanField(default=True)
     rescore_hours = models.IntegerField(
-        default=0, validators=[MinValueValidator(0)], help_text="Rescored at most so often; 0 is every full cycle."
+        "rescored every so many hours",
+        default=0,
+        validators=[MinValueValidator(0)],
+        help_text="0 is every full cycle. Customers who are new are scored by every cycle.",
     )
     created_at = models.DateTimeField()
 

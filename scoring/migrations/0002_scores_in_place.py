@@ -46,7 +46,8 @@ class Migration(migrations.Migration):
             field=models.IntegerField(
                 default=0,
                 validators=[django.core.validators.MinValueValidator(0)],
-                help_text="Rescored at most so often; 0 is every full cycle.",
+                help_text="0 is every full cycle. Customers who are new are scored by every cycle.",
+                verbose_name="rescored every so many hours",
             ),
         ),
         migrations.CreateModel(

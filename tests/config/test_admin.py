@@ -94,6 +94,17 @@ def test_the_page_of_a_customer_asks_a_bounded_number_of_questions(boss: Client)
         assert said in page
 
 
+def test_a_target_that_is_rescored_less_often_says_when_it_is_next(boss: Client) -> None:
+    world.fill()
+    target = Target.objects.get(key="lapse")
+    page = url(Target, "change", target.pk)
+    assert "again by the next full cycle" in boss.get(page).content.decode()
+    plain = {name: getattr(target, name) for name in ("key", "label", "kind", "event", "attribute", "equals")}
+    told = {**plain, "horizon_days": target.horizon_days or "", "is_active": "on", "rescore_hours": "24"}
+    assert boss.post(page, told).status_code == 302
+    assert "again by the first full cycle from" in boss.get(page).content.decode()
+
+
 def test_large_tables_are_never_counted(boss: Client) -> None:
     world.fill()
     with CaptureQueriesContext(connection) as asked:

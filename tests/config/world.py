@@ -204,7 +204,8 @@ def model() -> ModelVersion:
 
 def scores(people: list[Customer], version: ModelVersion) -> None:
     versions = {str(version.target_id): version.pk}
-    run = ScoreRun.objects.create(as_of=T, inputs="x", versions=versions)
+    scored_at = {str(version.target_id): T.isoformat()}
+    run = ScoreRun.objects.create(as_of=T, inputs="x", versions=versions, scored_at=scored_at)
     for n, person in enumerate(people):
         value = round(0.95 - 0.9 * n / len(people), 6)
         Score.objects.create(
