@@ -1,7 +1,7 @@
 """Who is in which segment: what all rules say now, and the differences to what is stored."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import numpy as np
@@ -20,7 +20,6 @@ FEW = 1_000  # customers that are looked up by id; more are read by bucket
 PAIR = ["segment_id", "customer_id"]
 CHANGES: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
 KIND = MembershipChange.Kind
-NOBODY = np.empty(0, dtype=np.int64)
 
 
 def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -37,7 +36,7 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     with transaction.atomic():
         lock(buckets)
         there = set(Segment.objects.filter(pk__in=inside).values_list("pk", flat=True))
-        answers = {segment: mask for segment, mask in inside.items() if segment in there}
+        answers = {segment: mask.to_numpy() for segment, mask in inside.items() if segment in there}
         changes = [_compared(frame, answers, bucket, as_of) for bucket in buckets]
         return _write(pl.concat(changes), as_of)
 
@@ -87,7 +86,7 @@ def lock(buckets: list[int]) -> None:
         list(rows.all())
 
 
-def _compared(frame: pl.DataFrame, answers: dict[int, pl.Series], bucket: int, as_of: datetime) -> pl.DataFrame:
+def _compared(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket: int, as_of: datetime) -> pl.DataFrame:
     """Store a bucket's new bits, and give who entered and who left; what is stored for a later time stays."""
     is_here = (frame["bucket"] == bucket).to_numpy()
     ids = frame["customer_id"].to_numpy()[is_here]
@@ -97,27 +96,28 @@ def _compared(frame: pl.DataFrame, answers: dict[int, pl.Series], bucket: int, a
         roster.dismiss(bitmaps.gone(roster, ids))
         places = np.searchsorted(roster.ids, ids)
     later = _written_later(bucket, list(answers), as_of)
-    found = [pl.DataFrame(schema=CHANGES)]
+    moved: list[tuple[int, str, bitmaps.Ints]] = []
     for segment, mask in answers.items():
         was = roster.members[segment][places]
-        now = np.where(np.isin(ids, later.get(segment, NOBODY)), was, mask.to_numpy()[is_here])
+        now = np.where(np.isin(ids, later[segment]), was, mask[is_here]) if segment in later else mask[is_here]
         if (was != now).any():
             roster.put(segment, places, now)
-            found += [
-                _moved(segment, ids[now & ~was], bucket, KIND.ENTERED),
-                _moved(segment, ids[was & ~now], bucket, KIND.LEFT),
-            ]
+            moved += [(segment, KIND.ENTERED, ids[now & ~was]), (segment, KIND.LEFT, ids[was & ~now])]
     bitmaps.write(roster)
-    return pl.concat(found)
+    return _changes(moved, bucket)
 
 
-def _moved(segment: int, ids: bitmaps.Ints, bucket: int, kind: str) -> pl.DataFrame:
-    moved = {"segment_id": pl.lit(segment, pl.Int64), "bucket": pl.lit(bucket, pl.Int64), "kind": pl.lit(str(kind))}
-    return (
-        pl.DataFrame({"customer_id": np.sort(ids)}, schema={"customer_id": pl.Int64})
-        .with_columns(**moved)
-        .select(*CHANGES)
-    )
+def _changes(moved: list[tuple[int, str, bitmaps.Ints]], bucket: int) -> pl.DataFrame:
+    """Give one row for each customer who moved, from the customers of each segment and kind."""
+    counts = [len(ids) for _, _, ids in moved]
+    columns = {
+        "segment_id": np.repeat(np.array([segment for segment, _, _ in moved], dtype=np.int64), counts),
+        "customer_id": np.concatenate([np.empty(0, dtype=np.int64), *(ids for _, _, ids in moved)]),
+        "kind": np.repeat(np.array([kind == KIND.ENTERED for _, kind, _ in moved], dtype=bool), counts),
+    }
+    kind = pl.when("kind").then(pl.lit(str(KIND.ENTERED))).otherwise(pl.lit(str(KIND.LEFT)))
+    rows = pl.DataFrame(columns).with_columns(bucket=pl.lit(bucket, pl.Int64), kind=kind)
+    return rows.select(*CHANGES).sort("segment_id", "kind", "customer_id")
 
 
 def _written_later(bucket: int, segments: list[int], as_of: datetime) -> dict[int, bitmaps.Ints]:
