@@ -7,7 +7,6 @@ from datetime import datetime
 import numpy as np
 import polars as pl
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from customers import bulk, history
 from segments import bitmaps, cuts, rulebook
@@ -59,14 +58,16 @@ def finish(as_of: datetime) -> None:
     """Note every segment's size and the time it is true for, once all buckets are refreshed; and what is wrong."""
     book = rulebook.read()
     sizes = bitmaps.sizes()
-    for key, pk in book.ids.items():
-        segment = Segment.objects.filter(pk=pk)
-        if key in book.problems:
-            log.error("Segment %s keeps its members: %s", key, book.problems[key])
-            segment.update(problem=book.problems[key][:300])
-        else:
-            older = segment.filter(Q(as_of__isnull=True) | Q(as_of__lte=as_of))
-            older.update(size=sizes.get(pk, 0), as_of=as_of, problem="")
+    later = set(Segment.objects.filter(as_of__gt=as_of).values_list("pk", flat=True))
+    answered = [pk for key, pk in book.ids.items() if key not in book.problems and pk not in later]
+    rows = pl.DataFrame(
+        {"id": answered, "size": [sizes.get(pk, 0) for pk in answered], "problem": [""] * len(answered)},
+        schema={"id": pl.Int64, "size": pl.Int64, "problem": pl.String},
+    )
+    bulk.update(Segment, rows.with_columns(as_of=pl.lit(as_of).dt.cast_time_unit("us")), key=["id"])
+    for key, problem in book.problems.items():
+        log.error("Segment %s keeps its members: %s", key, problem)
+        Segment.objects.filter(pk=book.ids[key]).update(problem=problem[:300])
 
 
 def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, pl.Series]:
