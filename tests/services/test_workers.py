@@ -17,6 +17,7 @@ seeds = identity.seed_of(pl.Series(names))
 rows = pl.DataFrame({"external_id": names, "public_id": names, "seed": seeds, "bucket": identity.bucket_of(seeds)})
 bulk.insert(Customer, rows.with_columns(attributes=pl.lit("{}"), known_since=datetime(2026, 1, 1, tzinfo=UTC)))
 begun = cycle.begin(datetime(2026, 3, 1, 12, tzinfo=UTC))
+type(begun).objects.update(portion=1)  # as with many customers: every bucket is a piece of its own
 tasks.work_on.delay(begun.pk)
 """
 
