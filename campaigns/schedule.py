@@ -1,7 +1,7 @@
 """What happens again and again: rows with a due time, claimed by whoever ticks first."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import wraps
 
@@ -37,6 +37,12 @@ def ensure(now: datetime) -> None:
         if row.every_seconds != seconds:
             next_at = min(row.next_at, now + timedelta(seconds=seconds))
             Schedule.objects.filter(pk=row.pk).update(every_seconds=seconds, next_at=next_at)
+
+
+def switch_off(keys: Iterable[Schedule.Key], now: datetime) -> None:
+    """Let these things not happen until somebody switches them on again."""
+    ensure(now)
+    Schedule.objects.filter(key__in=list(keys)).update(is_enabled=False)
 
 
 def tick(now: datetime) -> list[str]:

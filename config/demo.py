@@ -8,8 +8,8 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
-from campaigns import cycle, launch, measure
-from campaigns.models import Campaign, Cycle, Decision, Delivery, Offer
+from campaigns import cycle, launch, measure, schedule
+from campaigns.models import Campaign, Cycle, Decision, Delivery, Offer, Schedule
 from config.demo_data import Shop
 from customers import history
 from customers.models import Customer, Event, Import
@@ -44,7 +44,7 @@ class DemoFailed(Exception):
     """The story did not come out; the message says which part."""
 
 
-def run(shop: Shop, say: Callable[[str], None]) -> None:
+def run(shop: Shop, say: Callable[[str], None], now: datetime) -> None:
     """Load the shop, train, make segments and campaigns, and cycle through its last weeks; again changes nothing.
 
     Raises DemoFailed if a campaign ends without a delivered, a control or a held-out customer.
@@ -61,6 +61,11 @@ def run(shop: Shop, say: Callable[[str], None]) -> None:
     for as_of in _cycles_to_come(shop):
         turn = cycle.run(as_of)
         say(_turned(turn))
+    schedule.switch_off([Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE], now)
+    say(
+        f"Cycles by the clock are switched off, because this calendar ends on {shop.cycles[-1]:%d %b %Y}: as of today "
+        "everybody would have gone. Operation > Schedules switches them on."
+    )
     say("What these customers did was recorded before any of this was sent: a difference below is chance, not effect.")
     for segment in Segment.objects.order_by("key"):
         say(f"Segment “{segment.name}”: {segment.size or 0:,} customers.")

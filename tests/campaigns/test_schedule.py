@@ -62,9 +62,8 @@ def test_a_full_cycle_stays_due_while_one_runs() -> None:
 
 
 def test_what_is_switched_off_does_not_happen() -> None:
-    schedule.ensure(NOON)
-    Schedule.objects.filter(key=schedule.FULL_CYCLE).update(is_enabled=False)
-    assert schedule.FULL_CYCLE not in schedule.tick(NOON)
+    schedule.switch_off([schedule.FULL_CYCLE], NOON)
+    assert set(schedule.tick(NOON)) == set(schedule.periods()) - {schedule.FULL_CYCLE}
     assert not Cycle.objects.exists()
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
+from django.utils import timezone
 
 from config import demo
 from config.demo_data import UnknownDataSet, online_retail, the_complete_journey
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0)
         try:
             shop = online_retail(options["data"], folder) if options["data"] else the_complete_journey(folder)
-            demo.run(shop, self.stdout.write)
+            demo.run(shop, self.stdout.write, timezone.now())
         except (UnknownDataSet, demo.DemoFailed) as error:
             raise CommandError(str(error)) from error
         password = secrets.token_urlsafe(12)
