@@ -36,7 +36,7 @@ def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     marks = newest()
     events = 0 if _is_repeat(cycle, marks) else history.sync()
     if cycle.kind == Cycle.Kind.FULL:
-        run = scores.begin(cycle.as_of) or (ranking.published() if _left_buckets(cycle) else None)
+        run = scores.begin(cycle.as_of) or (ranking.published() if _lacks_buckets(cycle) else None)
         Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
     elif count_news(last_read(cycle), marks) <= SMALL_MOST:
         Cycle.objects.filter(pk=cycle.pk).update(run=ranking.published(), marks=marks)
@@ -226,8 +226,10 @@ def _is_repeat(cycle: Cycle, marks: Marks) -> bool:
     return not told.exists() and not _learned("attributes", read_by(before), marks).exists()
 
 
-def _left_buckets(cycle: Cycle) -> bool:
-    """Give whether the last cycle as of the same time set buckets aside before they were scored."""
+def _lacks_buckets(cycle: Cycle) -> bool:
+    """Give whether the last cycle as of the same time set buckets aside before they were scored, or a file is gone."""
+    if not all(snapshot.is_stored(cycle.as_of, bucket) for bucket in range(settings.BUCKETS)):
+        return True
     same = Cycle.objects.filter(kind=Cycle.Kind.FULL, as_of=cycle.as_of, pk__lt=cycle.pk)
     before = same.exclude(state=Cycle.State.CANCELLED).order_by("-pk").first()
     return before is not None and bool(set_aside(before))

@@ -1,9 +1,12 @@
 """What is set aside, lost or old never harms what is right: the next cycle makes up for it."""
 
+import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.core import mail
 from django.db import IntegrityError, transaction
 
@@ -326,3 +329,11 @@ def test_of_several_processes_that_begin_a_cycle_one_does() -> None:
         running = Cycle.objects.get(state=Cycle.State.RUNNING)
         assert CycleTask.objects.get(cycle=running).bucket == ALL
         cycle.cancel(running, None, AS_OF)
+
+
+def test_snapshots_that_were_lost_are_taken_again_by_a_cycle_as_of_the_same_time(buyers: list[Customer]) -> None:
+    cycle.run(AS_OF)
+    shutil.rmtree(Path(settings.LAKE_URL) / "snapshots")
+    ended = cycle.run(AS_OF)
+    assert (ended.state, ended.error) == (Cycle.State.DONE, "")
+    assert snapshot.latest() == AS_OF

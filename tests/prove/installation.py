@@ -117,7 +117,7 @@ class Distributed(Installation):
         """Empty the tables, the lake and the broker."""
         self.ask("TRUNCATE customers_customer, customers_source, customers_product, segments_segment CASCADE")
         self.ask("TRUNCATE campaigns_campaign, campaigns_cycle, campaigns_programme, campaigns_schedule CASCADE")
-        # The database does not check the keys of these, so nothing cascades to them; a run speaks of a lake that is gone.
+        # The keys of these are not checked, so nothing cascades to them; a run speaks of a lake that is gone.
         self.ask("TRUNCATE segments_membership, segments_membershipchange, segments_bucket, scoring_score")
         self.ask("TRUNCATE scoring_scorerun CASCADE")
         shutil.rmtree(self.env["LAKE_URL"], ignore_errors=True)
