@@ -192,15 +192,16 @@ def meaning(target: Target) -> str:
 
 def distribution(target: Target) -> Panel:
     """Give how many customers have which score in the published run, by columns and by bands."""
-    scores = Score.objects.filter(run__state=ScoreRun.State.PUBLISHED, target=target).order_by()
+    run = ranking.published()
+    scores = Score.objects.filter(run=run, target=target).order_by()
     place = Cast(Floor(F("value") * COLUMNS), IntegerField())
     counts: dict[int, int] = {}
     for at, n in scores.annotate(place=place).values_list("place").annotate(n=Count("customer_id")):
         counts[min(at, COLUMNS - 1)] = counts.get(min(at, COLUMNS - 1), 0) + n
-    bands = _by_band(target)
     title, said = "What it foresees", f"{meaning(target)}."
-    if not counts:
+    if run is None or not counts:
         return Panel(title, said, facts=[("Scored", "nobody yet: the next cycle scores with the live version")])
+    bands = _by_band(target, run)
     live = target.versions.filter(state=ModelVersion.State.LIVE).first()
     whole = sum(counts.values())
     edges = live.bands if live else []
@@ -215,7 +216,6 @@ def distribution(target: Target) -> Panel:
         for n in [bands.get(band["name"], 0)]
     ]
     parts = [charts.Part(f"{at / COLUMNS:.2f}", counts.get(at, 0)) for at in range(COLUMNS)]
-    run = ScoreRun.objects.get(state=ScoreRun.State.PUBLISHED)
     return Panel(
         title,
         f"{said} {number(whole)} customers have a score as of {when(run.as_of)}.",
@@ -225,9 +225,9 @@ def distribution(target: Target) -> Panel:
     )
 
 
-def _by_band(target: Target) -> dict[str, int]:
-    """Give how many of the published run's scores are in which band."""
-    order = ranking.orders_of(ranking.published()).get(target.pk)
+def _by_band(target: Target, run: ScoreRun) -> dict[str, int]:
+    """Give how many of the run's scores are in which band."""
+    order = ranking.orders_of(run).get(target.pk)
     if order is None:
         return {}
     counts = order.band(pl.Series(order.millionths / ranking.MILLION)).value_counts()

@@ -107,5 +107,4 @@ def scores_of(customer_ids: list[int], targets: list[str] | None = None) -> dict
 def _placed(order: ranking.Order | None, value: float) -> dict[str, Any]:
     if order is None:
         return {"percentile": None, "rank": None, "band": ""}
-    one = pl.Series([value])
-    return {"percentile": order.percentile(one)[0], "rank": order.rank(one)[0], "band": order.band(one)[0]}
+    return order.placed(pl.Series([value])).row(0, named=True)

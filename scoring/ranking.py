@@ -40,20 +40,20 @@ class Order:
     millionths: Ints
     bands: list[dict[str, Any]]
 
-    def percentile(self, values: pl.Series) -> pl.Series:
-        """Give the share of scores at or below each value, 0 to 100."""
-        share = self._count(values, "right") / max(len(self.millionths), 1) * 100
-        return pl.Series(share, dtype=pl.Float64).round(DECIMALS)
+    def placed(self, values: pl.Series) -> pl.DataFrame:
+        """Give for each value its percentile, its rank (1 is the highest, equal values share a place) and its band.
 
-    def rank(self, values: pl.Series) -> pl.Series:
-        """Give each value's place from the top: 1 is the highest, equal values share a place."""
-        return pl.Series(1 + len(self.millionths) - self._count(values, "right"), dtype=pl.Int64)
+        The percentile is the share of scores at or below the value, 0 to 100.
+        """
+        below = self._at_or_below(values)
+        rank = pl.Series(1 + len(self.millionths) - below, dtype=pl.Int64)
+        return pl.DataFrame({"percentile": self._share(below), "rank": rank, "band": self.band(values)})
 
     def band(self, values: pl.Series) -> pl.Series:
         """Give the name of the highest band each value reaches, by value (`from`) or by `from_percentile`; or ""."""
         frame = pl.DataFrame({"value": values})
         if any("from_percentile" in one for one in self.bands):
-            frame = frame.with_columns(percentile=self.percentile(values))
+            frame = frame.with_columns(percentile=self._share(self._at_or_below(values)))
         named = pl.lit("")
         for one in self.bands:
             by = "percentile" if "from_percentile" in one else "value"
@@ -63,12 +63,15 @@ class Order:
 
     def beyond(self, percentile: float, *, is_above: bool) -> int:
         """Give how many scores have at least, or at most, this percentile."""
-        shares = self.percentile(pl.Series(self.millionths / MILLION, dtype=pl.Float64))
+        shares = self._share(np.searchsorted(self.millionths, self.millionths, side="right"))
         return int(((shares >= percentile) if is_above else (shares <= percentile)).sum())
 
-    def _count(self, values: pl.Series, side: Any) -> Ints:
-        found: Ints = np.searchsorted(self.millionths, _millionths(values), side=side)
+    def _at_or_below(self, values: pl.Series) -> Ints:
+        found: Ints = np.searchsorted(self.millionths, _millionths(values), side="right")
         return found
+
+    def _share(self, below: Ints) -> pl.Series:
+        return pl.Series(below / max(len(self.millionths), 1) * 100, dtype=pl.Float64).round(DECIMALS)
 
 
 def rank(run: ScoreRun, frames: Iterable[pl.DataFrame] | None = None) -> None:
@@ -117,10 +120,7 @@ def place(frame: pl.DataFrame, run: ScoreRun | None) -> pl.DataFrame:
         order = orders.get(keys.get(name.removeprefix("scores."), 0), Order(np.empty(0, np.int64), []))
         values = frame[name].cast(pl.Float64)
         has_value = values.is_not_null() & pl.Series([len(order.millionths) > 0])
-        placed = pl.DataFrame({"percentile": order.percentile(values), "rank": order.rank(values)})
-        placed = placed.with_columns(band=order.band(values)).with_columns(
-            band=pl.when(pl.col("band") != "").then("band")
-        )
+        placed = order.placed(values).with_columns(band=pl.when(pl.col("band") != "").then("band"))
         blank = [pl.when(has_value).then(pl.col(column)).alias(f"{name}.{column}") for column in placed.columns]
         frame = frame.hstack(placed.select(blank))
     return frame

@@ -85,8 +85,8 @@ def order(values: list[float], bands: list[dict[str, Any]] | None = None) -> ran
 def test_equal_scores_share_percentile_and_rank() -> None:
     values = [0.1, 0.5, 0.5, 0.9, 0.2]
     all_, asked = order(values), pl.Series(values)
-    assert all_.percentile(asked).to_list() == [20.0, 80.0, 80.0, 100.0, 40.0]
-    assert all_.rank(asked).to_list() == [5, 2, 2, 1, 4]
+    assert all_.placed(asked)["percentile"].to_list() == [20.0, 80.0, 80.0, 100.0, 40.0]
+    assert all_.placed(asked)["rank"].to_list() == [5, 2, 2, 1, 4]
     assert all_.band(asked).to_list() == ["low", "medium", "medium", "high", "low"]
 
 
@@ -98,8 +98,8 @@ def test_bands_may_be_cut_by_percentile() -> None:
 
 def test_a_score_that_nobody_had_stands_where_it_falls() -> None:
     all_ = order([0.1, 0.2, 0.3, 0.4])
-    assert all_.percentile(pl.Series([0.25, 0.05, 0.9])).to_list() == [50.0, 0.0, 100.0]
-    assert all_.rank(pl.Series([0.25, 0.05, 0.9])).to_list() == [3, 5, 1]
+    assert all_.placed(pl.Series([0.25, 0.05, 0.9]))["percentile"].to_list() == [50.0, 0.0, 100.0]
+    assert all_.placed(pl.Series([0.25, 0.05, 0.9]))["rank"].to_list() == [3, 5, 1]
 
 
 def test_the_published_run_is_attached_with_percentile_rank_and_band(live: Live) -> None:
