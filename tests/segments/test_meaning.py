@@ -8,7 +8,7 @@ import pytest
 
 from segments.rules import NeedsFullCycle, mask, masks
 from segments.rules.meaning import Context
-from tests.segments.slow_rules import World
+from tests.segments.slow.rows import World
 from tests.segments.world import AS_OF, context_of, event, frame_of, matching, person, rule_of
 
 TICK = timedelta(microseconds=1)

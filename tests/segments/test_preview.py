@@ -16,7 +16,7 @@ from segments.fields import catalogue
 from segments.models import Membership, Segment
 from segments.preview import NoSnapshot, preview
 from segments.rules import RuleError, Type, mask
-from tests.segments.slow_rules import World
+from tests.segments.slow.rows import World
 from tests.segments.test_rules_agree import TREES, worlds
 from tests.segments.world import AS_OF, context_of, event, frame_of, person, rule_of
 

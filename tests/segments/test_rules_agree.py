@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tests.segments.slow_rules import Happened, Person, World, holds
+from tests.segments.slow.rows import Happened, Person, World
+from tests.segments.slow.rules import holds
 from tests.segments.world import matching, person
 
 TICK = timedelta(microseconds=1)

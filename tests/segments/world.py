@@ -9,7 +9,7 @@ import polars as pl
 
 from segments import cuts
 from segments.rules import Context, Field, Fields, Rule, Type, mask, needs, parse
-from tests.segments.slow_rules import Happened, Person, World
+from tests.segments.slow.rows import Happened, Person, World
 
 TIME = pl.Datetime("us", "UTC")
 COLUMNS: dict[str, Any] = {
