@@ -22,6 +22,11 @@ COLUMNS: dict[str, Any] = {
     "attributes.since": TIME,
     "birth_date": pl.Date,
     "attributes.tags": pl.List(pl.String),
+    "attributes.contact": pl.String,
+    "attributes.renews": TIME,
+    "time_zone": pl.String,
+    "scores.lapse.band": pl.String,
+    "campaigns.winback.last_sent": TIME,
 }
 FIELDS = Fields(
     {
@@ -37,6 +42,11 @@ FIELDS = Fields(
             Field("attributes.since", "customer since", Type.DATE, "Attributes"),
             Field("birth_date", "birth date", Type.DATE, "Customer"),
             Field("attributes.tags", "tags", Type.LIST, "Attributes"),
+            Field("attributes.contact", "contact", Type.TEXT, "Attributes"),
+            Field("attributes.renews", "renews", Type.DATE, "Attributes"),
+            Field("time_zone", "time zone", Type.TEXT, "Customer"),
+            Field("scores.lapse.band", "lapse band", Type.TEXT, "Scores"),
+            Field("campaigns.winback.last_sent", "last sent by winback", Type.DATE, "Campaigns"),
         ]
     },
     frozenset({"Order Completed", "Page Viewed"}),
