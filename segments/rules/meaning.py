@@ -7,7 +7,7 @@ every distinct event node, folded texts, samples, and the masks of the segments 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -76,6 +76,13 @@ class Context:
         return Moment(self.as_of, ZoneInfo(zone) if zone else self.zone)
 
 
+class Answers(NamedTuple):
+    """For whom nodes hold; and what was `found` to compare where a customer's row does not say it: her events."""
+
+    holds: Mapping[Node, pl.Series]
+    found: Mapping[Node, pl.Series]
+
+
 def mask(rule: Rule, frame: pl.DataFrame, context: Context) -> pl.Series:
     """Give which customers of the frame a rule holds for; raises NeedsFullCycle where a cut-point is missing."""
     return masks({"": rule}, frame, context).to_series()
@@ -86,17 +93,18 @@ def masks(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) -> p
 
     Segments that the rules refer to are read from the rules themselves, else from the context.
     """
-    levels = in_levels(rules, context.segments)
-    everything = {key: rule for level in levels for key, rule in level.items()}
-    nodes = list(dict.fromkeys(node for rule in everything.values() for node in walk(rule.root)))
-    compiler = _Compiler(context, _with_columns(frame, nodes))
-    compiler.prepare(nodes)
-    ready = compiler.frame
-    for level in levels:
-        ready = ready.with_columns(
-            compiler.expression(rule.root).alias(f"{SEGMENT}{key}") for key, rule in level.items()
-        )
-    return ready.select(pl.col(f"{SEGMENT}{key}").alias(key) for key in rules)
+    compiler = _compiled(rules, frame, context)
+    return compiler.frame.select(pl.col(f"{SEGMENT}{key}").alias(key) for key in rules)
+
+
+def answers(nodes: Iterable[Node], frame: pl.DataFrame, context: Context) -> Answers:
+    """Give for which customers of the frame each node holds; raises NeedsFullCycle where a cut-point is missing."""
+    asked = list(dict.fromkeys(nodes))
+    compiler = _compiled({f"node:{n}": Rule(node) for n, node in enumerate(asked)}, frame, context)
+    return Answers(
+        {node: compiler.frame[f"{SEGMENT}node:{n}"] for n, node in enumerate(asked)},
+        {node: compiler.frame[name] for node, name in compiler.joined.items()},
+    )
 
 
 def missing_cuts(rule: Rule, context: Context) -> frozenset[Condition]:
@@ -123,6 +131,20 @@ def in_levels(rules: Mapping[str, Rule], others: Mapping[str, Rule]) -> list[dic
     return levels
 
 
+def _compiled(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) -> "_Compiler":
+    """Give a compiler whose frame has a Boolean column for every rule and every segment that one refers to."""
+    levels = in_levels(rules, context.segments)
+    everything = {key: rule for level in levels for key, rule in level.items()}
+    nodes = list(dict.fromkeys(node for rule in everything.values() for node in walk(rule.root)))
+    compiler = _Compiler(context, _with_columns(frame, nodes))
+    compiler.prepare(nodes)
+    for level in levels:
+        compiler.frame = compiler.frame.with_columns(
+            compiler.expression(rule.root).alias(f"{SEGMENT}{key}") for key, rule in level.items()
+        )
+    return compiler
+
+
 class _Compiler:
     """Nodes to expressions over one prepared frame."""
 
@@ -137,8 +159,9 @@ class _Compiler:
         cuts = [node for node in conditions if operator(node).cut_point]
         if without := [node for node in cuts if cut_key(node) not in self.context.cuts]:
             raise NeedsFullCycle(without)
-        texts = {node.field.name for node in conditions if _is_folded(node)}
-        self.frame = self.frame.with_columns(_folded_column(self.frame[name]) for name in sorted(texts))
+        texts = {node.field.name for node in conditions if is_folded(node)}
+        absent = sorted(name for name in texts if f"{FOLDED}{name}" not in self.frame.columns)
+        self.frame = self.frame.with_columns(folded_column(self.frame[name]) for name in absent)
         samples = [node for node in nodes if isinstance(node, Sample)]
         self.joined |= {node: f"sample:{i}" for i, node in enumerate(samples)}
         self.frame = self.frame.with_columns(
@@ -180,14 +203,14 @@ class _Compiler:
 
     def condition(self, node: Condition) -> pl.Expr:
         row = operator(node)
-        is_folded = _is_folded(node)
-        column = pl.col(f"{FOLDED}{node.field.name}" if is_folded else node.field.name)
+        in_folded = is_folded(node)
+        column = pl.col(f"{FOLDED}{node.field.name}" if in_folded else node.field.name)
         subject = Subject(column, self.frame.schema[node.field.name] == pl.Date)
         value = (
             self.context.cuts[cut_key(node)]
             if row.cut_point
             else _folded_value(node.value)
-            if is_folded
+            if in_folded
             else node.value
         )
         holds = row.meaning(subject, value, self.context.moment(node.zone)).fill_null(False)
@@ -225,12 +248,13 @@ def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
     return frame.with_columns(pl.lit(None, DTYPES[one.type]).alias(one.name) for one in absent)
 
 
-def _is_folded(node: Condition) -> bool:
+def is_folded(node: Condition) -> bool:
+    """Say whether a condition compares folded texts, which a frame may bring along as `folded:<field>`."""
     return node.field.type in (Type.TEXT, Type.LIST) and not node.is_exact and not operator(node).asks_for_value
 
 
-def _folded_column(column: pl.Series) -> pl.Series:
-    """Fold each different text once: a column has few of them."""
+def folded_column(column: pl.Series) -> pl.Series:
+    """Give `folded:<field>`. Fold each different text once: a column has few of them."""
     name = f"{FOLDED}{column.name}"
     if isinstance(column.dtype, pl.List):
         return column.to_frame().select(pl.col(column.name).list.eval(folded(pl.element())).alias(name)).to_series()

@@ -121,3 +121,12 @@ def walk(node: Node) -> Iterator[Node]:
     if isinstance(node, Group):
         for child in node.nodes:
             yield from walk(child)
+
+
+def placed(node: Node, path: str = "rule") -> Iterator[tuple[str, Node]]:
+    """Give a node and everything below it, top down, each with its path in the rule's JSON."""
+    yield path, node
+    if isinstance(node, Group):
+        key = {"at_least": "of"}.get(node.kind, node.kind)
+        for number, child in enumerate(node.nodes):
+            yield from placed(child, f"{path}.{key}" if node.kind == "not" else f"{path}.{key}[{number}]")
