@@ -18,11 +18,10 @@ from customers.models import Customer
 from customers.problems import Problem, StrictSerializer, refusals
 from scoring.api import ScoreSerializer, scores_of
 from scoring.models import Target
-from segments import definition, preview
+from segments import definition, picker, preview
 from segments.fields import catalogue
 from segments.models import Membership, Segment
 from segments.rules import RuleError, parse, sentence
-from segments.rules.operators import names
 
 KEY = r"^[-a-zA-Z0-9_]+\Z"
 
@@ -36,23 +35,66 @@ class BelongsSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
-class FieldSerializer(serializers.Serializer[Any]):
-    """What a rule may ask about a customer."""
+class OperatorSerializer(serializers.Serializer[Any]):
+    """A way to look at a field, and the form of the value it takes: nothing, text, texts, number, duration ..."""
 
     name = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
-    type = serializers.CharField()
+    form = serializers.CharField()
+
+
+class ValueSerializer(serializers.Serializer[Any]):
+    """A value that customers have: a text, or true or false."""
+
+    value = serializers.JSONField()
+    count = serializers.IntegerField()
+
+
+class FieldSerializer(serializers.Serializer[Any]):
+    """What a rule may ask about a customer; `share` of all customers have a value."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
     group = serializers.CharField()
+    type = serializers.CharField()
     unit = serializers.CharField(allow_blank=True)
-    operators = serializers.ListField(child=serializers.CharField())
+    share = serializers.FloatField()
+    values = ValueSerializer(many=True, help_text="The most frequent; none where they could tell who somebody is.")
+    operators = OperatorSerializer(many=True)
+
+
+class PropertySerializer(serializers.Serializer[Any]):
+    """What some events of a name tell."""
+
+    name = serializers.CharField()
+    type = serializers.CharField()
+
+
+class EventNameSerializer(serializers.Serializer[Any]):
+    """A kind of event."""
+
+    name = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    count = serializers.IntegerField()
+    properties = PropertySerializer(many=True)
+
+
+class SegmentNameSerializer(serializers.Serializer[Any]):
+    """A segment that a rule may refer to."""
+
+    key = serializers.CharField()
+    name = serializers.CharField()
+    size = serializers.IntegerField(allow_null=True)
 
 
 class FieldListSerializer(serializers.Serializer[Any]):
-    """Everything that a rule may name."""
+    """Everything that a rule may name, as of the latest snapshot."""
 
+    as_of = serializers.DateTimeField(allow_null=True)
+    customers = serializers.IntegerField()
     results = FieldSerializer(many=True)
-    events = serializers.ListField(child=serializers.CharField())
-    segments = serializers.ListField(child=serializers.CharField())
+    events = EventNameSerializer(many=True)
+    segments = SegmentNameSerializer(many=True)
 
 
 class SegmentInSerializer(StrictSerializer):
@@ -133,20 +175,8 @@ class FieldsView(Door):
 
     @extend_schema(operation_id="fields_list", responses={200: FieldListSerializer, **refusals(400)})
     def get(self, request: Request) -> Response:
-        """List what a rule may ask, with the operators that fit."""
-        known = catalogue()
-        results = [
-            {
-                "name": f.name,
-                "label": f.label,
-                "type": f.type,
-                "group": f.group,
-                "unit": f.unit,
-                "operators": names(f.type),
-            }
-            for f in known.fields.values()
-        ]
-        return Response({"results": results, "events": sorted(known.events), "segments": sorted(known.segments)})
+        """List what a rule may ask, with the operators that fit and the values that customers have."""
+        return Response(FieldListSerializer(picker.listed()).data)
 
 
 class SegmentsView(Door):

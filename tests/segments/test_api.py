@@ -71,10 +71,11 @@ def test_fields_are_listed_with_what_fits_them(client: Client) -> None:
     world.fill()
     body = send(client, "GET", "fields/", None).json()
     fields = {field["name"]: field for field in body["results"]}
-    assert "any_of" in fields["country"]["operators"]
-    assert "top_percent" in fields["scores.lapse"]["operators"]
-    assert "Order Completed" in body["events"]
-    assert body["segments"] == ["regulars"]
+    operators = {one["name"]: one for one in fields["country"]["operators"]}
+    assert operators["any_of"] == {"name": "any_of", "label": "is", "form": "texts"}
+    assert "top_percent" in [one["name"] for one in fields["scores.lapse"]["operators"]]
+    assert "Order Completed" in [event["name"] for event in body["events"]]
+    assert [(one["key"], one["size"]) for one in body["segments"]] == [("regulars", 3)]
 
 
 def test_a_preview_before_the_first_cycle_says_so(client: Client) -> None:
