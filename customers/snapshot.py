@@ -24,6 +24,7 @@ from customers.history import Lake, Scope
 from customers.models import Attribute, Channel, Consent, Customer, Suppression
 from customers.rows import greatest, numbered
 from customers.tombstones import without_erased
+from customers.typed import typed
 
 CORE = ("country", "city", "language", "time_zone")
 BIRTH_DATE = "birth_date"
@@ -44,11 +45,6 @@ PEOPLE: bulk.Schema = {
     "email": pl.String,
     "phone": pl.String,
 }
-# What a value told as JSON text must look like to be of the type; anything else is no value.
-TEXT, NUMBER, YES_NO, LIST = r'^"', r"^-?\d", r"^(true|false)$", r"^\["
-TIME_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%.f%#z")
-LOCAL_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%d %H:%M:%S%.f")
-DAY_FORMAT = "%Y-%m-%d"
 NEVER, WITHDRAWN, GRANTED = -1, 0, 1
 
 
@@ -235,9 +231,9 @@ def _told(changes: pl.LazyFrame, as_of: datetime, ids: pl.Series) -> pl.DataFram
     types = {name: Attribute.Type(type_) for name, type_ in declared}
     columns = [*CORE, BIRTH_DATE, *types]
     wide = _latest(changes.filter(pl.col("known_at") <= as_of.astimezone(UTC)), columns, ids)
-    core = [_typed(wide[name], Attribute.Type.TEXT) for name in CORE]
-    birth_date = _typed(wide[BIRTH_DATE], Attribute.Type.DATE).dt.date()
-    attributes = [_typed(wide[name], type_).alias(f"attributes.{name}") for name, type_ in types.items()]
+    core = [typed(wide[name], Attribute.Type.TEXT) for name in CORE]
+    birth_date = typed(wide[BIRTH_DATE], Attribute.Type.DATE).dt.date()
+    attributes = [typed(wide[name], type_).alias(f"attributes.{name}") for name, type_ in types.items()]
     return pl.DataFrame([*core, birth_date, *attributes])
 
 
@@ -251,35 +247,6 @@ def _latest(changes: pl.LazyFrame, names: list[str], ids: pl.Series) -> pl.DataF
     last = pl.Series(greatest(len(names) * len(ids), place, known_at, rows["change_id"].to_numpy()))
     value = rows["value"].gather(last.replace(-1, None))
     return pl.DataFrame([value.slice(i * len(ids), len(ids)).alias(name) for i, name in enumerate(names)])
-
-
-def _typed(told: pl.Series, type_: Attribute.Type) -> pl.Series:
-    """Give JSON text as a value of the type; what does not fit is no value."""
-    if type_ == Attribute.Type.NUMBER:
-        number = _fitting(told, NUMBER).cast(pl.Float64, strict=False)
-        return number.set(~number.is_finite(), None)
-    if type_ == Attribute.Type.YES_NO:
-        return _fitting(told, YES_NO) == "true"
-    if type_ == Attribute.Type.LIST:
-        return _fitting(told, LIST).str.json_decode(pl.List(pl.String))
-    text = _fitting(told, TEXT).str.json_decode(pl.String)
-    return _time(text) if type_ == Attribute.Type.DATE else text
-
-
-def _fitting(told: pl.Series, pattern: str) -> pl.Series:
-    return told.set(~told.str.contains(pattern), None)
-
-
-def _time(text: pl.Series) -> pl.Series:
-    """Give the time that an ISO 8601 text says; without a zone, in UTC. Most are days: the rest is read on its own."""
-    day = text.str.to_datetime(DAY_FORMAT, time_unit="us", time_zone="UTC", strict=False)
-    if day.null_count() == text.null_count():
-        return day
-    column = pl.col("text")
-    zoned = [column.str.to_datetime(form, time_unit="us", strict=False) for form in TIME_FORMATS]
-    local = [column.str.to_datetime(form, time_unit="us", time_zone="UTC", strict=False) for form in LOCAL_FORMATS]
-    both = pl.DataFrame({"day": day, "text": text})
-    return both.select(pl.coalesce("day", *zoned, *local).alias(text.name)).to_series()
 
 
 def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
