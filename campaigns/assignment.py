@@ -8,6 +8,11 @@ HOLDOUT, CONTROL, TREATED = "holdout", "control", "treated"
 HOLDOUT_SALT = "holdout"
 
 
+def held_out(seeds: pl.Series, holdout_share: float) -> pl.Series:
+    """Say which seeds all campaigns leave alone."""
+    return (draw(seeds, HOLDOUT_SALT) < holdout_share).alias("is_held_out")
+
+
 def assign(seeds: pl.Series, key: str, holdout_share: float, control_share: float) -> pl.DataFrame:
     """Give each seed its `arm`, the `draw` that chose it, and the `probability` of that arm.
 

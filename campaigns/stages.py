@@ -11,7 +11,8 @@ from django.db import models, transaction
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThanOrEqual
 
-from campaigns import causes, decide, deliver
+from campaigns import causes, decide, deliver, programme
+from campaigns.assignment import held_out
 from campaigns.cycle_tasks import ALL, Outcome
 from campaigns.models import Cycle, CycleTask, Delivery
 from customers import bulk, history, snapshot
@@ -44,10 +45,11 @@ def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
 
 
 def score(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
-    """Compute the features and scores of some buckets, and store their snapshots."""
+    """Compute the features and scores of some buckets, and store their snapshots, which say who is held out."""
     assert cycle.run is not None
     frame = snapshot.take(Scope(several=tuple(buckets)), cycle.as_of, history.pin())
     scored = scores.score(frame, cycle.as_of, cycle.run)
+    scored = scored.with_columns(held_out(scored["seed"], programme.current().holdout_share))
     for bucket in buckets:
         snapshot.store(scored.filter(pl.col("bucket") == bucket), cycle.as_of, bucket)
     return Outcome({"scored": _scored(scored)})

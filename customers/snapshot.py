@@ -3,6 +3,7 @@
 Never in it: e-mail address, phone number, first and last name.
 """
 
+import contextlib
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -46,6 +47,14 @@ PEOPLE: bulk.Schema = {
     "phone": pl.String,
 }
 NEVER, WITHDRAWN, GRANTED = -1, 0, 1
+
+
+class File(NamedTuple):
+    """One bucket's file of a snapshot, as it was at one moment: a rewritten one has another inode."""
+
+    path: Path
+    inode: int
+    changed_ns: int
 
 
 class Kind(NamedTuple):
@@ -121,7 +130,19 @@ def is_stored(as_of: datetime, bucket: int) -> bool:
 
 def latest() -> datetime | None:
     """Give the time of the newest snapshot of which every bucket is stored."""
-    return max((time for time, folder in _stored().items() if _is_whole(folder)), default=None)
+    newest_first = sorted(_stored().items(), reverse=True)
+    return next((time for time, folder in newest_first if _is_whole(folder)), None)
+
+
+def files(as_of: datetime) -> tuple[File, ...]:
+    """Give the files of the snapshot of the time, in the order of their buckets; none where there is none."""
+    paths = [_folder(as_of) / f"{number}.parquet" for number in range(settings.BUCKETS)]
+    found = []
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            stat = path.stat()
+            found.append(File(path, stat.st_ino, stat.st_mtime_ns))
+    return tuple(found)
 
 
 def prune(as_of: datetime) -> int:

@@ -6,7 +6,7 @@ the few who were rescored since.
 
 import functools
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -100,13 +100,14 @@ def rank(run: ScoreRun, frames: Iterable[pl.DataFrame] | None = None) -> None:
     _forget_old_runs(run)
 
 
-def attach(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give the frame with `scores.<key>`, `.percentile`, `.rank` and `.band` of the published run."""
+def attach(frame: pl.DataFrame, keys: Collection[str] | None = None) -> pl.DataFrame:
+    """Give the frame with `scores.<key>`, `.percentile`, `.rank` and `.band` of the published run, of all or `keys`."""
     found = without_scores(frame)
     run = published()
-    rows = _rows(run, found) if run else pl.DataFrame(schema=ROWS)
     targets = Target.objects.filter(versions__state=ModelVersion.State.LIVE).order_by("key")
-    for pk, key in targets.values_list("pk", "key"):
+    asked = dict((targets if keys is None else targets.filter(key__in=keys)).values_list("key", "pk"))
+    rows = _rows(run, found, list(asked.values())) if run else pl.DataFrame(schema=ROWS)
+    for key, pk in asked.items():
         column = rows.filter(pl.col("target_id") == pk).select("customer_id", pl.col("value").alias(f"scores.{key}"))
         found = found.join(column, on="customer_id", how="left", maintain_order="left")
     return place(found, run)
@@ -114,9 +115,10 @@ def attach(frame: pl.DataFrame) -> pl.DataFrame:
 
 def place(frame: pl.DataFrame, run: ScoreRun | None) -> pl.DataFrame:
     """Give a frame with `scores.<key>` also `.percentile`, `.rank` and `.band` among the scores of the run."""
+    names = [name for name in frame.columns if name.startswith("scores.") and name.count(".") == 1]
     keys = dict(Target.objects.values_list("key", "pk"))
-    orders = orders_of(run)
-    for name in [name for name in frame.columns if name.startswith("scores.") and name.count(".") == 1]:
+    orders = orders_of(run, [keys.get(name.removeprefix("scores."), 0) for name in names])
+    for name in names:
         order = orders.get(keys.get(name.removeprefix("scores."), 0), Order(np.empty(0, np.int64), []))
         values = frame[name].cast(pl.Float64)
         has_value = values.is_not_null() & pl.Series([len(order.millionths) > 0])
@@ -169,12 +171,14 @@ def published() -> ScoreRun | None:
     return ScoreRun.objects.filter(state=ScoreRun.State.PUBLISHED).first()
 
 
-def orders_of(run: ScoreRun | None) -> dict[int, Order]:
-    """Give the order of every target's scores in the run, by the target's id."""
+def orders_of(run: ScoreRun | None, targets: Collection[int] | None = None) -> dict[int, Order]:
+    """Give the order of every target's scores in the run, or of some, by the target's id."""
     if run is None:
         return {}
     bands = {pk: bands or BANDS for pk, bands in ModelVersion.objects.values_list("pk", "bands")}
-    stored = Ranking.objects.filter(run=run).values_list("target_id", "ordered")
+    rankings = Ranking.objects.filter(run=run)
+    rankings = rankings if targets is None else rankings.filter(target__in=targets)
+    stored = rankings.values_list("target_id", "ordered")
     return {
         target: Order(_unpacked(bytes(packed)), bands.get(run.versions.get(str(target), 0), BANDS))
         for target, packed in stored
@@ -200,10 +204,11 @@ def _banded(run: ScoreRun, rows: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rows.clear().with_columns(band=pl.lit("")), *parts])
 
 
-def _rows(run: ScoreRun, frame: pl.DataFrame | None = None) -> pl.DataFrame:
+def _rows(run: ScoreRun, frame: pl.DataFrame | None = None, targets: Collection[int] | None = None) -> pl.DataFrame:
     if frame is not None and frame.is_empty():
         return pl.DataFrame(schema=ROWS)
     people = Q() if frame is None else _of_people(frame)
+    people &= Q() if targets is None else Q(target__in=targets)
     found = bulk.read(Score.objects.filter(people, run=run).values_list(*ROWS), ROWS)
     return found if frame is None else found.join(frame.select("customer_id"), on="customer_id", how="semi")
 

@@ -151,6 +151,11 @@ class PreviewSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
     share = serializers.FloatField()
     reachable = serializers.DictField(child=serializers.IntegerField())
+    after_holdout = serializers.IntegerField(allow_null=True)
+    columns = serializers.ListField(child=serializers.CharField())
+    sample = serializers.ListField(child=serializers.DictField())
+    missing_would_add = serializers.DictField(child=serializers.IntegerField())
+    seconds = serializers.FloatField()
 
 
 class MemberSerializer(serializers.Serializer[Any]):

@@ -1,71 +1,109 @@
 """What a rule would give, before it is saved: the same evaluation as membership, on the latest snapshot."""
 
-from dataclasses import dataclass, replace
+import time
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
-from customers import history, snapshot
-from scoring import ranking
-from segments import cuts, rulebook
+from customers import history
+from customers.columns import Replaced
+from segments import cuts, everybody, leaves, rulebook
+from segments.everybody import Everybody
+from segments.everybody import NoSnapshot as NoSnapshot
 from segments.fields import catalogue
-from segments.rules import mask, needs, parse, sentence
-from segments.rules.meaning import missing_cuts
+from segments.rules import Fields, Rule, needs, parse, sentence
+from segments.rules.meaning import in_levels, missing_cuts
 
 SAMPLE = 10
-
-
-class NoSnapshot(Exception):
-    """There is nothing to preview on before the first full cycle."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no snapshot of the customers yet: run a full cycle first.")
+REACH = ("email", "phone")
+HELD_OUT = "is_held_out"
+HIDDEN = {"external_id", "seed"}  # the one is shown in any case, the other means nothing to people
 
 
 @dataclass(frozen=True)
 class Preview:
-    """How many customers match, of how many, and how many of them can be reached; some of them as rows."""
+    """How many customers match, of how many; how many of them can be reached, and are not held out; some of them.
 
-    as_of: datetime
+    `missing_would_add` says by path how many more a condition would let in if it included those without a value.
+    `after_holdout` is null where the snapshot does not say who is held out.
+    """
+
     sentence: str
+    as_of: datetime
     customers: int
     count: int
+    share: float
     reachable: dict[str, int]
-    rows: pl.DataFrame
+    after_holdout: int | None
+    columns: list[str]
+    sample: list[dict[str, Any]]
+    missing_would_add: dict[str, int]
+    seconds: float = 0.0
 
-    @property
-    def share(self) -> float:
-        """The share of all customers that match, 0 to 1."""
-        return self.count / self.customers if self.customers else 0.0
+    def as_json(self) -> dict[str, Any]:
+        """Give it as REST and the admin answer it."""
+        return {**asdict(self), "as_of": self.as_of.isoformat()}
 
 
-def preview(rule_json: object, as_of: datetime) -> Preview:
+def preview(rule_json: object, as_of: datetime, key: str = "") -> Preview:
     """Give who would be in a segment with this rule, as of the latest snapshot, or of `as_of` where that is earlier.
 
-    Raises RuleError, and NoSnapshot before the first full cycle.
+    `key` is the segment's whose rule this is. Raises RuleError, and NoSnapshot before the first full cycle.
     """
-    rule = parse(rule_json, catalogue())
-    taken_at = snapshot.latest()
-    if taken_at is None:
-        raise NoSnapshot
-    frame = ranking.attach(snapshot.load(taken_at))
-    book = rulebook.read()
-    lake = history.pin()
-    context = book.context(min(as_of, taken_at), lake.events(history.Scope()))
+    began = time.perf_counter()
+    fields = catalogue()
+    rule = parse(rule_json, fields, key)
+    while True:
+        try:
+            found = _preview(rule, fields, as_of)
+        except Replaced:
+            continue
+        return replace(found, seconds=round(time.perf_counter() - began, 3))
+
+
+def _preview(rule: Rule, fields: Fields, as_of: datetime) -> Preview:
+    people = everybody.latest()
+    book = rulebook.behind(rule, fields)
+    rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
+    frame = people.frame(rules, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
+    lake = history.pin() if any(needs(one).events for one in rules) else None  # held until the events are collected
+    context = book.context(min(as_of, people.pinned.as_of), lake.events(history.Scope()) if lake else None)
     absent = missing_cuts(rule, context)
     context = replace(context, cuts={**context.cuts, **cuts.take([frame], absent)})
-    matching = frame.filter(mask(rule, frame, context))
-    columns = [name for name in sorted(needs(rule).columns) if name in frame.columns and name != "external_id"]
+    found = leaves.read(rule, frame, context)
+    inside = found.whole()
+    columns = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
+    count = int(inside.sum())
     return Preview(
-        context.as_of,
-        sentence(rule),
-        frame.height,
-        matching.height,
-        {channel: _reached(matching, channel) for channel in ("email", "phone")},
-        matching.sort("customer_id").head(SAMPLE).select("external_id", *columns),
+        sentence=sentence(rule),
+        as_of=context.as_of,
+        customers=frame.height,
+        count=count,
+        share=count / frame.height if frame.height else 0.0,
+        reachable={channel: _both(inside, frame.get_column(f"reachable.{channel}", default=None)) for channel in REACH},
+        after_holdout=count - _both(inside, frame[HELD_OUT]) if HELD_OUT in frame.columns else None,
+        columns=columns,
+        sample=_sample(people, frame, inside, columns),
+        missing_would_add=_would_add(found, inside),
     )
 
 
-def _reached(frame: pl.DataFrame, channel: str) -> int:
-    name = f"reachable.{channel}"
-    return int(frame[name].sum()) if name in frame.columns else 0
+def _both(inside: pl.Series, other: pl.Series | None) -> int:
+    return 0 if other is None else int((inside & other).sum())
+
+
+def _sample(people: Everybody, frame: pl.DataFrame, inside: pl.Series, columns: list[str]) -> list[dict[str, Any]]:
+    """Give some members with the values that the rule asks for."""
+    few = frame[inside.arg_true().head(SAMPLE)].select("customer_id", *columns)
+    return people.named(few["customer_id"]).hstack(few.drop("customer_id")).to_dicts()
+
+
+def _would_add(found: leaves.Leaves, inside: pl.Series) -> dict[str, int]:
+    """Give by path how many more would match if a condition included those without a value; only where some would."""
+    added = {
+        column.name: int((found.whole({column.name: column}) & ~inside).sum())
+        for column in found.included.iter_columns()
+    }
+    return {path: count for path, count in added.items() if count}

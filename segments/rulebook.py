@@ -11,9 +11,11 @@ from django.conf import settings
 from segments import cuts
 from segments.fields import catalogue
 from segments.models import Segment
-from segments.rules import Context, Rule, RuleError, needs, parse
+from segments.rules import Context, Fields, Rule, RuleError, needs, parse
 from segments.rules.needs import named
 from segments.rules.operators import Cut, CutKey, cut_key
+
+STORED = ("key", "pk", "rule")
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,37 @@ class Rulebook:
     problems: Mapping[str, str]
     cuts: Mapping[CutKey, Cut]
 
+    @property
+    def readable(self) -> Mapping[str, Rule]:
+        """The rules that can be read, those that wait for a cut-point too."""
+        return {**self.rules, **self.waiting}
+
     def context(self, as_of: datetime, events: pl.LazyFrame | None) -> Context:
         """Give what these rules, or another that refers to them, are read against."""
-        zone, readable = ZoneInfo(settings.TIME_ZONE), {**self.rules, **self.waiting}
+        zone = ZoneInfo(settings.TIME_ZONE)
         if events is None:
-            return Context(as_of, cuts=self.cuts, segments=readable, zone=zone)
-        return Context(as_of, events, self.cuts, readable, zone)
+            return Context(as_of, cuts=self.cuts, segments=self.readable, zone=zone)
+        return Context(as_of, events, self.cuts, self.readable, zone)
 
 
 def read() -> Rulebook:
     """Give the rulebook of the moment. A segment with a problem takes those that refer to it along."""
-    segments = list(Segment.objects.order_by("pk").values_list("key", "pk", "rule"))
+    segments = list(Segment.objects.order_by("pk").values_list(*STORED))
     consents = {name for _, _, rule in segments for name in named(rule, "field") if name.startswith("consent.")}
-    fields = catalogue(consents)
+    return _read(segments, catalogue(consents))
+
+
+def behind(rule: Rule, fields: Fields) -> Rulebook:
+    """Give the rulebook of the segments that a rule refers to, directly or through others."""
+    keys, waiting = set[str](), set(needs(rule).segments)
+    while waiting:
+        keys |= waiting
+        waiting = {further for key in waiting for further in fields.segments.get(key, ())} - keys
+    segments = Segment.objects.filter(key__in=keys) if keys else Segment.objects.none()
+    return _read(list(segments.order_by("pk").values_list(*STORED)), fields)
+
+
+def _read(segments: list[tuple[str, int, object]], fields: Fields) -> Rulebook:
     known = cuts.stored()
     rules: dict[str, Rule] = {}
     problems: dict[str, str] = {}

@@ -127,6 +127,12 @@ def placed(node: Node, path: str = "rule") -> Iterator[tuple[str, Node]]:
     """Give a node and everything below it, top down, each with its path in the rule's JSON."""
     yield path, node
     if isinstance(node, Group):
-        key = {"at_least": "of"}.get(node.kind, node.kind)
-        for number, child in enumerate(node.nodes):
-            yield from placed(child, f"{path}.{key}" if node.kind == "not" else f"{path}.{key}[{number}]")
+        for place, child in steps(node, path):
+            yield from placed(child, place)
+
+
+def steps(group: Group, path: str) -> Iterator[tuple[str, Node]]:
+    """Give a group's nodes with their paths, where the group has this one."""
+    key = {"at_least": "of"}.get(group.kind, group.kind)
+    for number, child in enumerate(group.nodes):
+        yield f"{path}.{key}" if group.kind == "not" else f"{path}.{key}[{number}]", child

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from customers import snapshot
-from customers.models import Attribute, Consent, Customer, EventName
+from customers.models import Attribute, Consent, Customer, EventName, Tombstone
 from scoring.models import Target
 from segments import membership
 from segments.explanation import Explained, explain
@@ -21,6 +21,8 @@ from tests.segments.test_rules_agree import TREES, worlds
 from tests.segments.world import AS_OF, context_of, event, frame_of, person, rule_of
 
 AT = datetime(2026, 5, 20, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NOT_GERMAN = {"field": "country", "op": "is_not", "value": "DE"}
 DOOR = [pytest.mark.door, pytest.mark.django_db]
 TOP = {"version": 1, "rule": {"field": "features.spend_90d", "op": "top_percent", "value": 50}}
 
@@ -37,6 +39,7 @@ def stored_snapshot() -> pl.DataFrame:
             "features.spend_90d": [5.0, 1.0, 5.0, None],
             "reachable.email": [True, False, True, True],
             "reachable.phone": [False, False, True, False],
+            "is_held_out": [True, False, False, False],
         }
     )
     for bucket in range(4):
@@ -55,7 +58,53 @@ class TestPreview:
         assert found.reachable == {"email": 2, "phone": 1}
         assert found.sentence == "country is DE or AT"
         assert found.as_of == AT
-        assert found.rows.rows() == [("a", "DE"), ("b", "de"), ("c", "AT")]
+        assert found.columns == ["country"]
+        assert [tuple(one.values()) for one in found.sample] == [("a", "DE"), ("b", "de"), ("c", "AT")]
+
+    def test_it_counts_who_is_not_held_out(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"field": "country", "op": "has_value"}}
+        assert (preview(rule, AT).count, preview(rule, AT).after_holdout) == (3, 2)
+
+    def test_it_says_how_many_have_no_value_and_would_match_if_they_were_included(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"all": [NOT_GERMAN, {"field": "reachable.email", "op": "is_true"}]}}
+        found = preview(rule, AT)
+        assert (found.count, found.missing_would_add) == (1, {"rule.all[0]": 1})
+        included = {**rule["rule"]["all"][0], "missing": "include"}  # type: ignore[index]
+        found = preview({"version": 1, "rule": included}, AT)
+        assert (found.count, found.missing_would_add) == (2, {})
+
+    def test_a_switch_that_adds_nobody_is_not_mentioned(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"all": [NOT_GERMAN, {"field": "features.spend_90d", "op": ">", "value": 4}]}}
+        assert preview(rule, AT).missing_would_add == {}
+
+    def test_the_sample_shows_what_the_rule_asks(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"all": [{"field": "country", "op": "is", "value": "de"}, TOP["rule"]]}}
+        assert preview(rule, AT).as_json()["sample"] == [
+            {"external_id": "a", "country": "DE", "features.spend_90d": 5.0}
+        ]
+
+    def test_who_was_erased_is_gone_at_once(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"field": "country", "op": "is", "value": "de"}}
+        assert preview(rule, AT).count == 2
+        Tombstone.objects.create(customer_id=2, bucket=1, at=AT)
+        assert [one["external_id"] for one in preview(rule, AT).sample] == ["a"]
+        snapshot.rewrite({1: [2]})
+        Tombstone.objects.update(rewritten_at=AT)
+        found = preview(rule, AT)
+        assert (found.count, found.customers) == (1, 3)
+
+    def test_a_newer_snapshot_is_seen_at_once(self) -> None:
+        frame = stored_snapshot()
+        assert preview(TOP, AT).customers == 4
+        for bucket in range(4):
+            snapshot.store(frame.filter(pl.col("customer_id") < 3, pl.col("bucket") == bucket), AT + HOUR, bucket)
+        found = preview(TOP, AT + HOUR)
+        assert (found.customers, found.as_of) == (2, AT + HOUR)
 
     def test_it_gives_what_membership_will_give(self) -> None:
         frame = stored_snapshot()
