@@ -20,7 +20,7 @@ from customers.generations import LakeError
 from customers.history import Lake, Scope
 from scoring import ranking
 from segments.rules.nodes import Field, Type
-from segments.rules.operators import folded
+from segments.rules.texts import folded
 
 MOST_VALUES = 50  # of one field, those of the most customers
 MOST_DIFFERENT = 2_000  # more different values are no list to pick from

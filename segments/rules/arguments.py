@@ -3,16 +3,33 @@
 import difflib
 import json
 import math
+import re
+from calendar import day_name, month_name
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from segments.rules.comparisons import COMPARISONS, Comparison, number_in_words
+import polars as pl
+
+from segments.rules.comparisons import COMPARISONS, Comparison, in_words, number_in_words
 from segments.rules.nodes import RuleError
-from segments.rules.windows import PERIODS, UNITS, Last, Point, Previous, Range, This, Window
+from segments.rules.windows import (
+    PERIODS,
+    UNITS,
+    Ago,
+    Anniversary,
+    Last,
+    Point,
+    Previous,
+    Range,
+    This,
+    Window,
+    zone_named,
+)
 
 MAX_VALUES = 1_000
+MAX_PATTERN = 500
 MAX_YEARS = 200
 YEARS = (1800, 2200)
 PER_YEAR = {
@@ -190,6 +207,88 @@ def comparison(value: object, path: str, read: Callable[[object, str], float] = 
     return Comparison(op, (low, high))
 
 
+def pattern(value: object, path: str) -> str:
+    """Give a regular expression of the kind that is matched in linear time."""
+    found = text(value, path)
+    if len(found) > MAX_PATTERN:
+        raise RuleError(path, f"is longer than {MAX_PATTERN} letters")
+    for tried in (found, f"(?i){found}"):
+        try:
+            pl.Series([""]).str.contains(tried)
+        except pl.exceptions.ComputeError as error:
+            why = re.findall(r"error: (?!regex parse)([^\n]*)", str(error)) or ["it is too large"]
+            raise RuleError(path, f"is no pattern that can be matched in linear time: {why[-1].strip()}") from None
+    return found
+
+
+def domain(value: object, path: str) -> str:
+    """Give the name of a domain: `example.com`."""
+    found = text(value, path)
+    if not re.fullmatch(r"[^\s@/:?#]+", found):
+        raise expects(path, "a domain such as example.com", value)
+    return found
+
+
+def spread(value: object, path: str) -> float:
+    """Give a number of standard deviations, 0 to 100."""
+    found = number(value, path)
+    if not 0 <= found <= 100:
+        raise expects(path, "a number of standard deviations from 0 to 100", value)
+    return found
+
+
+def period(value: object, path: str) -> str:
+    """Give the name of a period."""
+    return _one_of(value, path, PERIODS)
+
+
+def days_ago(value: object, path: str) -> Last:
+    """Give a length of time in whole days."""
+    found = duration(value, path)
+    if found.unit in ("minutes", "hours"):
+        raise RuleError(f"{path}.unit", f"expects days or more, got {shown(found.unit)}; between_ago takes hours")
+    return found
+
+
+def ago(value: object, path: str) -> Ago:
+    """Give `{"from": 3, "to": 5, "unit": "days"}`."""
+    found = keys_of(value, path, {"from", "to", "unit"}, {"from", "to", "unit"})
+    far = duration({"n": found["to"], "unit": found["unit"]}, path)
+    near = whole(found["from"], f"{path}.from", 0)
+    if near > far.number or (near == far.number and far.unit != "calendar_days"):
+        raise RuleError(path, f"expects the smaller number first, got {shown(value)}")
+    return Ago(near, far.number, far.unit)
+
+
+def anniversary(value: object, path: str) -> Anniversary:
+    """Give `"today"`, `{"in_next": 7}` or `{"in_last": 7}`; today is the first of these days, or the last."""
+    if value == "today":
+        return Anniversary(0, 0)
+    if not isinstance(value, dict) or len(value) != 1:
+        raise expects(path, '"today", {"in_next": days} or {"in_last": days}', value)
+    keys_of(value, path, {"in_next", "in_last"}, set())
+    ((key, given),) = value.items()
+    days = whole(given, f"{path}.{key}", 1, 366)
+    return Anniversary(0, days - 1) if key == "in_next" else Anniversary(1 - days, 0)
+
+
+def hours(value: object, path: str) -> tuple[int, int]:
+    """Give two hours of the day, both in; the later first goes over midnight."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise expects(path, "two hours, [first, last]", value)
+    return whole(value[0], f"{path}[0]", 0, 23), whole(value[1], f"{path}[1]", 0, 23)
+
+
+def weekdays(value: object, path: str) -> tuple[int, ...]:
+    """Give one weekday or several; Monday is 1."""
+    return _numbered(value, path, 7)
+
+
+def months(value: object, path: str) -> tuple[int, ...]:
+    """Give one month or several; January is 1."""
+    return _numbered(value, path, 12)
+
+
 def count(value: object, path: str) -> Comparison:
     """Give a comparison of whole numbers from 0."""
     return comparison(value, path, lambda given, at: float(whole(given, at, 0)))
@@ -198,11 +297,10 @@ def count(value: object, path: str) -> Comparison:
 def zone(value: object, path: str) -> str:
     """Give the name of a time zone that exists."""
     if not isinstance(value, str):
-        raise expects(path, "a time zone such as Europe/Berlin", value)
-    try:
-        return ZoneInfo(value).key
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise RuleError(path, f"no time zone named {shown(value)}") from None
+        raise expects(path, "a time zone such as Europe/Berlin, or customer", value)
+    if zone_named(value) is None:
+        raise RuleError(path, f"no time zone named {shown(value)}")
+    return value
 
 
 def nothing(value: object, path: str) -> None:
@@ -231,6 +329,12 @@ def any_of_words(values: Sequence[str]) -> str:
     return f"{', '.join(values[:-1])} or {values[-1]}"
 
 
+def _numbered(value: object, path: str, high: int) -> tuple[int, ...]:
+    if not isinstance(value, list):
+        return (whole(value, path, 1, high),)
+    return tuple(dict.fromkeys(whole(entry, f"{path}[{i}]", 1, high) for i, entry in enumerate(members(value, path))))
+
+
 def _in_order(start: Point | None, end: Point | None, path: str) -> Range:
     utc = ZoneInfo("UTC")
     if start and end and start.instant(utc) >= end.instant(utc):
@@ -257,3 +361,14 @@ DAY = Argument("day", day, Point.words)
 POINT = Argument("point", point, Point.words)
 TIME_RANGE = Argument("time_range", time_range, Range.words)
 DURATION = Argument("duration", duration, Last.length_in_words)
+DAYS_AGO = Argument("duration", days_ago, Last.length_in_words)
+AGO = Argument("ago", ago, Ago.words)
+PERIOD = Argument("period", period, str)
+ANNIVERSARY = Argument("anniversary", anniversary, Anniversary.words)
+HOURS = Argument("hours", hours, lambda ends: f"{ends[0]}:00 to {ends[1]}:59")
+WEEKDAYS = Argument("weekdays", weekdays, lambda days: any_of_words([day_name[day - 1] for day in days]))
+MONTHS = Argument("months", months, lambda numbers: any_of_words([month_name[number] for number in numbers]))
+PATTERN = Argument("pattern", pattern, str)
+DOMAIN = Argument("domain", domain, str)
+LENGTH = Argument("comparison", count, in_words)
+SPREAD = Argument("number", spread, lambda value: f"{number_in_words(value)} standard deviations")

@@ -18,7 +18,7 @@ class Comparison:
 class Row(NamedTuple):
     """What a comparison means; `words` for a value ("is more than 3"), `counted` for a count ("more than 3 orders")."""
 
-    meaning: Callable[[pl.Expr, tuple[float, ...]], pl.Expr]
+    meaning: Callable[[pl.Expr, tuple[float | pl.Expr, ...]], pl.Expr]
     words: str
     counted: str
     is_negative: bool = False

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from customers.draws import draw
+from segments.rules.dates import shifted
 from segments.rules.groups import GROUPS
 from segments.rules.measures import MEASURES
 from segments.rules.needs import needs
@@ -23,6 +24,7 @@ from segments.rules.nodes import (
     Group,
     Ids,
     Node,
+    Other,
     Rule,
     RuleError,
     Sample,
@@ -30,8 +32,10 @@ from segments.rules.nodes import (
     Type,
     walk,
 )
-from segments.rules.operators import Cut, CutKey, Subject, cut_key, folded, operator
-from segments.rules.windows import Moment, happened
+from segments.rules.operators import cut_key, operator
+from segments.rules.subjects import Cut, CutKey, Operator, Subject
+from segments.rules.texts import folded
+from segments.rules.windows import CUSTOMER, Moment, happened, zone_named
 
 EVENTS: dict[str, Any] = {
     "customer_id": pl.Int64,
@@ -50,6 +54,8 @@ DTYPES: dict[Type, Any] = {
 }
 UTC = ZoneInfo("UTC")
 FOLDED = "folded:"
+ZONE = "time_zone"
+ROW = "row:"
 SEGMENT = "segment:"
 
 
@@ -72,8 +78,8 @@ class Context:
     zone: ZoneInfo = UTC
 
     def moment(self, zone: str) -> Moment:
-        """Give the time and the zone of a condition."""
-        return Moment(self.as_of, ZoneInfo(zone) if zone else self.zone)
+        """Give the time and the zone of a condition, the default one for those of customers."""
+        return Moment(self.as_of, ZoneInfo(zone) if zone and zone != CUSTOMER else self.zone)
 
 
 class Answers(NamedTuple):
@@ -152,6 +158,7 @@ class _Compiler:
         self.context = context
         self.frame = frame
         self.joined: dict[Node, str] = {}
+        self.answered: dict[Node, str] = {}
 
     def prepare(self, nodes: list[Node]) -> None:
         """Join on what the expressions of these nodes need beyond the customer's row."""
@@ -159,15 +166,44 @@ class _Compiler:
         cuts = [node for node in conditions if operator(node).cut_point]
         if without := [node for node in cuts if cut_key(node) not in self.context.cuts]:
             raise NeedsFullCycle(without)
-        texts = {node.field.name for node in conditions if is_folded(node)}
-        absent = sorted(name for name in texts if f"{FOLDED}{name}" not in self.frame.columns)
+        fields = [field.name for node in conditions if is_folded(node) for field in _fields_of(node)]
+        absent = [name for name in dict.fromkeys(fields) if f"{FOLDED}{name}" not in self.frame.columns]
         self.frame = self.frame.with_columns(folded_column(self.frame[name]) for name in absent)
+        self.answer_slow([node for node in conditions if operator(node).is_slow])
+        self.answer_by_zone([node for node in conditions if node.zone == CUSTOMER and node.field.type == Type.DATE])
         samples = [node for node in nodes if isinstance(node, Sample)]
         self.joined |= {node: f"sample:{i}" for i, node in enumerate(samples)}
         self.frame = self.frame.with_columns(
             pl.Series(self.joined[node], draw(self.frame["seed"], node.salt)) for node in samples
         )
         self.join_events([node for node in nodes if isinstance(node, EventCondition)])
+
+    def answer_slow(self, nodes: list[Condition]) -> None:
+        """Join on the answers that are found by looking at each different text once."""
+        self.answered |= {node: f"text:{i}" for i, node in enumerate(nodes)}
+        for node in nodes:
+            name = self.column(node, node.field)
+            texts = self.frame.select(pl.col(name).unique().drop_nulls())
+            found = texts.with_columns(self.compared(node, "").alias(self.answered[node]))
+            self.frame = self.frame.join(found, on=name, how="left", maintain_order="left")
+
+    def answer_by_zone(self, nodes: list[Condition]) -> None:
+        """Join on the answers that are read in each customer's own zone, zone by zone."""
+        if not nodes:
+            return
+        self.answered |= {node: f"local:{i}" for i, node in enumerate(nodes)}
+        columns = {self.column(node, field) for node in nodes for field in _fields_of(node)}
+        rows = self.frame.select(ZONE, *columns).with_row_index(ROW)
+        parts = [rows.clear().select(ROW, *(pl.lit(None, pl.Boolean).alias(self.answered[node]) for node in nodes))]
+        parts += [
+            part.select(ROW, *(self.compared(node, self.place(zone)).alias(self.answered[node]) for node in nodes))
+            for (zone,), part in rows.partition_by(ZONE, as_dict=True).items()
+        ]
+        self.frame = self.frame.hstack(pl.concat(parts).sort(ROW).drop(ROW))
+
+    def place(self, zone: str | None) -> str:
+        """Give the name of a customer's zone, the default one for who has none that exists."""
+        return zone if zone and zone_named(zone) else self.context.zone.key
 
     def join_events(self, nodes: list[EventCondition]) -> None:
         if not nodes:
@@ -202,19 +238,37 @@ class _Compiler:
         return GROUPS[node.kind].meaning([self.expression(child) for child in node.nodes], node.number)
 
     def condition(self, node: Condition) -> pl.Expr:
-        row = operator(node)
-        in_folded = is_folded(node)
-        column = pl.col(f"{FOLDED}{node.field.name}" if in_folded else node.field.name)
-        subject = Subject(column, self.frame.schema[node.field.name] == pl.Date)
-        value = (
-            self.context.cuts[cut_key(node)]
-            if row.cut_point
-            else _folded_value(node.value)
-            if in_folded
-            else node.value
+        """Give the answer that was joined on, or else what the columns say; no value is false, unless asked for."""
+        answer = pl.col(self.answered[node]) if node in self.answered else self.compared(node, node.zone)
+        holds = answer.fill_null(False)
+        if not node.is_missing_included:
+            return holds
+        missing = self.subject(node, node.field).column.is_null()
+        return holds | (
+            missing | self.subject(node, node.value.field).column.is_null() if _has_other(node) else missing
         )
-        holds = row.meaning(subject, value, self.context.moment(node.zone)).fill_null(False)
-        return holds | column.is_null() if node.is_missing_included else holds
+
+    def compared(self, node: Condition, zone: str) -> pl.Expr:
+        """Give where a field compares as asked, in a zone; null where it has no value."""
+        row, moment = operator(node), self.context.moment(zone)
+        subject = self.subject(node, node.field)
+        if not _has_other(node):
+            return row.meaning(subject, self.value(node, row), moment)
+        other = shifted(self.subject(node, node.value.field), node.value.offset_days, moment)
+        assert row.against is not None
+        return pl.when(other.column.is_not_null()).then(row.against(subject, other, moment))
+
+    def subject(self, node: Condition, field: Field) -> Subject:
+        return Subject(pl.col(self.column(node, field)), self.frame.schema[field.name] == pl.Date)
+
+    def column(self, node: Condition, field: Field) -> str:
+        return f"{FOLDED}{field.name}" if is_folded(node) else field.name
+
+    def value(self, node: Condition, row: Operator) -> Any:
+        """Give what a condition compares with, as its meaning takes it."""
+        if row.cut_point:
+            return self.context.cuts[cut_key(node)]
+        return row.fold(node.value) if row.fold and is_folded(node) else node.value
 
     def event(self, node: EventCondition) -> pl.Expr:
         test = MEASURES[node.measure].test
@@ -243,14 +297,27 @@ MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
 
 def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
     """Give the frame with an empty column for every field that nobody has a value of."""
-    asked: dict[str, Field] = {node.field.name: node.field for node in nodes if isinstance(node, Condition)}
-    absent = [one for name, one in asked.items() if name not in frame.columns]
-    return frame.with_columns(pl.lit(None, DTYPES[one.type]).alias(one.name) for one in absent)
+    conditions = [node for node in nodes if isinstance(node, Condition)]
+    asked = {field.name: field for node in conditions for field in _fields_of(node)}
+    types = {name: DTYPES[field.type] for name, field in asked.items()}
+    types |= {ZONE: pl.String} if any(getattr(node, "zone", "") == CUSTOMER for node in nodes) else {}
+    return frame.with_columns(
+        pl.lit(None, type).alias(name) for name, type in types.items() if name not in frame.columns
+    )
 
 
 def is_folded(node: Condition) -> bool:
     """Say whether a condition compares folded texts, which a frame may bring along as `folded:<field>`."""
-    return node.field.type in (Type.TEXT, Type.LIST) and not node.is_exact and not operator(node).asks_for_value
+    return operator(node).fold is not None and not node.is_exact
+
+
+def _fields_of(node: Condition) -> list[Field]:
+    """Give the field of a condition, and the other that it is compared with."""
+    return [node.field, node.value.field] if isinstance(node.value, Other) else [node.field]
+
+
+def _has_other(node: Condition) -> bool:
+    return isinstance(node.value, Other)
 
 
 def folded_column(column: pl.Series) -> pl.Series:
@@ -261,9 +328,3 @@ def folded_column(column: pl.Series) -> pl.Series:
     texts = column.unique().drop_nulls()
     plain = texts.to_frame().select(folded(pl.col(column.name))).to_series()
     return column.replace_strict(texts, plain, default=None, return_dtype=pl.String).alias(name)
-
-
-def _folded_value(value: Any) -> Any:
-    given = pl.Series("", [value] if isinstance(value, str) else value)
-    texts = given.to_frame().select(folded(pl.col(""))).to_series().to_list()
-    return texts[0] if isinstance(value, str) else tuple(texts)

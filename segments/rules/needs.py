@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segments.rules.nodes import Condition, EventCondition, Ids, Rule, Sample, SegmentReference, walk
+from segments.rules.nodes import Condition, EventCondition, Ids, Other, Rule, Sample, SegmentReference, walk
 from segments.rules.operators import operator
+from segments.rules.windows import CUSTOMER
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ def needs(rule: Rule) -> Needs:
     nodes = list(walk(rule.root))
     conditions = [node for node in nodes if isinstance(node, Condition)]
     columns = {node.field.name for node in conditions}
+    columns |= {node.value.field.name for node in conditions if isinstance(node.value, Other)}
+    columns |= {"time_zone" for node in nodes if getattr(node, "zone", "") == CUSTOMER}
     columns |= {"seed" for node in nodes if isinstance(node, Sample)}
     columns |= {"external_id" for node in nodes if isinstance(node, Ids)}
     return Needs(

@@ -58,8 +58,16 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Other:
+    """Another field in place of a value; dates are so many days later."""
+
+    field: Field
+    offset_days: int = 0
+
+
+@dataclass(frozen=True)
 class Condition:
-    """One field compared with a value; `zone` is blank where the default applies."""
+    """One field compared with a value, or with an Other; `zone` is blank where the default applies, or `customer`."""
 
     field: Field
     op: str

@@ -1,6 +1,7 @@
 """From JSON to a Rule, or an error that names the place. Nothing is dropped, nothing is guessed."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from segments.rules import arguments
 from segments.rules.arguments import expects, keys_of, nearest, shown
@@ -8,22 +9,27 @@ from segments.rules.measures import MEASURES
 from segments.rules.nodes import (
     Condition,
     EventCondition,
+    Field,
     Fields,
     Group,
     Ids,
     Node,
+    Other,
     Rule,
     RuleError,
     Sample,
     SegmentReference,
+    Type,
 )
-from segments.rules.operators import OPERATORS, names
-from segments.rules.windows import Ever
+from segments.rules.operators import OPERATORS, Operator, names
+from segments.rules.windows import CUSTOMER, Anniversary, Ever
 
 VERSION = 1
 MAX_DEPTH = 8
 MAX_NODES = 200
 MAX_IDS = 1_000_000
+MAX_OFFSET_DAYS = 36_600
+CONDITION_KEYS = {"field", "op", "value", "missing", "exact", "zone", "leap"}
 
 
 def parse(data: object, fields: Fields, key: str = "") -> Rule:
@@ -83,11 +89,8 @@ class _Parser:
         return tuple(self.node(child, f"{path}[{i}]", depth + 1) for i, child in enumerate(data))
 
     def condition(self, data: Mapping[str, object], path: str, depth: int) -> Node:
-        name = data["field"]
-        field = self.fields.fields.get(name) if isinstance(name, str) else None
-        if field is None:
-            raise RuleError(path, f"no field named {_quoted(name)}{nearest(name, self.fields.fields)}")
-        keys_of(data, path, {"field", "op", "value", "missing", "exact", "zone"}, {"op"})
+        field = self.field(data["field"], path)
+        keys_of(data, path, CONDITION_KEYS, {"op"})
         row = OPERATORS.get((field.type, data["op"])) if isinstance(data["op"], str) else None
         if row is None:
             known = names(field.type)
@@ -98,11 +101,41 @@ class _Parser:
         return Condition(
             field,
             row.name,
-            row.argument.parse(data.get("value"), f"{path}.value"),
+            self.value(row, data, path),
             is_missing_included=_choice(data, path, "missing", "include", "exclude"),
             is_exact=_choice(data, path, "exact", True, False),
             zone=_zone(data, path),
         )
+
+    def field(self, name: object, path: str) -> Field:
+        found = self.fields.fields.get(name) if isinstance(name, str) else None
+        if found is None:
+            raise RuleError(path, f"no field named {_quoted(name)}{nearest(name, self.fields.fields)}")
+        return found
+
+    def value(self, row: Operator, data: Mapping[str, object], path: str) -> object:
+        """Give what a field is compared with: a value, or another field."""
+        given = data.get("value")
+        is_leap_on_mar1 = _choice(data, path, "leap", "mar1", "feb28")
+        if isinstance(given, dict) and "field" in given:
+            return self.other(row, given, f"{path}.value")
+        value = row.argument.parse(given, f"{path}.value")
+        if isinstance(value, Anniversary):
+            return replace(value, is_leap_on_mar1=is_leap_on_mar1)
+        if "leap" in data:
+            raise RuleError(f"{path}.leap", "is for anniversaries only")
+        return value
+
+    def other(self, row: Operator, given: Mapping[str, object], path: str) -> Other:
+        if row.other is None:
+            raise RuleError(path, f"{row.name} compares with a value, not with another field")
+        found = self.field(given["field"], path)
+        if found.type != row.other:
+            wanted, is_ = (str(one).replace("_", "/") for one in (row.other, found.type))
+            raise RuleError(f"{path}.field", f"expects a field of type {wanted}, '{found.name}' is of type {is_}")
+        keys_of(given, path, {"field", "offset_days"} if row.other == Type.DATE else {"field"}, set())
+        days = given.get("offset_days", 0)
+        return Other(found, arguments.whole(days, f"{path}.offset_days", -MAX_OFFSET_DAYS, MAX_OFFSET_DAYS))
 
     def event(self, data: Mapping[str, object], path: str, depth: int) -> Node:
         name = data["event"]
@@ -182,6 +215,8 @@ def _choice(data: Mapping[str, object], path: str, key: str, yes: object, no: ob
 
 
 def _zone(data: Mapping[str, object], path: str) -> str:
+    if data.get("zone") == CUSTOMER:
+        return CUSTOMER
     return arguments.zone(data["zone"], f"{path}.zone") if "zone" in data else ""
 
 

@@ -5,25 +5,31 @@ from typing import Any
 
 from segments.rules.groups import GROUPS
 from segments.rules.measures import MEASURES
-from segments.rules.nodes import Condition, EventCondition, Group, Ids, Node, Rule, Sample, SegmentReference
+from segments.rules.nodes import Condition, EventCondition, Group, Ids, Node, Other, Rule, Sample, SegmentReference
 from segments.rules.operators import operator
+from segments.rules.windows import CUSTOMER, Ever, Moment, happened, instants_in_words
 
 FEW = 3
+Words = Callable[[Any, Moment | None], str]
 
 
-def sentence(rule: Rule) -> str:
-    """Give `country is DE or AT, and 2 or more Order Completed in the last 90 days`."""
-    return in_words(rule.root)
+def sentence(rule: Rule, moment: Moment | None = None) -> str:
+    """Give `country is DE or AT, and 2 or more Order Completed in the last 90 days`.
+
+    With the time that the rule is read at, and the default zone, the instants that its windows stand for are added.
+    """
+    return in_words(rule.root, moment)
 
 
-def in_words(node: Node) -> str:
+def in_words(node: Node, moment: Moment | None = None) -> str:
     """Give the words of one node and what is below it."""
-    return WORDS[type(node)](node)
+    return WORDS[type(node)](node, moment)
 
 
-def _group(node: Group) -> str:
+def _group(node: Group, moment: Moment | None) -> str:
     plain = node.kind in ("all", "any") and len(node.nodes) > 1
-    parts = [f"({in_words(child)})" if plain and _is_joined(child) else in_words(child) for child in node.nodes]
+    told = [in_words(child, moment) for child in node.nodes]
+    parts = [f"({said})" if plain and _is_joined(child) else said for child, said in zip(node.nodes, told, strict=True)]
     return GROUPS[node.kind].words(parts, node.number)
 
 
@@ -31,14 +37,16 @@ def _is_joined(node: Node) -> bool:
     return isinstance(node, Group) and node.kind in ("all", "any") and len(node.nodes) > 1
 
 
-def _condition(node: Condition) -> str:
+def _condition(node: Condition, moment: Moment | None) -> str:
     row = operator(node)
-    label = node.field.label
-    said = f"{label} {row.words.format(row.argument.words(node.value))}"
+    value = _other(node.value) if isinstance(node.value, Other) else row.argument.words(node.value)
+    said = f"{node.field.label} {row.words.format(value)}"
     if node.is_exact:
         said += " (exactly as written)"
-    if node.zone:
-        said += f" ({node.zone})"
+    said += _zone(node.zone)
+    if moment and row.span and not isinstance(node.value, Other):
+        span = row.span
+        said += instants_in_words(lambda at: span(node.value, at), moment, node.zone)
     if row.asks_for_value:
         return said
     if node.is_missing_included:
@@ -46,22 +54,35 @@ def _condition(node: Condition) -> str:
     return f"{said} (and is known)" if row.is_negative else said
 
 
-def _event(node: EventCondition) -> str:
-    said = MEASURES[node.measure].words(node)
-    return f"{said} ({node.zone})" if node.zone else said
+def _other(other: Other) -> str:
+    if not other.offset_days:
+        return other.field.label
+    days = "1 day" if abs(other.offset_days) == 1 else f"{abs(other.offset_days)} days"
+    return f"{days} {'after' if other.offset_days > 0 else 'before'} {other.field.label}"
 
 
-def _ids(node: Ids) -> str:
+def _zone(zone: str) -> str:
+    return " (in the customer's time zone)" if zone == CUSTOMER else f" ({zone})" if zone else ""
+
+
+def _event(node: EventCondition, moment: Moment | None) -> str:
+    said = MEASURES[node.measure].words(node) + _zone(node.zone)
+    if moment is None or isinstance(node.within, Ever):
+        return said
+    return said + instants_in_words(lambda at: happened(node.within, at), moment, node.zone)
+
+
+def _ids(node: Ids, moment: Moment | None) -> str:
     if len(node.ids) > FEW:
         return f"one of {len(node.ids)} listed customers"
     return f"customer {' or '.join(node.ids)}"
 
 
-WORDS: dict[type, Callable[[Any], str]] = {
+WORDS: dict[type, Words] = {
     Group: _group,
     Condition: _condition,
     EventCondition: _event,
-    SegmentReference: lambda node: f"{'in' if node.is_in else 'not in'} segment {node.key}",
-    Sample: lambda node: f"in a stable sample of {node.percent:.15g} % (salt {node.salt})",
+    SegmentReference: lambda node, moment: f"{'in' if node.is_in else 'not in'} segment {node.key}",
+    Sample: lambda node, moment: f"in a stable sample of {node.percent:.15g} % (salt {node.salt})",
     Ids: _ids,
 }
