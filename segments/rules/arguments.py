@@ -172,10 +172,8 @@ def time_range(value: object, path: str) -> Range:
 def duration(value: object, path: str, key: str = "n") -> Last:
     """Give a length of time: `{"n": 7, "unit": "days"}`, with `last` for `n` in a window."""
     found = keys_of(value, path, {key, "unit"}, {key, "unit"})
-    unit = found["unit"]
-    if unit not in UNITS:
-        raise RuleError(f"{path}.unit", f"expects one of {', '.join(UNITS)}, got {shown(unit)}{nearest(unit, UNITS)}")
-    return Last(whole(found[key], f"{path}.{key}", 1, MAX_YEARS * PER_YEAR[str(unit)]), str(unit))
+    unit = _one_of(found["unit"], f"{path}.unit", UNITS)
+    return Last(whole(found[key], f"{path}.{key}", 1, MAX_YEARS * PER_YEAR[unit]), unit)
 
 
 def window(value: object, path: str) -> Window:
@@ -216,8 +214,7 @@ def pattern(value: object, path: str) -> str:
         try:
             pl.Series([""]).str.contains(tried)
         except pl.exceptions.ComputeError as error:
-            why = re.findall(r"error: (?!regex parse)([^\n]*)", str(error)) or ["it is too large"]
-            raise RuleError(path, f"is no pattern that can be matched in linear time: {why[-1].strip()}") from None
+            raise RuleError(path, f"is no pattern that can be matched in linear time: {_why(str(error))}") from None
     return found
 
 
@@ -253,11 +250,11 @@ def days_ago(value: object, path: str) -> Last:
 def ago(value: object, path: str) -> Ago:
     """Give `{"from": 3, "to": 5, "unit": "days"}`."""
     found = keys_of(value, path, {"from", "to", "unit"}, {"from", "to", "unit"})
-    far = duration({"n": found["to"], "unit": found["unit"]}, path)
-    near = whole(found["from"], f"{path}.from", 0)
-    if near > far.number or (near == far.number and far.unit != "calendar_days"):
+    unit = _one_of(found["unit"], f"{path}.unit", UNITS)
+    near, far = (whole(found[key], f"{path}.{key}", 0, MAX_YEARS * PER_YEAR[unit]) for key in ("from", "to"))
+    if near > far or (near == far and unit != "calendar_days"):
         raise RuleError(path, f"expects the smaller number first, got {shown(value)}")
-    return Ago(near, far.number, far.unit)
+    return Ago(near, far, unit)
 
 
 def anniversary(value: object, path: str) -> Anniversary:
@@ -327,6 +324,12 @@ def any_of_words(values: Sequence[str]) -> str:
     if len(values) == 1:
         return values[0]
     return f"{', '.join(values[:-1])} or {values[-1]}"
+
+
+def _why(error: str) -> str:
+    """Give why a pattern was refused, of the many lines that say so."""
+    said = re.findall(r"error: (?!regex parse)([^\n]*)", error)
+    return said[-1].strip() if said and "size limit" not in error else "it is too large"
 
 
 def _numbered(value: object, path: str, high: int) -> tuple[int, ...]:

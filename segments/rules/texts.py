@@ -83,7 +83,7 @@ ROWS = [
     _not(_row("none_of", TEXTS, lambda s, v, m: is_in(s.column, v), "is not {}")),
     _with_other(_row("contains", TEXT, _contains, "contains {}")),
     _with_other(_not(_row("not_contains", TEXT, _contains, "does not contain {}"))),
-    _row("contains_any", TEXTS, _contains_any, "contains {}"),
+    _row("contains_any", TEXTS, _contains_any, "contains any of {}"),
     _with_other(_row("starts", TEXT, lambda s, v, m: s.column.str.starts_with(v), "starts with {}")),
     _with_other(_row("ends", TEXT, lambda s, v, m: s.column.str.ends_with(v), "ends with {}")),
     _slow(_row("matches", PATTERN, lambda s, v, m: s.column.str.contains(v), "matches the pattern {}"), fold_pattern),

@@ -70,6 +70,56 @@ FAULTS: list[tuple[Any, str]] = [
         "rule.value.n: expects a whole number from 1",
     ),
     (
+        {"field": "country", "op": "matches", "value": "(a"},
+        "rule.value: is no pattern that can be matched in linear time: unclosed",
+    ),
+    (
+        {"field": "country", "op": "matches", "value": "(?=a)b"},
+        "rule.value: is no pattern that can be matched in linear time: look-around",
+    ),
+    (
+        {"field": "country", "op": "matches", "value": r"(\w{99}){99}"},
+        "rule.value: is no pattern that can be matched in linear time: it is too large",
+    ),
+    ({"field": "country", "op": "matches", "value": "a" * 501}, "rule.value: is longer than 500 letters"),
+    ({"field": "country", "op": "domain_is", "value": "jo@x.org"}, "rule.value: expects a domain such as example.com"),
+    ({"field": "country", "op": "length", "value": 3}, 'rule.value: expects one comparison such as {">=": 2}, got 3'),
+    ({"field": "country", "op": "length", "value": {"<": -1}}, "rule.value.<: expects a whole number from 0"),
+    ({"field": "age", "op": "above_mean_sd", "value": -1}, "rule.value: expects a number of standard deviations"),
+    ({"field": "birth_date", "op": "this", "value": "decade"}, "rule.value: expects one of day, week, month"),
+    (
+        {"field": "birth_date", "op": "exactly_ago", "value": {"n": 3, "unit": "hours"}},
+        'rule.value.unit: expects days or more, got "hours"; between_ago takes hours',
+    ),
+    (
+        {"field": "birth_date", "op": "between_ago", "value": {"from": 5, "to": 3, "unit": "days"}},
+        "rule.value: expects the smaller number first",
+    ),
+    ({"field": "birth_date", "op": "weekday", "value": [1, 8]}, "rule.value[1]: expects a whole number from 1 to 7"),
+    ({"field": "birth_date", "op": "month_is", "value": 0}, "rule.value: expects a whole number from 1 to 12, got 0"),
+    ({"field": "birth_date", "op": "hour_between", "value": [9, 24]}, "rule.value[1]: expects a whole number from 0"),
+    ({"field": "birth_date", "op": "anniversary", "value": {"in_next": 367}}, "rule.value.in_next: expects a whole"),
+    ({"field": "birth_date", "op": "anniversary", "value": "tomorrow"}, 'rule.value: expects "today", {"in_next"'),
+    (
+        {"field": "birth_date", "op": "on", "value": "2026-01-01", "leap": "mar1"},
+        "rule.leap: is for anniversaries only",
+    ),
+    (
+        {"field": "birth_date", "op": "anniversary", "value": "today", "leap": "mar2"},
+        'rule.leap: expects "mar1" or "feb28", got "mar2"',
+    ),
+    ({**GERMAN, "value": {"field": "citi"}}, "rule.value: no field named 'citi'"),
+    ({**GERMAN, "value": {"field": "age"}}, "rule.value.field: expects a field of type text, 'age' is of type number"),
+    (
+        {**GERMAN, "op": "any_of", "value": {"field": "attributes.plan"}},
+        "rule.value: any_of compares with a value, not",
+    ),
+    ({**GERMAN, "value": {"field": "country", "offset_days": 1}}, "rule.value: no key 'offset_days' here"),
+    (
+        {"field": "birth_date", "op": "on", "value": {"field": "birth_date", "offset_days": 0.5}},
+        "rule.value.offset_days: expects a whole number",
+    ),
+    (
         {"event": "Order Complete", "count": {">": 1}},
         "rule: no event named 'Order Complete'; did you mean 'Order Completed'?",
     ),
@@ -162,6 +212,11 @@ def test_a_rule_says_what_it_needs() -> None:
     assert found.events == {"Order Completed"}
     assert found.segments == {"vip"}
     assert [(one.field.name, one.op, one.value) for one in found.cuts] == [("scores.lapse", "top_percent", 10.0)]
+
+
+def test_a_rule_needs_the_other_field_and_the_customers_zone() -> None:
+    other = {"field": "birth_date", "op": "on", "value": {"field": "attributes.since"}, "zone": "customer"}
+    assert needs(rule_of(other)).columns == {"birth_date", "attributes.since", "time_zone"}
 
 
 def test_parsed_rules_are_values() -> None:

@@ -1,12 +1,14 @@
 """A rule is one plain English sentence."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from segments.rules import sentence
 from segments.rules.operators import OPERATORS
-from tests.segments.world import rule_of
+from segments.rules.windows import Moment
+from tests.segments.world import AS_OF, rule_of
 
 ORDERS = {"event": "Order Completed", "count": {">=": 2}}
 LAST_90 = {"last": 90, "unit": "days"}
@@ -38,6 +40,38 @@ SENTENCES: list[tuple[Any, str]] = [
     (
         {"field": "attributes.since", "op": "on", "value": "2026-01-02", "zone": "Asia/Tokyo"},
         "customer since is on 2026-01-02 (Asia/Tokyo)",
+    ),
+    ({"field": "attributes.plan", "op": "matches", "value": "^a"}, "plan matches the pattern ^a"),
+    ({"field": "attributes.plan", "op": "length", "value": {"<": 3}}, "plan has a length that is less than 3"),
+    ({"field": "attributes.plan", "op": "domain_is", "value": "x.org"}, "plan has the domain x.org"),
+    ({"field": "age", "op": "not_between", "value": [1, 2]}, "age is not from 1 to 2 (and is known)"),
+    (
+        {"field": "age", "op": "above_mean_sd", "value": 1.5},
+        "age is above the mean by 1.5 standard deviations or more",
+    ),
+    ({"field": "birth_date", "op": "in_next", "value": {"n": 1, "unit": "days"}}, "birth date is in the next day"),
+    (
+        {"field": "birth_date", "op": "between_ago", "value": {"from": 3, "to": 5, "unit": "days"}},
+        "birth date is between 3 and 5 days ago",
+    ),
+    (
+        {"field": "birth_date", "op": "exactly_ago", "value": {"n": 3, "unit": "days"}},
+        "birth date is on the day 3 days ago",
+    ),
+    ({"field": "birth_date", "op": "next", "value": "month"}, "birth date is in the next month"),
+    ({"field": "birth_date", "op": "weekday", "value": [6, 7]}, "birth date is on a Saturday or Sunday"),
+    ({"field": "birth_date", "op": "month_is", "value": 12}, "birth date is in December"),
+    ({"field": "attributes.since", "op": "hour_between", "value": [9, 17]}, "customer since is at 9:00 to 17:59"),
+    ({"field": "birth_date", "op": "anniversary", "value": "today"}, "birth date has its anniversary today"),
+    (
+        {"field": "birth_date", "op": "anniversary", "value": {"in_next": 7}, "leap": "mar1", "zone": "customer"},
+        "birth date has its anniversary today or in the 6 days after (29 February on 1 March in common years)"
+        " (in the customer's time zone)",
+    ),
+    ({"field": "country", "op": "is", "value": {"field": "attributes.plan"}}, "country is plan"),
+    (
+        {"field": "birth_date", "op": "before", "value": {"field": "attributes.since", "offset_days": -1}},
+        "birth date is before 1 day before customer since",
     ),
     (
         {"field": "attributes.tags", "op": "none_of", "value": ["a", "b", "c"]},
@@ -81,6 +115,35 @@ SENTENCES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("node", "words"), SENTENCES, ids=[words[:60] for _, words in SENTENCES])
 def test_a_rule_is_said(node: Any, words: str) -> None:
     assert sentence(rule_of(node)) == words
+
+
+def said(node: Any, zone: str = "UTC") -> str:
+    return sentence(rule_of(node), Moment(AS_OF, ZoneInfo(zone)))
+
+
+def test_a_sentence_prints_the_instants_its_windows_stand_for() -> None:
+    since = {"field": "attributes.since", "op": "in_last", "value": {"n": 7, "unit": "days"}}
+    words = "customer since is in the last 7 days"
+    assert said(since) == f"{words} [2026-05-13 12:00 UTC to 2026-05-20 12:00 UTC]"
+    assert said({**since, "zone": "Asia/Tokyo"}) == (
+        f"{words} (Asia/Tokyo) [2026-05-13 21:00 Asia/Tokyo to 2026-05-20 21:00 Asia/Tokyo]"
+    )
+    before = {"field": "birth_date", "op": "before", "value": "2000-01-01"}
+    assert said(before, "Europe/Berlin") == "birth date is before 2000-01-01 [until 2000-01-01 00:00 Europe/Berlin]"
+    after = {"field": "birth_date", "op": "after", "value": "2000-01-01"}
+    assert said(after) == "birth date is after 2000-01-01 [from 2000-01-02 00:00 UTC]"
+    week = {**ORDERS, "within": {"previous": "week"}}
+    assert said({"not": week}) == (
+        "not (2 or more Order Completed in the previous week [2026-05-11 00:00 UTC to 2026-05-18 00:00 UTC])"
+    )
+    assert said(GERMAN) == "country is DE or AT"
+
+
+def test_times_on_the_walls_of_customers_are_said_to_be_local() -> None:
+    month = {"field": "attributes.since", "op": "this", "value": "month", "zone": "customer"}
+    assert said(month).endswith(" [2026-05-01 00:00 local time to 2026-06-01 00:00 local time]")
+    days = {"field": "attributes.since", "op": "in_last", "value": {"n": 7, "unit": "days"}, "zone": "customer"}
+    assert said(days).endswith(" [2026-05-13 12:00 UTC to 2026-05-20 12:00 UTC]")
 
 
 def test_every_operator_has_words_for_its_value() -> None:
