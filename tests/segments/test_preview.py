@@ -5,7 +5,6 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from customers import snapshot
 from customers.models import Attribute, Consent, Customer, EventName, Tombstone
@@ -15,9 +14,8 @@ from segments.explanation import Explained, explain
 from segments.fields import catalogue
 from segments.models import Membership, Segment
 from segments.preview import NoSnapshot, preview
-from segments.rules import RuleError, Type, mask
+from segments.rules import RuleError, Type
 from tests.segments.slow.rows import World
-from tests.segments.test_rules_agree import TREES, worlds
 from tests.segments.world import AS_OF, context_of, event, frame_of, person, rule_of
 
 AT = datetime(2026, 5, 20, 12, tzinfo=UTC)
@@ -167,10 +165,3 @@ def test_an_explanation_shows_every_node_with_the_value_seen() -> None:
     assert (spend.sentence, spend.holds, spend.seen) == ("spend in 90 days is more than 5", False, 3.0)
     assert (opposite.holds, opposite.parts[0].holds, opposite.parts[0].has_value) == (True, False, False)
     assert order == Explained("1 or more Order Completed ever", True)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(TREES, worlds())
-def test_an_explanations_root_equals_the_mask(node: Any, world: World) -> None:
-    found = mask(rule_of(node), frame_of(world.people), context_of(world, node)).to_list()
-    assert [explained(node, world, number).holds for number in range(len(world.people))] == found

@@ -98,10 +98,10 @@ def rule_of(node: Any) -> Rule:
     return parse({"version": 1, "rule": node}, FIELDS)
 
 
-def context_of(world: World, node: Any) -> Context:
-    """Give what a rule is read against, its cut-points taken from everybody in the world."""
+def context_of(world: World, *nodes: Any) -> Context:
+    """Give what rules are read against, their cut-points taken from everybody in the world."""
     segments: Mapping[str, Rule] = {key: rule_of(rule) for key, rule in world.segments.items()}
-    asked = [needs(rule_of(node)), *(needs(rule) for rule in segments.values())]
+    asked = [*(needs(rule_of(node)) for node in nodes), *(needs(rule) for rule in segments.values())]
     found = cuts.take([frame_of(world.people)], {one for each in asked for one in each.cuts})
     return Context(world.as_of, events_of(world.people), found, segments, ZoneInfo(world.zone))
 

@@ -1,12 +1,12 @@
 """Conditions on fields: texts, numbers, yes or no, dates and lists."""
 
 import unicodedata
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from tests.segments.slow.rows import Json, Person, World
-from tests.segments.slow.when import begins, in_last, is_before, point
+from tests.segments.slow.when import begins, day_of, in_last, is_before, point
 
 
 def field_holds(node: Json, person: Person, world: World) -> bool:
@@ -25,8 +25,7 @@ def value_holds(node: Json, seen: Any, person: Person, world: World) -> bool:
     if isinstance(seen, int | float):
         return number_holds(node, float(seen), world)
     if isinstance(seen, date):
-        zone = world.zone_of(node, person)
-        return date_holds(op, begins(seen, zone), asked, world.as_of, zone)
+        return date_holds(op, seen, asked, world.as_of, world.zone_of(node, person))
     same = (lambda text: text) if node.get("exact") else fold
     if isinstance(seen, list):
         return list_holds(op, [same(one) for one in seen], [same(one) for one in many(asked)])
@@ -98,15 +97,15 @@ def compares(seen: float, op: str, asked: Json) -> bool:
     return outcomes[op]
 
 
-def date_holds(op: str, seen: datetime, asked: Json, as_of: datetime, zone: ZoneInfo) -> bool:
-    if op in ("in_last", "not_in_last", "more_than_ago"):
-        recent = in_last(seen, asked["n"], asked["unit"], as_of, zone)
-        return not recent and seen <= as_of if op == "more_than_ago" else recent == (op == "in_last")
+def date_holds(op: str, seen: date | datetime, asked: Json, as_of: datetime, zone: ZoneInfo) -> bool:
+    if op in ("in_last", "not_in_last"):
+        return in_last(seen, asked["n"], asked["unit"], as_of, zone) == (op == "in_last")
+    if op == "more_than_ago":
+        return begins(seen, zone) <= as_of and not in_last(seen, asked["n"], asked["unit"], as_of, zone)
     if op == "between":
         return not is_before(seen, point(asked[0]), zone) and is_before(seen, point(asked[1]), zone)
-    day = point(asked)
-    if op == "on":
-        return seen.astimezone(zone).date() == day
+    other = point(asked)
     if op == "before":
-        return is_before(seen, day, zone)
-    return not is_before(seen, day if isinstance(day, datetime) else day + timedelta(days=1), zone) and seen != day
+        return is_before(seen, other, zone)
+    is_on = begins(seen, zone) == other if isinstance(other, datetime) else day_of(seen, zone) == other
+    return is_on if op == "on" else not is_on and not is_before(seen, other, zone)

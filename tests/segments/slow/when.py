@@ -22,15 +22,20 @@ def begins(at: date | datetime, zone: ZoneInfo) -> datetime:
     return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
 
 
-def is_before(at: datetime, other: date | datetime, zone: ZoneInfo) -> bool:
-    """Say whether an instant is before another, or before a day on the wall."""
+def day_of(at: date | datetime, zone: ZoneInfo) -> date:
+    """Give the day on the wall; a day is itself in every zone."""
+    return at.astimezone(zone).date() if isinstance(at, datetime) else at
+
+
+def is_before(at: date | datetime, other: date | datetime, zone: ZoneInfo) -> bool:
+    """Say whether a time is before an instant, or before a day on the wall."""
     if isinstance(other, datetime):
-        return at < begins(other, zone)
-    return at.astimezone(zone).date() < other
+        return begins(at, zone) < begins(other, zone)
+    return day_of(at, zone) < other
 
 
-def in_window(at: datetime, window: Json, as_of: datetime, zone: ZoneInfo) -> bool:
-    """Say whether an instant lies in a `within`."""
+def in_window(at: date | datetime, window: Json, as_of: datetime, zone: ZoneInfo) -> bool:
+    """Say whether a time lies in a `within`."""
     if window is None:
         return True
     if "last" in window:
@@ -44,12 +49,12 @@ def in_window(at: datetime, window: Json, as_of: datetime, zone: ZoneInfo) -> bo
     return "to" not in window or is_before(at, point(window["to"]), zone)
 
 
-def in_last(at: datetime, number: int, unit: str, as_of: datetime, zone: ZoneInfo) -> bool:
-    if at > as_of:
+def in_last(at: date | datetime, number: int, unit: str, as_of: datetime, zone: ZoneInfo) -> bool:
+    if begins(at, zone) > as_of:
         return False
     if unit == "calendar_days":
-        return (as_of.astimezone(zone).date() - at.astimezone(zone).date()).days < number
-    return at > ago(as_of, number, unit, zone)
+        return (day_of(as_of, zone) - day_of(at, zone)).days < number
+    return begins(at, zone) > ago(as_of, number, unit, zone)
 
 
 def ago(as_of: datetime, number: int, unit: str, zone: ZoneInfo) -> datetime:
@@ -77,9 +82,9 @@ def months_before(day: date, months: int) -> date:
     return date(year, month, min(day.day, monthrange(year, month)[1]))
 
 
-def in_period(at: datetime, name: str, step: int, as_of: datetime, zone: ZoneInfo) -> bool:
-    """Say whether an instant lies in the period of as_of, or so many periods from it."""
-    return period_number(at.astimezone(zone).date(), name) == period_number(as_of.astimezone(zone).date(), name) + step
+def in_period(at: date | datetime, name: str, step: int, as_of: datetime, zone: ZoneInfo) -> bool:
+    """Say whether a time lies in the period of as_of, or so many periods from it."""
+    return period_number(day_of(at, zone), name) == period_number(day_of(as_of, zone), name) + step
 
 
 def period_number(day: date, name: str) -> int:
