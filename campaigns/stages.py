@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 from django.conf import settings
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThanOrEqual
 
@@ -207,8 +207,10 @@ def looked_at_since(cycle: Cycle) -> list[int]:
 
 
 def _learned(name: str, after: Marks, until: Marks) -> "models.QuerySet[Any]":
-    place = Tuple(F("stored_xact"), F("pk"))
     rows = FOLLOWED[name]._default_manager.order_by()
+    if connection.vendor == "sqlite":  # ids are the order of commits; by both columns it would read every row
+        return rows.filter(pk__gt=after[name][1], pk__lte=until[name][1])
+    place = Tuple(F("stored_xact"), F("pk"))
     return rows.filter(TupleGreaterThan(place, tuple(after[name])), TupleLessThanOrEqual(place, tuple(until[name])))
 
 
