@@ -6,6 +6,7 @@ written in one transaction under the bucket's lock; what differs is found withou
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -20,13 +21,30 @@ Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 PAIRS: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64}
 
 
+class Totals(NamedTuple):
+    """How many members a segment has, and how many entered and left it ever."""
+
+    size: int
+    entered: int
+    left: int
+
+
+NONE = Totals(0, 0, 0)
+
+
 @dataclass
 class Roster:
-    """A bucket's customers by number, and for each of some segments who of them is a member."""
+    """A bucket's customers by number, and for each of some segments who of them is a member.
+
+    `stored` is how the customers are numbered until this is written, `entered` and `left` count who ever did.
+    """
 
     bucket: int
     ids: Ints
     members: dict[int, Flags]
+    stored: Ints
+    entered: dict[int, int]
+    left: dict[int, int]
     unsaved: set[int] = field(default_factory=set)
     is_renumbered: bool = False
 
@@ -55,6 +73,9 @@ class Roster:
 
     def put(self, segment: int, places: Ints, inside: Flags) -> None:
         """Say which of the customers at these numbers are members."""
+        was = self.members[segment][places]
+        self.entered[segment] += int(np.count_nonzero(inside & ~was))
+        self.left[segment] += int(np.count_nonzero(was & ~inside))
         self.members[segment][places] = inside
         self.unsaved.add(segment)
 
@@ -62,8 +83,11 @@ class Roster:
 def read(bucket: int, segments: Collection[int]) -> Roster:
     """Give a bucket's roster; the bucket is locked. A segment without a bitmap yet is taken from its rows."""
     ids = _numbers(bytes(Bucket.objects.values_list("ids", flat=True).get(pk=bucket)))
-    stored = Bitmap.objects.filter(bucket=bucket, segment__in=segments).values_list("segment_id", "bits")
-    roster = Roster(bucket, ids, {segment: _flags(bytes(bits), len(ids)) for segment, bits in stored})
+    there = Bitmap.objects.filter(bucket=bucket, segment__in=segments)
+    stored = list(there.values_list("segment_id", "bits", "entered", "left"))
+    members = {segment: _flags(bytes(bits), len(ids)) for segment, bits, _, _ in stored}
+    entered, left = {pk: n for pk, _, n, _ in stored}, {pk: n for pk, _, _, n in stored}
+    roster = Roster(bucket, ids, members, ids, entered, left)
     missing = sorted(set(segments) - roster.members.keys())
     if missing:
         rows = bulk.read(Membership.objects.filter(bucket=bucket, segment__in=missing).values_list(*PAIRS), PAIRS)
@@ -71,6 +95,7 @@ def read(bucket: int, segments: Collection[int]) -> Roster:
         for segment in missing:
             own = rows.filter(pl.col("segment_id") == segment)["customer_id"].to_numpy()
             roster.members[segment] = np.isin(roster.ids, own)
+            roster.entered[segment] = roster.left[segment] = 0
             roster.unsaved.add(segment)
     return roster
 
@@ -78,17 +103,36 @@ def read(bucket: int, segments: Collection[int]) -> Roster:
 def write(roster: Roster) -> None:
     """Store what changed in a roster."""
     if roster.is_renumbered:
+        _renumber_others(roster)
         Bucket.objects.filter(pk=roster.bucket).update(ids=roster.ids.astype("<i8").tobytes())
     Bitmap.objects.bulk_create(
         [
-            Bitmap(segment_id=segment, bucket=roster.bucket, bits=np.packbits(flags).tobytes(), size=int(flags.sum()))
+            Bitmap(
+                segment_id=segment,
+                bucket=roster.bucket,
+                bits=np.packbits(flags).tobytes(),
+                size=int(flags.sum()),
+                entered=roster.entered[segment],
+                left=roster.left[segment],
+            )
             for segment, flags in roster.members.items()
             if segment in roster.unsaved
         ],
         update_conflicts=True,
         unique_fields=["segment", "bucket"],
-        update_fields=["bits", "size"],
+        update_fields=["bits", "size", "entered", "left"],
     )
+
+
+def _renumber_others(roster: Roster) -> None:
+    """Move the bits of the segments that are not in the roster: those that cannot be answered keep their members."""
+    if np.array_equal(roster.stored, roster.ids[: len(roster.stored)]):
+        return
+    others = list(Bitmap.objects.filter(bucket=roster.bucket).exclude(segment__in=roster.members))
+    for one in others:
+        flags = np.isin(roster.ids, roster.stored[_flags(bytes(one.bits), len(roster.stored))])
+        one.bits, one.size = np.packbits(flags).tobytes(), int(flags.sum())
+    Bitmap.objects.bulk_update(others, ["bits", "size"])
 
 
 def gone(roster: Roster, present: Ints) -> Ints:
@@ -101,9 +145,11 @@ def gone(roster: Roster, present: Ints) -> Ints:
     return np.setdiff1d(absent, stored)
 
 
-def sizes() -> Mapping[int, int]:
-    """Give how many members each segment has."""
-    return dict(Bitmap.objects.order_by().values_list("segment_id").annotate(Sum("size")))
+def totals(segments: Collection[int] | None = None) -> Mapping[int, Totals]:
+    """Give how many members each segment, or each of some, has and had."""
+    rows = Bitmap.objects.order_by() if segments is None else Bitmap.objects.filter(segment__in=segments).order_by()
+    counted = rows.values_list("segment_id").annotate(Sum("size"), Sum("entered"), Sum("left"))
+    return {segment: Totals(*numbers) for segment, *numbers in counted}
 
 
 def members(segment: int, people: pl.DataFrame) -> pl.Series:

@@ -1,24 +1,23 @@
 """Who is in which segment: what all rules say now, and the differences to what is stored."""
 
-import logging
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import polars as pl
 from django.db import IntegrityError, transaction
 
 from customers import bulk, history
-from segments import bitmaps, cuts, rulebook
+from segments import bitmaps, cuts, growth, rulebook
 from segments.models import Bucket, Membership, MembershipChange, Segment
 from segments.rulebook import Rulebook
 from segments.rules import masks, needs
 
-log = logging.getLogger(__name__)
 FEW = 1_000  # customers that are looked up by id; more are read by bucket
 PAIR = ["segment_id", "customer_id"]
 CHANGES: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
 KIND = MembershipChange.Kind
+TICK = timedelta(microseconds=1)
 
 
 def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -28,6 +27,7 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     stored for a later time stays. A segment that cannot be answered keeps its members; `finish` notes why.
     """
     book = rulebook.read()
+    rulebook.note(book, {key: book.problems[key] for key in book.paused})
     if frame.is_empty() or not book.rules:
         return pl.DataFrame(schema=CHANGES)
     inside = _answers(frame, book, as_of)
@@ -38,6 +38,26 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         answers = {segment: mask.to_numpy() for segment, mask in inside.items() if segment in there}
         changes = [_compared(frame, answers, bucket, as_of) for bucket in buckets]
         return _write(pl.concat(changes), as_of)
+
+
+def put(segment: Segment, people: pl.DataFrame, inside: pl.Series, at: datetime) -> pl.DataFrame:
+    """Say of customers (customer_id, bucket) whether they are in a segment, whatever was found before; give who moved.
+
+    They are so as of just after the last change of the segment, or of the time `at` where there was none: the next
+    cycle has the last word.
+    """
+    last = segment.changes.order_by("-as_of").values_list("as_of", flat=True).first()
+    as_of = max((time + TICK for time in (last, segment.as_of) if time), default=at)
+    changes = [pl.DataFrame(schema=CHANGES)]
+    asked = people.with_columns(inside=inside).sort("customer_id")
+    for bucket in asked["bucket"].unique().sort().to_list():
+        part = asked.filter(pl.col("bucket") == bucket)
+        with transaction.atomic():
+            lock([bucket])
+            changes.append(_write(_compared(part, {segment.pk: part["inside"].to_numpy()}, bucket, as_of), as_of))
+    size = bitmaps.totals([segment.pk]).get(segment.pk, bitmaps.NONE).size
+    Segment.objects.filter(pk=segment.pk).update(size=size, as_of=segment.as_of or as_of)
+    return pl.concat(changes)
 
 
 def compared() -> set[str]:
@@ -57,17 +77,17 @@ def cut(as_of: datetime, frames: Iterable[pl.DataFrame]) -> None:
 def finish(as_of: datetime) -> None:
     """Note every segment's size and the time it is true for, once all buckets are refreshed; and what is wrong."""
     book = rulebook.read()
-    sizes = bitmaps.sizes()
+    totals = bitmaps.totals()
     later = set(Segment.objects.filter(as_of__gt=as_of).values_list("pk", flat=True))
     answered = [pk for key, pk in book.ids.items() if key not in book.problems and pk not in later]
+    found = {pk: totals.get(pk, bitmaps.NONE) for pk in answered}
     rows = pl.DataFrame(
-        {"id": answered, "size": [sizes.get(pk, 0) for pk in answered], "problem": [""] * len(answered)},
+        {"id": answered, "size": [one.size for one in found.values()], "problem": [""] * len(answered)},
         schema={"id": pl.Int64, "size": pl.Int64, "problem": pl.String},
     )
     bulk.update(Segment, rows.with_columns(as_of=pl.lit(as_of).dt.cast_time_unit("us")), key=["id"])
-    for key, problem in book.problems.items():
-        log.error("Segment %s keeps its members: %s", key, problem)
-        Segment.objects.filter(pk=book.ids[key]).update(problem=problem[:300])
+    growth.note(found, as_of)
+    rulebook.note(book, book.problems)
 
 
 def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, pl.Series]:
@@ -75,7 +95,8 @@ def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, 
     asks_events = any(needs(rule).events for rule in book.rules.values())
     lake = history.pin() if asks_events else None  # held until the events are collected
     events = lake.events(history.scope_of(frame, FEW)) if lake else None
-    answers = masks(book.rules, frame, book.context(as_of, events))
+    context = book.context(as_of, events, frame["bucket"].unique().to_list())
+    answers = masks(book.rules, frame, context)
     return {book.ids[key]: answers[key] for key in book.rules}
 
 

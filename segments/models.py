@@ -8,16 +8,29 @@ from customers.models import Customer, OfOne, new_public_id
 
 
 class Segment(models.Model):
-    """A named rule. Its members as of the last refresh are Membership rows."""
+    """A named rule, or a named list. Its members as of the last refresh are Membership rows.
+
+    `edition` counts every change of its definition; whoever saves says which one was read.
+    """
+
+    class Kind(models.TextChoices):
+        RULE = "rule", "Rule"
+        LIST = "list", "List"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     key = models.SlugField(max_length=60, unique=True, help_text="Its name in other rules.")
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.RULE)
     name = models.CharField(max_length=120)
     description = models.TextField(blank=True)
+    folder = models.CharField(max_length=120, blank=True, help_text="Where it stands in the list of segments.")
+    tags = models.JSONField(default=list, blank=True, help_text='Words to find it by: ["spring", "shoes"].')
     rule = models.JSONField(help_text='{"version": 1, "rule": ...}')
     rule_version = models.IntegerField(default=1, editable=False)
+    edition = models.IntegerField(default=1, editable=False)
     created_at = models.DateTimeField()
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    changed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    changed_by = models.CharField(max_length=150, blank=True, editable=False, help_text="Who changed it last.")
     as_of = models.DateTimeField(null=True, blank=True, editable=False, help_text="Its members are true for this time.")
     size = models.IntegerField(null=True, blank=True, editable=False)
     problem = models.CharField(
@@ -37,14 +50,120 @@ class SegmentVersion(models.Model):
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="versions")
     number = models.IntegerField()
     rule = models.JSONField()
+    sentence = models.TextField(blank=True, help_text="The rule in words, as they were when it was saved.")
     at = models.DateTimeField()
     by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
+    by_name = models.CharField(max_length=150, blank=True, help_text="The person, or the key of an integration.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["segment", "number"], name="segment_version_number")]
 
     def __str__(self) -> str:
         return f"{self.segment} v{self.number}"
+
+
+class SegmentPin(models.Model):
+    """A customer who is in a segment, or is not, whatever its rule says."""
+
+    class Kind(models.TextChoices):
+        INCLUDE = "include", "Always in"
+        EXCLUDE = "exclude", "Never in"
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="pins")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="pins")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    reason = models.CharField(max_length=300, blank=True)
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150, blank=True, help_text="The person, or the key of an integration.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["segment", "customer"], name="segment_pin_once")]
+
+    def __str__(self) -> str:
+        return f"customer {self.customer_id} {self.get_kind_display().lower()} segment {self.segment_id}"
+
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Keep what was said of the one who is kept; else take what was said of the other."""
+        theirs = cls.objects.filter(customer=gone)
+        theirs.filter(segment__in=cls.objects.filter(customer=kept).values("segment")).delete()
+        theirs.update(customer=kept)
+
+
+class ListMember(models.Model):
+    """One customer on the list of a segment of kind list. Written by segments.lists alone."""
+
+    pk = models.CompositePrimaryKey("segment_id", "bucket", "customer_id")
+    segment = models.ForeignKey(
+        Segment, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="listed"
+    )
+    bucket = models.SmallIntegerField()
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, db_constraint=False, related_name="listed")
+
+    def __str__(self) -> str:
+        return f"customer {self.customer_id} on the list of segment {self.segment_id}"
+
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Put the one who is kept on every list that the other was on."""
+        theirs = cls.objects.filter(customer=gone)
+        lists = theirs.values_list("segment", flat=True)
+        ours = [ListMember(segment_id=pk, bucket=kept.bucket, customer=kept) for pk in lists]
+        ListMember.objects.bulk_create(ours, ignore_conflicts=True)
+        theirs.delete()
+
+
+class ListChange(models.Model):
+    """What was done to a list, by whom, and what became of the ids that were given. Never changed."""
+
+    class How(models.TextChoices):
+        ADDED = "added", "Added"
+        REMOVED = "removed", "Taken off"
+        REPLACED = "replaced", "Replaced"
+        FROZEN = "frozen", "Frozen"
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="list_changes")
+    how = models.CharField(max_length=10, choices=How.choices)
+    source = models.CharField(max_length=300, help_text="A file's name, pasted, or the rule it was frozen from.")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150, blank=True, help_text="The person, or the key of an integration.")
+    read = models.IntegerField(help_text="Ids given.")
+    repeated = models.IntegerField(default=0, help_text="Ids given more than once.")
+    unknown = models.IntegerField(default=0, help_text="Ids of nobody.")
+    unknown_ids = models.JSONField(default=list, help_text="The first of them.")
+    added = models.IntegerField(default=0)
+    removed = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.get_how_display()}: {self.source}"
+
+
+class SegmentSize(models.Model):
+    """How large a segment was as of a full cycle, and how many had entered and left it ever by then."""
+
+    pk = models.CompositePrimaryKey("segment_id", "as_of")
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, db_index=False, related_name="sizes")
+    as_of = models.DateTimeField()
+    size = models.IntegerField()
+    entered = models.BigIntegerField()
+    left = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"segment {self.segment_id}: {self.size} as of {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class SegmentExport(models.Model):
+    """Who took the members of a segment out as a file. Never deleted by hand."""
+
+    segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="exports")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=150, help_text="The person, or the key of an integration.")
+    format = models.CharField(max_length=10)
+    fields = models.JSONField(default=list)
+    rows = models.IntegerField(null=True, help_text="How many went out; none where it broke off.")
+
+    def __str__(self) -> str:
+        return f"{self.segment} as {self.format} by {self.by}"
 
 
 class Membership(OfOne):
@@ -119,6 +238,8 @@ class Bitmap(models.Model):
     bucket = models.SmallIntegerField()
     bits = models.BinaryField()
     size = models.IntegerField(help_text="How many bits are set.")
+    entered = models.BigIntegerField(default=0, help_text="How many bits were set, ever.")
+    left = models.BigIntegerField(default=0, help_text="How many bits were cleared because a customer left, ever.")
 
     def __str__(self) -> str:
         return f"segment {self.segment_id} in bucket {self.bucket}"

@@ -9,7 +9,7 @@ import polars as pl
 
 from customers import history
 from customers.columns import Replaced
-from segments import cuts, everybody, leaves, rulebook
+from segments import by_hand, cuts, everybody, leaves, rulebook
 from segments.everybody import Everybody
 from segments.everybody import NoSnapshot as NoSnapshot
 from segments.fields import catalogue
@@ -57,13 +57,13 @@ def preview(rule_json: object, as_of: datetime, key: str = "") -> Preview:
     rule = parse(rule_json, fields, key)
     while True:
         try:
-            found = _preview(rule, fields, as_of)
+            found = _preview(rule, fields, as_of, key)
         except Replaced:
             continue
         return replace(found, seconds=round(time.perf_counter() - began, 3))
 
 
-def _preview(rule: Rule, fields: Fields, as_of: datetime) -> Preview:
+def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
     people = everybody.latest()
     book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
@@ -73,7 +73,7 @@ def _preview(rule: Rule, fields: Fields, as_of: datetime) -> Preview:
     absent = missing_cuts(rule, context)
     context = replace(context, cuts={**context.cuts, **cuts.take([frame], absent)})
     found = leaves.read(rule, frame, context)
-    inside = found.whole()
+    inside = by_hand.pinned(found.whole(), frame["customer_id"], context.pins.get(key))
     columns = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
     count = int(inside.sum())
     return Preview(

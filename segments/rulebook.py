@@ -1,28 +1,32 @@
 """All segments' rules as they stand now: parsed, in reach of each other, with the cut-points they compare with."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import polars as pl
 from django.conf import settings
 
-from segments import cuts
+from segments import by_hand, cuts
 from segments.fields import catalogue
 from segments.models import Segment
 from segments.rules import Context, Fields, Rule, RuleError, needs, parse
 from segments.rules.needs import named
 from segments.rules.operators import Cut, CutKey, cut_key
 
-STORED = ("key", "pk", "rule")
+log = logging.getLogger(__name__)
+STORED = ("key", "pk", "rule", "problem")
+LONGEST = 300  # letters of a problem
 
 
 @dataclass(frozen=True)
 class Rulebook:
     """The segments that can be answered, by key, with their ids; and why the others cannot.
 
-    Of these, `waiting` can be read and lack a cut-point, or refer to one that does.
+    Of these, `waiting` can be read and lack a cut-point, or refer to one that cannot be answered; `paused` are all that
+    cannot be read any more, and who refers to them. `noted` is what was known of that before.
     """
 
     rules: Mapping[str, Rule]
@@ -30,24 +34,25 @@ class Rulebook:
     ids: Mapping[str, int]
     problems: Mapping[str, str]
     cuts: Mapping[CutKey, Cut]
+    paused: frozenset[str]
+    noted: Mapping[str, str]
 
     @property
     def readable(self) -> Mapping[str, Rule]:
         """The rules that can be read, those that wait for a cut-point too."""
         return {**self.rules, **self.waiting}
 
-    def context(self, as_of: datetime, events: pl.LazyFrame | None) -> Context:
-        """Give what these rules, or another that refers to them, are read against."""
-        zone = ZoneInfo(settings.TIME_ZONE)
-        if events is None:
-            return Context(as_of, cuts=self.cuts, segments=self.readable, zone=zone)
-        return Context(as_of, events, self.cuts, self.readable, zone)
+    def context(self, as_of: datetime, events: pl.LazyFrame | None, buckets: Collection[int] | None = None) -> Context:
+        """Give what these rules, or another that refers to them, are read against, for customers of some buckets."""
+        zone, lists, pins = ZoneInfo(settings.TIME_ZONE), by_hand.reader(buckets), by_hand.pins()
+        context = Context(as_of, cuts=self.cuts, segments=self.readable, zone=zone, lists=lists, pins=pins)
+        return context if events is None else replace(context, events=events)
 
 
 def read() -> Rulebook:
     """Give the rulebook of the moment. A segment with a problem takes those that refer to it along."""
     segments = list(Segment.objects.order_by("pk").values_list(*STORED))
-    consents = {name for _, _, rule in segments for name in named(rule, "field") if name.startswith("consent.")}
+    consents = {name for _, _, rule, _ in segments for name in named(rule, "field") if name.startswith("consent.")}
     return _read(segments, catalogue(consents))
 
 
@@ -61,22 +66,36 @@ def behind(rule: Rule, fields: Fields) -> Rulebook:
     return _read(list(segments.order_by("pk").values_list(*STORED)), fields)
 
 
-def _read(segments: list[tuple[str, int, object]], fields: Fields) -> Rulebook:
+def _read(segments: list[tuple[str, int, object, str]], fields: Fields) -> Rulebook:
     known = cuts.stored()
     rules: dict[str, Rule] = {}
     problems: dict[str, str] = {}
-    for key, _, data in segments:
+    for key, _, data, _ in segments:
         try:
             rules[key] = parse(data, fields, key)
         except RuleError as error:
             problems[key] = str(error)
-        else:
-            if any(cut_key(node) not in known for node in needs(rules[key]).cuts):
-                problems[key] = "needs a full cycle: it compares with all customers"
+    _spread(problems, rules)
+    paused = frozenset(problems)
+    for key in rules.keys() - problems.keys():
+        if any(cut_key(node) not in known for node in needs(rules[key]).cuts):
+            problems[key] = "needs a full cycle: it compares with all customers"
     _spread(problems, rules)
     ready = {key: rule for key, rule in rules.items() if key not in problems}
     waiting = {key: rule for key, rule in rules.items() if key in problems}
-    return Rulebook(ready, waiting, {key: pk for key, pk, _ in segments}, problems, known)
+    noted = {key: problem for key, _, _, problem in segments}
+    return Rulebook(ready, waiting, {key: pk for key, pk, _, _ in segments}, problems, known, paused, noted)
+
+
+def note(book: Rulebook, problems: Mapping[str, str]) -> None:
+    """Write down which segments cannot be answered, and so keep their members, and which can be again."""
+    news = {key: problem[:LONGEST] for key, problem in problems.items() if book.noted[key] != problem[:LONGEST]}
+    for key, problem in news.items():
+        if Segment.objects.filter(pk=book.ids[key]).exclude(problem=problem).update(problem=problem):
+            log.error("Segment %s keeps its members: %s", key, problem)
+    mended = [book.ids[key] for key, problem in book.noted.items() if problem and key not in book.problems]
+    if mended:
+        Segment.objects.filter(pk__in=mended).update(problem="")
 
 
 def _spread(problems: dict[str, str], rules: Mapping[str, Rule]) -> None:

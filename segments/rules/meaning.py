@@ -23,6 +23,7 @@ from segments.rules.nodes import (
     Field,
     Group,
     Ids,
+    Listed,
     Node,
     Other,
     Rule,
@@ -67,15 +68,31 @@ class NeedsFullCycle(Exception):
         super().__init__(f"needs a full cycle: no cut-point yet for {said}")
 
 
+def _nobody(key: str) -> pl.Series:
+    return pl.Series(dtype=pl.Int64)
+
+
+class Pins(NamedTuple):
+    """The ids of the customers who are always in a segment, and of those who never are."""
+
+    included: pl.Series
+    excluded: pl.Series
+
+
 @dataclass(frozen=True)
 class Context:
-    """What a rule is read against: the time, the events, the cut-points, the other segments, the default zone."""
+    """What a rule is read against: the time, the events, the cut-points, the other segments, the default zone.
+
+    `lists` gives the ids of the customers on the list of a segment, `pins` has those set by hand, both by its key.
+    """
 
     as_of: datetime
     events: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=EVENTS))
     cuts: Mapping[CutKey, Cut] = field(default_factory=dict)
     segments: Mapping[str, Rule] = field(default_factory=dict)
     zone: ZoneInfo = UTC
+    lists: Callable[[str], pl.Series] = _nobody
+    pins: Mapping[str, Pins] = field(default_factory=dict)
 
     def moment(self, zone: str) -> Moment:
         """Give the time and the zone of a condition, the default one for those of customers."""
@@ -146,7 +163,7 @@ def _compiled(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) 
     compiler.prepare(nodes)
     for level in levels:
         compiler.frame = compiler.frame.with_columns(
-            compiler.expression(rule.root).alias(f"{SEGMENT}{key}") for key, rule in level.items()
+            compiler.answer(key, rule).alias(f"{SEGMENT}{key}") for key, rule in level.items()
         )
     return compiler
 
@@ -230,6 +247,14 @@ class _Compiler:
             events = events.filter(pl.col("occurred_at") >= span.start) if span.start else events
         return events.group_by("customer_id").agg(measure.aggregate(node.property).alias(self.joined[node]))
 
+    def answer(self, key: str, rule: Rule) -> pl.Expr:
+        """Give who is in a segment: what was pinned by hand goes before the rule."""
+        holds = self.expression(rule.root)
+        if key not in self.context.pins:
+            return holds
+        ids, pins = pl.col("customer_id"), self.context.pins[key]
+        return (holds | ids.is_in(pins.included.implode())) & ~ids.is_in(pins.excluded.implode())
+
     def expression(self, node: Node) -> pl.Expr:
         """Give where a node holds: true or false, never null."""
         return MEANINGS[type(node)](self, node)
@@ -284,6 +309,9 @@ class _Compiler:
     def ids(self, node: Ids) -> pl.Expr:
         return pl.col("external_id").is_in(pl.Series(node.ids).implode()).fill_null(False)
 
+    def listed(self, node: Listed) -> pl.Expr:
+        return pl.col("customer_id").is_in(self.context.lists(node.key).implode())
+
 
 MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
     Group: _Compiler.group,
@@ -292,6 +320,7 @@ MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
     SegmentReference: _Compiler.segment,
     Sample: _Compiler.sample,
     Ids: _Compiler.ids,
+    Listed: _Compiler.listed,
 }
 
 

@@ -113,7 +113,14 @@ class Ids:
     ids: tuple[str, ...]
 
 
-Node = Group | Condition | EventCondition | SegmentReference | Sample | Ids
+@dataclass(frozen=True)
+class Listed:
+    """Customers on the list of a segment; the key is the segment's own."""
+
+    key: str
+
+
+Node = Group | Condition | EventCondition | SegmentReference | Sample | Ids | Listed
 
 
 @dataclass(frozen=True)

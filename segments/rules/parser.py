@@ -13,6 +13,7 @@ from segments.rules.nodes import (
     Fields,
     Group,
     Ids,
+    Listed,
     Node,
     Other,
     Rule,
@@ -191,6 +192,14 @@ class _Parser:
             raise RuleError(f"{path}.ids", f"expects a list of 1 to {MAX_IDS} external ids")
         return Ids(tuple(dict.fromkeys(arguments.text(one, f"{path}.ids[{i}]") for i, one in enumerate(listed))))
 
+    def listed(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        keys_of(data, path, {"listed"}, set())
+        if data["listed"] is not True:
+            raise expects(f"{path}.listed", "true", data["listed"])
+        if not self.key:
+            raise RuleError(path, "only a segment of kind list has a list of its own; name it as a segment")
+        return Listed(self.key)
+
 
 KINDS: dict[str, Callable[[_Parser, Mapping[str, object], str, int], Node]] = {
     "all": _Parser.group,
@@ -203,6 +212,7 @@ KINDS: dict[str, Callable[[_Parser, Mapping[str, object], str, int], Node]] = {
     "segment": _Parser.segment,
     "sample": _Parser.sample,
     "ids": _Parser.ids,
+    "listed": _Parser.listed,
 }
 EVERY_EVENT_KEY = {*MEASURES, *(key for measure in MEASURES.values() for key in measure.keys)}
 

@@ -5,7 +5,18 @@ from typing import Any
 
 from segments.rules.groups import GROUPS
 from segments.rules.measures import MEASURES
-from segments.rules.nodes import Condition, EventCondition, Group, Ids, Node, Other, Rule, Sample, SegmentReference
+from segments.rules.nodes import (
+    Condition,
+    EventCondition,
+    Group,
+    Ids,
+    Listed,
+    Node,
+    Other,
+    Rule,
+    Sample,
+    SegmentReference,
+)
 from segments.rules.operators import operator
 from segments.rules.windows import CUSTOMER, Ever, Moment, happened, instants_in_words
 
@@ -85,4 +96,5 @@ WORDS: dict[type, Words] = {
     SegmentReference: lambda node, moment: f"{'in' if node.is_in else 'not in'} segment {node.key}",
     Sample: lambda node, moment: f"in a stable sample of {node.percent:.15g} % (salt {node.salt})",
     Ids: _ids,
+    Listed: lambda node, moment: "on the list",
 }

@@ -64,7 +64,7 @@ def test_after_any_mix_of_changes_bitmaps_and_rows_agree() -> None:
         membership.refresh(frame, T + step * HOUR)
         for segment in made:
             assert by_bits(segment) == by_rows(segment)
-            assert bitmaps.sizes()[segment.pk] == len(by_rows(segment))
+            assert bitmaps.totals()[segment.pk].size == len(by_rows(segment))
     assert Bitmap.objects.count() == 2 * len(COUNTRIES)
 
 
@@ -117,3 +117,26 @@ def test_a_membership_written_while_its_customer_was_erased_goes_with_the_rewrit
     assert by_rows(german) == {1, 2}
     erasure.rewrite(T + 2 * HOUR)
     assert by_rows(german) == {2}
+
+
+def test_a_segment_that_cannot_be_answered_keeps_its_bits_while_others_come_and_go() -> None:
+    german, _ = segments("DE", "AT")
+    frame = people(range(4, 20))
+    membership.refresh(frame, T)
+    Segment.objects.filter(pk=german.pk).update(rule={"version": 1, "rule": {"field": "gone", "op": "is_true"}})
+    Customer.objects.get(pk=6).delete()
+    frame = people([1, 2, 3, *(n for n in range(4, 20) if n != 6)])
+    membership.refresh(frame, T + HOUR)
+    assert by_bits(german) == by_rows(german) == set(range(4, 20)) - {6}
+    german.save()
+    assert {row["kind"] for row in membership.refresh(frame, T + 2 * HOUR).to_dicts()} == {"entered"}
+    assert by_bits(german) == by_rows(german) == set(range(1, 20)) - {6}
+
+
+def test_totals_count_who_ever_entered_and_left() -> None:
+    (german,) = segments("DE")
+    frame = people(range(1, 9))
+    membership.refresh(frame, T)
+    membership.refresh(frame.with_columns(country=pl.lit("AT")).head(3), T + HOUR)
+    membership.refresh(frame.head(1), T + 2 * HOUR)
+    assert bitmaps.totals([german.pk]) == {german.pk: bitmaps.Totals(6, 9, 3)}
