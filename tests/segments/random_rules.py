@@ -52,26 +52,38 @@ def comparisons(numbers: list[Any]) -> Node:
 
 TEXT_VALUES: dict[str, Node] = {
     **dict.fromkeys(["is", "is_not", "contains", "not_contains", "starts", "ends"], one(*TEXTS)),
-    **dict.fromkeys(["any_of", "none_of"], some(TEXTS)),
+    **dict.fromkeys(["any_of", "none_of", "contains_any"], some(TEXTS)),
+    "matches": one("^d", "e$", "stra.*e", "^.{2}$", "ä", "^[a-z]+$", "ος|x"),
+    "domain_is": one("shop.example", "SHOP.example", "mail.shop.example"),
+    "length": comparisons([1, 2, 6, 7]),
 }
 NUMBER_VALUES: dict[str, Node] = {
     **dict.fromkeys(["=", "!=", ">", ">=", "<", "<="], one(*AMOUNTS)),
-    "between": st.lists(one(*AMOUNTS), min_size=2, max_size=2).map(sorted),
+    **dict.fromkeys(["between", "not_between"], st.lists(one(*AMOUNTS), min_size=2, max_size=2).map(sorted)),
     "any_of": some(AMOUNTS),
     "top_percent": one(1, 12.5, 25, 50, 100),
     "bottom_percent": one(1, 12.5, 25, 50, 100),
     "percentile_between": one([0, 100], [0, 25], [20, 40], [50, 100], [33, 34]),
     "top_n": st.integers(1, 9),
     "bottom_n": st.integers(1, 9),
+    **dict.fromkeys(["above_mean_sd", "below_mean_sd"], one(0, 0.5, 1)),
 }
 DATE_VALUES: dict[str, Node] = {
     **dict.fromkeys(["on", "before", "after"], one(*DATES)),
     "between": FROM_TO,
-    **dict.fromkeys(["in_last", "not_in_last", "more_than_ago"], LENGTHS),
+    **dict.fromkeys(["in_last", "not_in_last", "more_than_ago", "in_next"], LENGTHS),
+    "exactly_ago": node(n=one(1, 2, 3, 30), unit=one("days", "days", "calendar_days", "weeks", "months", "years")),
+    "between_ago": node(**{"from": one(0, 1, 2), "to": one(3, 5, 30)}, unit=one(*UNITS)),
+    **dict.fromkeys(["this", "previous", "next"], one(*PERIODS)),
+    "weekday": some([1, 2, 3, 4, 5, 6, 7]) | st.integers(1, 7),
+    "month_is": some([1, 2, 3, 10, 12]) | st.integers(1, 12),
+    "hour_between": one([0, 6], [10, 14], [22, 3], [23, 23]),
+    "anniversary": st.just("today") | node(in_next=one(1, 7, 366)) | node(in_last=one(2, 60)),
 }
 LIST_VALUES: dict[str, Node] = {
     **dict.fromkeys(["contains", "not_contains"], one(*TEXTS)),
-    **dict.fromkeys(["any_of", "all_of", "none_of"], some(TEXTS)),
+    **dict.fromkeys(["any_of", "all_of", "none_of", "exactly"], some(TEXTS)),
+    "length": comparisons([0, 1, 2]),
 }
 NOTHING: dict[str, Node | None] = dict.fromkeys(["has_value", "no_value"])
 VALUES: dict[str, dict[str, Node | None]] = {
@@ -80,6 +92,19 @@ VALUES: dict[str, dict[str, Node | None]] = {
     "yes_no": {"is_true": None, "is_false": None, **NOTHING},
     "date": {**DATE_VALUES, **NOTHING},
     "list": {**LIST_VALUES, **NOTHING},
+}
+TEXT_COMPARED = ("is", "is_not", "contains", "not_contains", "starts", "ends")
+NUMBER_COMPARED = ("=", "!=", ">", ">=", "<", "<=")
+OTHER_DATES = st.fixed_dictionaries(
+    {"field": one("attributes.renews", "attributes.since", "birth_date")},
+    optional={"offset_days": one(0, 1, -1, 3, 365)},
+)
+OTHER_FIELDS: dict[str, Node] = {
+    **{f"text {op}": node(field=one("country", "attributes.plan")) for op in TEXT_COMPARED},
+    **{f"number {op}": node(field=one("features.spend_90d", "scores.lapse")) for op in NUMBER_COMPARED},
+    **{f"date {op}": OTHER_DATES for op in ("on", "before", "after")},
+    **{f"list {op}": node(field="attributes.plan") for op in ("contains", "not_contains")},
+    **{f"list {op}": node(field="attributes.wishes") for op in ("any_of", "all_of", "none_of", "exactly")},
 }
 ASKED = {
     "text": ["country", "attributes.plan"],
@@ -92,16 +117,20 @@ MISSING = {"missing": one("include", "exclude")}
 SWITCHES: dict[str, dict[str, Node]] = {
     "text": {"exact": one(True, False), **MISSING},
     "list": {"exact": one(True, False), **MISSING},
-    "date": {"zone": one(*ZONES), **MISSING},
+    "date": {"zone": one("customer", *ZONES), **MISSING},
     "number": MISSING,
     "yes_no": MISSING,
 }
 
 
-def conditions(type: str, op: str, value: Node | None) -> Node:
+def conditions(type: str, op: str, value: Node | None = None) -> Node:
     """Give conditions of one operator, now and then with its switches."""
-    needed = {"field": one(*ASKED[type]), "op": st.just(op)} | ({} if value is None else {"value": value})
-    return st.fixed_dictionaries(needed, optional={} if op in NOTHING else SWITCHES[type])
+    asked = ["attributes.contact"] if op == "domain_is" else ASKED[type]
+    needed = {"field": one(*asked), "op": st.just(op)} | ({} if value is None else {"value": value})
+    switches = {} if op in NOTHING else SWITCHES[type]
+    if op == "anniversary":
+        switches = {**switches, "leap": one("mar1", "feb28")}
+    return st.fixed_dictionaries(needed, optional=switches)
 
 
 def events(**parts: Node | Any) -> Node:
@@ -129,6 +158,7 @@ OTHERS: dict[str, Node] = {
 }
 LEAF_KINDS: dict[str, Node] = {
     **{f"{type} {op}": conditions(type, op, value) for type, row in VALUES.items() for op, value in row.items()},
+    **{f"{kind} another field": conditions(*kind.split(), value) for kind, value in OTHER_FIELDS.items()},
     **{f"event {kind}": strategy for kind, strategy in EVENT_NODES.items()},
     **OTHERS,
 }
@@ -159,7 +189,8 @@ def below(tree: Json) -> Iterator[Json]:
 def kind_of(given: Json) -> str:
     """Name a node by its kind and operator, as in KINDS."""
     if "field" in given:
-        return f"{FIELDS.fields[given['field']].type} {given['op']}"
+        has_other = isinstance(given.get("value"), dict) and "field" in given["value"]
+        return f"{FIELDS.fields[given['field']].type} {given['op']}{' another field' if has_other else ''}"
     if "event" in given:
         return next(f"event {kind}" for kind in EVENT_NODES if kind in given)
     if "segment" in given:

@@ -18,5 +18,6 @@ def test_mask_explanation_and_the_slow_reading_agree() -> None:
 
 def test_every_node_and_operator_is_drawn() -> None:
     asked = {f"{type} {name}" for type, name in OPERATORS} | {f"event {measure}" for measure in MEASURES}
+    asked |= {f"{type} {name} another field" for (type, name), row in OPERATORS.items() if row.against}
     assert asked - set(KINDS) == set()
     assert {node for node in NODES if not any(kind.split()[0] in (node, "text") for kind in KINDS)} == set()

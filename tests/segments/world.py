@@ -22,6 +22,7 @@ COLUMNS: dict[str, Any] = {
     "attributes.since": TIME,
     "birth_date": pl.Date,
     "attributes.tags": pl.List(pl.String),
+    "attributes.wishes": pl.List(pl.String),
     "attributes.contact": pl.String,
     "attributes.renews": TIME,
     "time_zone": pl.String,
@@ -42,6 +43,7 @@ FIELDS = Fields(
             Field("attributes.since", "customer since", Type.DATE, "Attributes"),
             Field("birth_date", "birth date", Type.DATE, "Customer"),
             Field("attributes.tags", "tags", Type.LIST, "Attributes"),
+            Field("attributes.wishes", "wishes", Type.LIST, "Attributes"),
             Field("attributes.contact", "contact", Type.TEXT, "Attributes"),
             Field("attributes.renews", "renews", Type.DATE, "Attributes"),
             Field("time_zone", "time zone", Type.TEXT, "Customer"),
@@ -55,11 +57,13 @@ FIELDS = Fields(
 AS_OF = datetime(2026, 5, 20, 12, tzinfo=UTC)
 
 
+def seed_of(number: int) -> int:
+    return number * 0x5DEECE66D - 2**40
+
+
 def person(number: int, *events: Happened, **values: Any) -> Person:
     """Give a customer; a field's dots are written as two underscores."""
-    return Person(
-        number, number * 0x5DEECE66D - 2**40, {k.replace("__", "."): v for k, v in values.items()}, list(events)
-    )
+    return Person(number, seed_of(number), {k.replace("__", "."): v for k, v in values.items()}, list(events))
 
 
 def event(

@@ -1,34 +1,52 @@
 """Conditions on fields: texts, numbers, yes or no, dates and lists."""
 
+import re
 import unicodedata
-from datetime import date, datetime
+from collections.abc import Callable
+from datetime import date
+from statistics import fmean, pstdev
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from tests.segments.slow.days import date_holds, later
 from tests.segments.slow.rows import Json, Person, World
-from tests.segments.slow.when import begins, day_of, in_last, is_before, point
+
+ALIKE = 1e-9  # sums of the same numbers in another order differ by less
 
 
 def field_holds(node: Json, person: Person, world: World) -> bool:
-    seen, op = person.values.get(node["field"]), node["op"]
+    seen, op, asked = person.values.get(node["field"]), node["op"], node.get("value")
     if op in ("has_value", "no_value"):
         return (seen is None) is (op == "no_value")
+    if isinstance(asked, dict) and "field" in asked:
+        asked = other_value(asked, person, world.zone_of(node, person))
+        if asked is None:
+            return bool(node.get("missing") == "include")
     if seen is None:
         return bool(node.get("missing") == "include")
-    return value_holds(node, seen, person, world)
+    return value_holds(node, seen, asked, person, world)
 
 
-def value_holds(node: Json, seen: Any, person: Person, world: World) -> bool:
-    op, asked = node["op"], node.get("value")
+def other_value(asked: Json, person: Person, zone: ZoneInfo) -> Any:
+    """Give the value of another field, dates so many days later."""
+    found = person.values.get(asked["field"])
+    return found if found is None else later(found, asked.get("offset_days", 0), zone)
+
+
+def value_holds(node: Json, seen: Any, asked: Any, person: Person, world: World) -> bool:
+    op = node["op"]
     if isinstance(seen, bool):
         return seen is (op == "is_true")
     if isinstance(seen, int | float):
-        return number_holds(node, float(seen), world)
+        return number_holds(node, float(seen), asked, world)
     if isinstance(seen, date):
-        return date_holds(op, seen, asked, world.as_of, world.zone_of(node, person))
+        return date_holds(node, seen, asked, world.as_of, world.zone_of(node, person))
     same = (lambda text: text) if node.get("exact") else fold
+    if op == "length":
+        ((comparison, length),) = asked.items()
+        return compares(len(seen if isinstance(seen, list) else unicodedata.normalize("NFC", seen)), comparison, length)
     if isinstance(seen, list):
-        return list_holds(op, [same(one) for one in seen], [same(one) for one in many(asked)])
+        return list_holds(op, {same(one) for one in seen}, {same(one) for one in many(asked)})
     return text_holds(op, same(seen), [same(one) for one in many(asked)])
 
 
@@ -41,35 +59,51 @@ def fold(text: str) -> str:
 
 
 def text_holds(op: str, seen: str, asked: list[str]) -> bool:
+    meanings: dict[str, Callable[[], bool]] = {
+        "is": lambda: seen in asked,
+        "any_of": lambda: seen in asked,
+        "is_not": lambda: seen not in asked,
+        "none_of": lambda: seen not in asked,
+        "contains": lambda: asked[0] in seen,
+        "not_contains": lambda: asked[0] not in seen,
+        "contains_any": lambda: any(one in seen for one in asked),
+        "starts": lambda: seen.startswith(asked[0]),
+        "ends": lambda: seen.endswith(asked[0]),
+        "matches": lambda: re.search(asked[0], seen) is not None,
+        "domain_is": lambda: domain(seen) == asked[0],
+    }
+    return meanings[op]()
+
+
+def domain(address: str) -> str:
+    """Give the domain of an e-mail address or a web address."""
+    host = re.split("[/?#]", address.split("://")[-1])[0]
+    return host.rpartition("@")[2].split(":")[0]
+
+
+def list_holds(op: str, seen: set[str], asked: set[str]) -> bool:
     return {
-        "is": seen in asked,
-        "any_of": seen in asked,
-        "is_not": seen not in asked,
-        "none_of": seen not in asked,
-        "contains": asked[0] in seen,
-        "not_contains": asked[0] not in seen,
-        "starts": seen.startswith(asked[0]),
-        "ends": seen.endswith(asked[0]),
+        "contains": asked <= seen,
+        "not_contains": not asked <= seen,
+        "any_of": bool(asked & seen),
+        "all_of": asked <= seen,
+        "none_of": not asked & seen,
+        "exactly": asked == seen,
     }[op]
 
 
-def list_holds(op: str, seen: list[str], asked: list[str]) -> bool:
-    found = [one in seen for one in asked]
-    return {
-        "contains": found[0],
-        "not_contains": not found[0],
-        "any_of": any(found),
-        "all_of": all(found),
-        "none_of": not any(found),
-    }[op]
-
-
-def number_holds(node: Json, seen: float, world: World) -> bool:
-    op, asked = node["op"], node["value"]
+def number_holds(node: Json, seen: float, asked: Any, world: World) -> bool:
+    op = node["op"]
     if op == "any_of":
         return bool(seen in asked)
+    if op == "not_between":
+        return not compares(seen, "between", asked)
+    everybody = [float(v) for person in world.people if (v := person.values.get(node["field"])) is not None]
+    if op == "above_mean_sd":
+        return bool(seen >= fmean(everybody) + asked * pstdev(everybody) - ALIKE)
+    if op == "below_mean_sd":
+        return bool(seen <= fmean(everybody) - asked * pstdev(everybody) + ALIKE)
     if op in ("top_percent", "bottom_percent", "top_n", "bottom_n", "percentile_between"):
-        everybody = [float(v) for person in world.people if (v := person.values.get(node["field"])) is not None]
         return ranks(op, asked, len(everybody), sum(v > seen for v in everybody), sum(v < seen for v in everybody))
     return compares(seen, op, asked)
 
@@ -95,17 +129,3 @@ def compares(seen: float, op: str, asked: Json) -> bool:
         "<=": seen <= asked,
     }
     return outcomes[op]
-
-
-def date_holds(op: str, seen: date | datetime, asked: Json, as_of: datetime, zone: ZoneInfo) -> bool:
-    if op in ("in_last", "not_in_last"):
-        return in_last(seen, asked["n"], asked["unit"], as_of, zone) == (op == "in_last")
-    if op == "more_than_ago":
-        return begins(seen, zone) <= as_of and not in_last(seen, asked["n"], asked["unit"], as_of, zone)
-    if op == "between":
-        return not is_before(seen, point(asked[0]), zone) and is_before(seen, point(asked[1]), zone)
-    other = point(asked)
-    if op == "before":
-        return is_before(seen, other, zone)
-    is_on = begins(seen, zone) == other if isinstance(other, datetime) else day_of(seen, zone) == other
-    return is_on if op == "on" else not is_on and not is_before(seen, other, zone)

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 Json = Any
+PLACES = available_timezones()
 
 
 @dataclass
@@ -78,5 +79,5 @@ class World:
         """Give the zone of a condition's days: its own, the customer's, or the default."""
         asked = node.get("zone", self.zone)
         if asked == "customer":
-            asked = person.values.get("time_zone") or self.zone
+            asked = person.values.get("time_zone") if person.values.get("time_zone") in PLACES else self.zone
         return ZoneInfo(asked)
