@@ -158,7 +158,10 @@ OTHERS: dict[str, Node] = {
 }
 LEAF_KINDS: dict[str, Node] = {
     **{f"{type} {op}": conditions(type, op, value) for type, row in VALUES.items() for op, value in row.items()},
-    **{f"{kind} another field": conditions(*kind.split(), value) for kind, value in OTHER_FIELDS.items()},
+    **{
+        f"{kind} another field": conditions(kind.split()[0], kind.split()[1], value)
+        for kind, value in OTHER_FIELDS.items()
+    },
     **{f"event {kind}": strategy for kind, strategy in EVENT_NODES.items()},
     **OTHERS,
 }

@@ -65,7 +65,7 @@ def on_the_wall(op: str, seen: Time, asked: Any, zone: ZoneInfo) -> bool:
         return day_of(seen, zone).month in (asked if isinstance(asked, list) else [asked])
     if not isinstance(seen, datetime):
         return False
-    hour, (first, last) = seen.astimezone(zone).hour, asked
+    hour, first, last = seen.astimezone(zone).hour, int(asked[0]), int(asked[1])
     return first <= hour <= last if first <= last else hour >= first or hour <= last
 
 
