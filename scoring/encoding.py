@@ -6,6 +6,7 @@ nor on their names: the matrix's columns are ordered by their content in the tra
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ FEWEST_VALUES = 20
 SKEWED = 2.0
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
+Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 class FrameMismatch(ValueError):
@@ -69,16 +71,11 @@ class Encoding:
     dropped: dict[str, str] = field(default_factory=dict)
 
     def matrix(self, frame: pl.DataFrame) -> Matrix:
-        """Give a row of float64 for each row of the frame; no value is NaN. Raises FrameMismatch."""
-        missing = [column.name for column in self.columns if column.name not in frame.columns]
-        if missing:
-            raise FrameMismatch(
-                f"The model reads {', '.join(missing)}, which the customers no longer have: train again."
-            )
-        parts = [part for column in self.columns for part in column.expressions()]
-        plain = frame.select(part.alias(str(i)) for i, part in enumerate(parts)).fill_null(float("nan"))
-        matrix = np.ascontiguousarray(plain.to_numpy(), dtype=np.float64)
-        return matrix[:, list(self.order)] if self.order else matrix
+        """Give a row of float64 for each row of the frame; no value is NaN. Raises FrameMismatch.
+
+        It lies in memory column by column: a tree looks at few columns of all rows.
+        """
+        return Inputs(frame, [self]).matrix(self)
 
     def sources(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         """Give for each column of the matrix the number of the input it comes from."""
@@ -87,6 +84,36 @@ class Encoding:
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
+
+
+class Inputs:
+    """What some models read from one frame: a column that several of them read is reckoned once."""
+
+    def __init__(self, frame: pl.DataFrame, readings: Sequence[Encoding]) -> None:
+        """Reckon the columns. Raises FrameMismatch where the frame lacks one."""
+        columns = list(dict.fromkeys(column for reading in readings for column in reading.columns))
+        missing = [column.name for column in columns if column.name not in frame.columns]
+        if missing:
+            raise FrameMismatch(
+                f"The model reads {', '.join(dict.fromkeys(missing))}, which the customers no longer have: train again."
+            )
+        parts = [part for column in columns for part in column.expressions()]
+        plain = frame.select(part.alias(str(i)) for i, part in enumerate(parts)).fill_null(float("nan"))
+        self._columns = [column.to_numpy() for column in plain.iter_columns()]
+        self._height = frame.height
+        ends = np.cumsum([column.width for column in columns])
+        self._places = {
+            column: range(int(end) - column.width, int(end)) for column, end in zip(columns, ends, strict=True)
+        }
+
+    def matrix(self, reading: Encoding, rows: Rows | None = None) -> Matrix:
+        """Give the matrix of one of the models, for all rows of the frame or for some by their numbers."""
+        places = [place for column in reading.columns for place in self._places[column]]
+        height = self._height if rows is None else len(rows)
+        found = np.empty((height, len(places)), dtype=np.float64, order="F")
+        for i, place in enumerate([places[at] for at in reading.order] if reading.order else places):
+            found[:, i] = self._columns[place] if rows is None else self._columns[place][rows]
+        return found
 
 
 def from_json(text: str) -> Encoding:

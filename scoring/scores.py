@@ -2,16 +2,19 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import polars as pl
 from django.db import transaction
 from django.db.models import QuerySet
 
 from customers import bulk, history
-from customers.history import Lake
+from customers.rows import numbered
 from scoring import artifacts, ranking, training_set
+from scoring.encoding import Inputs
+from scoring.learners import Flags
 from scoring.models import ModelVersion, Score, ScoredBucket, ScoreRun, Target
 from scoring.ranking import DECIMALS, FEW
 
@@ -47,13 +50,13 @@ def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun) -> pl.DataFrame:
     as_of = as_of.astimezone(UTC)
     found = ranking.without_scores(frame)
     stored = []
-    for version, chances in _chances(found, as_of, run):
+    for version, values, times in _answers(found, as_of, run):
         ids = {"run_id": run.pk, "target_id": version.target_id, "version_id": version.pk}
-        stored.append(chances.with_columns(pl.lit(pk, pl.Int64).alias(name) for name, pk in ids.items()))
-        column = chances.select("customer_id", pl.col("value").alias(f"scores.{version.target.key}"))
-        found = found.join(column, on="customer_id", how="left", maintain_order="left")
+        rows = found.select("customer_id", "bucket", value=values, as_of=times)
+        stored.append(rows.with_columns(pl.lit(pk, pl.Int64).alias(name) for name, pk in ids.items()))
+        found = found.with_columns(values.alias(f"scores.{version.target.key}"))
     if stored:
-        rows = pl.concat(stored)
+        rows = pl.concat(stored).filter(pl.col("value").is_not_null())
         if run.state == ScoreRun.State.PUBLISHED:
             _replace(rows, run, as_of)
         else:
@@ -81,24 +84,29 @@ def keep_newer(run: ScoreRun, before: ScoreRun, customers: Collection[int]) -> N
         bulk.upsert(Score, rows, key=KEY, update=["value", "version_id", "as_of"], newer="as_of")
 
 
-def _chances(frame: pl.DataFrame, as_of: datetime, run: ScoreRun) -> Iterator[tuple[ModelVersion, pl.DataFrame]]:
-    """Give every version of the run with customer_id, bucket, value and as_of of those it speaks of."""
+def _answers(
+    frame: pl.DataFrame, as_of: datetime, run: ScoreRun
+) -> Iterator[tuple[ModelVersion, pl.Series, pl.Series]]:
+    """Give every version of the run with a value for each row of the frame and the time it is as of.
+
+    Whom a version does not speak of has no value; whom it is not yet to rescore keeps hers, with its time.
+    """
+    versions = list(_versions(run))
+    models = [artifacts.read(version) for version in versions]
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
-    plain = frame.with_columns(as_of=moment)
-    lake, known = history.pin(), dict[str, pl.DataFrame]()
-    before = _rows_before(frame, run)
-    for version in _versions(run):
-        old = before.filter(pl.col("version_id") == version.pk).select("customer_id", "value", "as_of")
-        people = plain.join(old, on="customer_id", how="anti") if old.height else plain
+    inputs = Inputs(frame.with_columns(as_of=moment), [model.reading for model in models])
+    did, before = _who_did(versions, frame, as_of), _rows_before(frame, run)
+    for version, model in zip(versions, models, strict=True):
+        own = before.filter(pl.col("version_id") == version.pk).select("customer_id", "value", "as_of")
+        kept = frame.select("customer_id").join(own, on="customer_id", how="left", maintain_order="left")
+        asked = kept["value"].is_null().to_numpy()
         if version.target.kind != Target.Kind.ATTRIBUTE:
-            event = version.target.event
-            if event not in known:
-                known[event] = _who_did(version.target, lake, frame, as_of)
-            people = people.join(known[event], on="customer_id", how="semi", maintain_order="left")
-        value = pl.Series("value", artifacts.read(version).chances(people), dtype=pl.Float64).round(DECIMALS)
-        chances = people.select("customer_id", "bucket", value, "as_of")
-        kept = frame.select("customer_id", "bucket").join(old, on="customer_id", maintain_order="left")
-        yield version, pl.concat([chances, kept.select(chances.columns)])
+            asked = asked & did[version.target.event]
+        rows = np.flatnonzero(asked)
+        values = kept["value"].to_numpy(writable=True)
+        values[rows] = model.predict(inputs.matrix(model.reading, rows))
+        times = kept.select(pl.col("as_of").fill_null(moment)).to_series()
+        yield version, pl.Series("value", values).fill_nan(None).round(DECIMALS), times
 
 
 def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
@@ -113,11 +121,23 @@ def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
     return bulk.read(rows.values_list(*STORED), STORED)
 
 
-def _who_did(target: Target, lake: Lake, frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    """Give the customers a target speaks of: those with its event in the year before."""
-    scope = history.scope_of(frame, FEW)
-    events = training_set.events_of(target, lake, scope, as_of)
-    return training_set.past(events, as_of).select("customer_id")
+def _who_did(versions: Iterable[ModelVersion], frame: pl.DataFrame, as_of: datetime) -> dict[str, Flags]:
+    """Say for each event that a target speaks of which of the frame's customers did it in the year before."""
+    names = {one.target.event for one in versions if one.target.kind != Target.Kind.ATTRIBUTE}
+    since = as_of - timedelta(days=training_set.POPULATION_DAYS)
+    events = (
+        history.pin()
+        .events(history.scope_of(frame, FEW))
+        .filter(pl.col("name").is_in(names), pl.col("occurred_at") > since, pl.col("occurred_at") <= as_of)
+    )
+    known = events.filter(pl.col("known_at") <= as_of).select("customer_id", "name").collect()
+    who = numbered(frame["customer_id"].to_numpy(), known["customer_id"].to_numpy())
+    found = {}
+    for name in names:
+        did = who[(known["name"] == name).to_numpy()]
+        found[name] = np.zeros(frame.height, dtype=bool)
+        found[name][did[did >= 0]] = True
+    return found
 
 
 def _append(rows: pl.DataFrame, run: ScoreRun) -> None:
