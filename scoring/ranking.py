@@ -133,9 +133,7 @@ def note(before: pl.DataFrame, after: pl.DataFrame, as_of: datetime) -> None:
     both = after.select("target_id", "customer_id", "band").join(
         before.select("target_id", "customer_id", band_before="band"), on=["target_id", "customer_id"]
     )
-    moved = both.filter((pl.col("band") != pl.col("band_before")) & (pl.col("band_before") != ""))
-    moved = moved.with_columns(pl.lit(as_of).cast(bulk.UTC_MICROSECONDS).alias("as_of"))
-    bulk.insert(BandChange, moved, ignore=["customer_id", "target_id", "as_of"])
+    _insert_moved(both, as_of)
 
 
 def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before: ScoreRun) -> None:
@@ -143,27 +141,31 @@ def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before
 
     Bands that changed between the two runs, for customers who were rescored then, were noted at the time.
     """
-    old, now = bands_of(place(earlier, before)), bands_of(frame)
     since = BandChange.objects.filter(_of_people(frame), as_of__gt=before.as_of, as_of__lt=run.as_of)
     schema: bulk.Schema = {"target_id": pl.Int64, "customer_id": pl.Int64, "as_of": pl.Datetime, "band": pl.String}
     newer = bulk.read(since.order_by("as_of").values_list(*schema), schema)
     newer = newer.unique(["target_id", "customer_id"], keep="last", maintain_order=True)
-    note(
-        pl.concat([newer.select(old.columns), old.join(newer, on=["target_id", "customer_id"], how="anti")]),
-        now,
-        run.as_of,
-    )
+    orders = orders_of(before)
+    then = frame.select("customer_id").join(earlier, on="customer_id", how="left", maintain_order="left")
+    for key, target in Target.objects.values_list("key", "pk"):
+        if f"scores.{key}.band" not in frame.columns or f"scores.{key}" not in then.columns or target not in orders:
+            continue
+        both = frame.select(
+            "customer_id", target_id=pl.lit(target, pl.Int64), band=pl.col(f"scores.{key}.band").fill_null("")
+        ).with_columns(orders[target].band(then[f"scores.{key}"]).alias("band_before"))
+        both = both.filter(frame[f"scores.{key}"].is_not_null())
+        noted = newer.filter(pl.col("target_id") == target).select("customer_id", last="band")
+        if noted.height:
+            both = both.join(noted, on="customer_id", how="left")
+            both = both.with_columns(band_before=pl.coalesce("last", "band_before")).drop("last")
+        _insert_moved(both, run.as_of)
 
 
-def bands_of(frame: pl.DataFrame) -> pl.DataFrame:
-    """Give target_id, customer_id and band of every score of a placed frame."""
-    parts = [pl.DataFrame(schema={"target_id": pl.Int64, "customer_id": pl.Int64, "band": pl.String})]
-    for key, pk in Target.objects.values_list("key", "pk"):
-        if f"scores.{key}.band" in frame.columns:
-            own = frame.filter(pl.col(f"scores.{key}").is_not_null())
-            band = pl.col(f"scores.{key}.band").fill_null("").alias("band")
-            parts.append(own.select(pl.lit(pk, pl.Int64).alias("target_id"), "customer_id", band))
-    return pl.concat(parts)
+def _insert_moved(both: pl.DataFrame, as_of: datetime) -> None:
+    moved = both.filter((pl.col("band") != pl.col("band_before")) & (pl.col("band_before") != ""))
+    if moved.height:
+        moved = moved.with_columns(pl.lit(as_of).cast(bulk.UTC_MICROSECONDS).alias("as_of"))
+        bulk.insert(BandChange, moved, ignore=["customer_id", "target_id", "as_of"])
 
 
 def published() -> ScoreRun | None:
