@@ -18,6 +18,7 @@ from segments.models import Bitmap, Bucket, Membership
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+Places = Ints | slice  # numbers of customers; a slice is all of them
 PAIRS: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64}
 
 
@@ -48,8 +49,10 @@ class Roster:
     unsaved: set[int] = field(default_factory=set)
     is_renumbered: bool = False
 
-    def admit(self, ids: Ints) -> Ints:
+    def admit(self, ids: Ints) -> Places:
         """Give the numbers of customers, after numbering those who are new. Members keep their bits."""
+        if np.array_equal(ids, self.ids):
+            return slice(None)
         merged = np.union1d(self.ids, ids)
         if len(merged) > len(self.ids):
             self.is_renumbered = True
@@ -62,16 +65,17 @@ class Roster:
             self.ids = merged
         return np.searchsorted(self.ids, ids)
 
-    def dismiss(self, ids: Ints) -> None:
-        """Forget customers who are no longer stored."""
+    def dismiss(self, ids: Ints) -> bool:
+        """Forget customers who are no longer stored. Give whether there were any."""
         stays = ~np.isin(self.ids, ids)
         if stays.all():
-            return
+            return False
         self.ids, self.is_renumbered = self.ids[stays], True
         self.members = {segment: flags[stays] for segment, flags in self.members.items()}
         self.unsaved.update(self.members)
+        return True
 
-    def put(self, segment: int, places: Ints, inside: Flags) -> None:
+    def put(self, segment: int, places: Places, inside: Flags) -> None:
         """Say which of the customers at these numbers are members."""
         was = self.members[segment][places]
         self.entered[segment] += int(np.count_nonzero(inside & ~was))
@@ -137,6 +141,8 @@ def _renumber_others(roster: Roster) -> None:
 
 def gone(roster: Roster, present: Ints) -> Ints:
     """Give the roster's customers who are not among `present` because they are no longer stored."""
+    if np.array_equal(roster.ids, present):
+        return np.empty(0, dtype=np.int64)
     absent = np.setdiff1d(roster.ids, present)
     if not len(absent):
         return absent

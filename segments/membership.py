@@ -110,12 +110,12 @@ def lock(buckets: list[int]) -> None:
 
 def _compared(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket: int, as_of: datetime) -> pl.DataFrame:
     """Store a bucket's new bits, and give who entered and who left; what is stored for a later time stays."""
-    is_here = (frame["bucket"] == bucket).to_numpy()
+    of_bucket = (frame["bucket"] == bucket).to_numpy()
+    is_here = slice(None) if of_bucket.all() else of_bucket
     ids = frame["customer_id"].to_numpy()[is_here]
     roster = bitmaps.read(bucket, answers)
     places = roster.admit(ids)
-    if 2 * len(ids) >= len(roster.ids):
-        roster.dismiss(bitmaps.gone(roster, ids))
+    if 2 * len(ids) >= len(roster.ids) and roster.dismiss(bitmaps.gone(roster, ids)):
         places = np.searchsorted(roster.ids, ids)
     later = _written_later(bucket, list(answers), as_of)
     moved: list[tuple[int, str, bitmaps.Ints]] = []
@@ -123,8 +123,8 @@ def _compared(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket:
         was = roster.members[segment][places]
         now = np.where(np.isin(ids, later[segment]), was, mask[is_here]) if segment in later else mask[is_here]
         if (was != now).any():
-            roster.put(segment, places, now)
             moved += [(segment, KIND.ENTERED, ids[now & ~was]), (segment, KIND.LEFT, ids[was & ~now])]
+            roster.put(segment, places, now)
     bitmaps.write(roster)
     return _changes(moved, bucket)
 

@@ -1,5 +1,6 @@
 """The operators of texts. Texts are compared folded, unless the rule asks for them exactly as written."""
 
+import functools
 import unicodedata
 from typing import Any
 
@@ -21,8 +22,9 @@ def folded(column: pl.Expr) -> pl.Expr:
     return plain.str.replace_all("ς", "σ", literal=True).str.normalize("NFC")
 
 
+@functools.lru_cache(maxsize=4096)
 def fold(value: Any) -> Any:
-    """Fold one text, or several, of which equal ones become one."""
+    """Fold one text, or several, of which equal ones become one. Rules ask for the same ones again and again."""
     given = pl.Series("", [value] if isinstance(value, str) else value, dtype=pl.String)
     texts = given.to_frame().select(folded(pl.col(""))).to_series().to_list()
     return texts[0] if isinstance(value, str) else tuple(dict.fromkeys(texts))
