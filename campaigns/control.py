@@ -25,7 +25,7 @@ NOTHING: dict[str, Any] = {
     "decisions": {},
     "deliveries": {},
 }
-TOGETHER = {"sqlite": 5_000, "postgresql": 50_000}  # customers that are worked on as one piece, at most
+TOGETHER = {"sqlite": 5_000, "postgresql": 130_000}  # customers that are worked on as one piece, at most
 log = logging.getLogger(__name__)
 User = AbstractBaseUser | None
 

@@ -52,19 +52,25 @@ def claim(cycle: Cycle) -> CycleTask | None:
 def claim_together(cycle: Cycle, most: int) -> list[CycleTask]:
     """Claim up to `most` free tasks of the cycle's stage, to be done as one. What was tried before is claimed alone."""
     with transaction.atomic():
-        _give_up(cycle)
-        tasks = list(free(cycle).select_for_update(skip_locked=True).order_by("bucket")[:most])
+        tasks = _lockable(cycle, most)
+        if any(task.attempts >= MAX_ATTEMPTS for task in tasks):
+            _give_up(cycle)
+            tasks = _lockable(cycle, most)
         tasks = tasks[:1] if tasks and tasks[0].attempts else [task for task in tasks if not task.attempts]
-        claimed = free(cycle).filter(pk__in=[task.pk for task in tasks])
-        claimed.update(
-            state=CycleTask.State.CLAIMED,
-            token=secrets.token_hex(16),
-            lease_until=Now() + LEASE,
-            attempts=F("attempts") + 1,
-        )
+        token = secrets.token_hex(16)
         for task in tasks:
-            task.refresh_from_db()
+            task.state, task.token, task.attempts = CycleTask.State.CLAIMED, token, task.attempts + 1
+        if tasks:
+            claimed = CycleTask.objects.filter(pk__in=[task.pk for task in tasks])
+            claimed.update(
+                state=CycleTask.State.CLAIMED, token=token, lease_until=Now() + LEASE, attempts=F("attempts") + 1
+            )
         return tasks
+
+
+def _lockable(cycle: Cycle, most: int) -> list[CycleTask]:
+    """Give free tasks, held until the commit: SQLite's transaction holds them all, PostgreSQL's locks their rows."""
+    return list(free(cycle).select_for_update(of=("self",), skip_locked=True).order_by("bucket")[:most])
 
 
 def release() -> None:
