@@ -3,11 +3,9 @@
 import functools
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 
@@ -23,13 +21,6 @@ class Replaced(Exception):
     """Files of the snapshot were replaced while it was read: start again."""
 
 
-class Layout(NamedTuple):
-    """The columns that a snapshot has, and how many rows each of its files."""
-
-    names: frozenset[str]
-    heights: tuple[int, ...]
-
-
 @dataclass(frozen=True)
 class Pinned:
     """A snapshot as its files were at one moment. Rows are in the order of the files, erased customers among them."""
@@ -38,46 +29,33 @@ class Pinned:
     files: Files
 
     @property
-    def layout(self) -> Layout:
-        """Its columns and rows. Raises Replaced."""
-        try:
-            return _layout(self.files)
-        except FileNotFoundError as error:
-            raise Replaced from error
+    def names(self) -> frozenset[str]:
+        """The columns that it has. Raises Replaced."""
+        return frozenset[str]().union(*_names(self.files))
 
     def columns(self, names: Collection[str]) -> pl.DataFrame:
         """Give those of the columns that it has. Raises Replaced."""
-        wanted = [name for name in dict.fromkeys(names) if name in self.layout.names]
-        found = {name: KEPT.get((self.files, name)) for name in wanted}
-        if missing := [name for name, column in found.items() if column is None]:
-            for column in self._read(self.files, missing).iter_columns():
-                found[column.name] = KEPT.put((self.files, column.name), column)
-        return pl.DataFrame([column for column in found.values() if column is not None])
+        wanted = [name for name in dict.fromkeys(names) if name in self.names]
+        return pl.DataFrame(self.derived(wanted, lambda missing: _read(self.files, missing).get_columns()))
 
-    def derived(self, key: str, make: Callable[[], pl.Series]) -> pl.Series:
-        """Give a column that is made of others, made once; the key says all that it depends on."""
-        column = KEPT.get((self.files, key))
-        return KEPT.put((self.files, key), make()) if column is None else column
+    def derived(self, keys: Sequence[str], make: Callable[[list[str]], Iterable[pl.Series]]) -> list[pl.Series]:
+        """Give columns by their keys, which say all that they depend on; those that are not there yet are made."""
+        found = {key: KEPT.get((self.files, key)) for key in keys}
+        if missing := [key for key, column in found.items() if column is None]:
+            for key, column in zip(missing, make(missing), strict=True):
+                found[key] = KEPT.put((self.files, key), column)
+        return [column for column in found.values() if column is not None]
 
     def rows(self, places: Sequence[int], names: Collection[str]) -> pl.DataFrame:
         """Give some rows, by their places in ascending order; only the files that hold them are read."""
-        parts, start = [], 0
-        for file, height in zip(self.files, self.layout.heights, strict=True):
+        parts, start = [pl.DataFrame(schema=dict.fromkeys(names, pl.Null))], 0
+        (heights,) = self.derived(["heights:"], lambda _: [_heights(self.files)])
+        for file, height in zip(self.files, heights, strict=True):
             here = [place - start for place in places if start <= place < start + height]
             start += height
             if here:
-                parts.append(self._read((file,), names)[here])
-        return pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema=dict.fromkeys(names, pl.Null))
-
-    def _read(self, files: Files, names: Collection[str]) -> pl.DataFrame:
-        try:
-            scans = [_scan(file.path, names) for file in files]
-            frame = pl.concat(pl.collect_all(scans), how="diagonal_relaxed", rechunk=True)
-        except FileNotFoundError as error:
-            raise Replaced from error
-        if snapshot.files(self.as_of) != self.files:
-            raise Replaced
-        return frame.select(names)
+                parts.append(Pinned(self.as_of, (file,)).columns(names)[here])
+        return pl.concat(parts, how="diagonal_relaxed")
 
 
 def pin(as_of: datetime) -> Pinned:
@@ -89,17 +67,42 @@ def pin(as_of: datetime) -> Pinned:
 
 
 @functools.lru_cache(maxsize=8)
-def _layout(files: Files) -> Layout:
-    scans = [pl.scan_parquet(file.path, glob=False, hive_partitioning=False) for file in files]
-    heights = [part.item() for part in pl.collect_all([scan.select(pl.len()) for scan in scans])]
-    return Layout(frozenset(name for scan in scans for name in scan.collect_schema()), tuple(heights))
+def _known_names(files: Files) -> tuple[frozenset[str], ...]:
+    return tuple(frozenset(pl.read_parquet_schema(file.path)) for file in files)
 
 
-def _scan(path: Path, names: Collection[str]) -> pl.LazyFrame:
-    """Give some columns of one file; of those that it lacks, one without a value, so that it keeps its rows."""
-    scan = pl.scan_parquet(path, glob=False, hive_partitioning=False)
-    there = scan.collect_schema()
-    return scan.with_columns(pl.lit(None).alias(name) for name in names if name not in there).select(names)
+def _names(files: Files) -> tuple[frozenset[str], ...]:
+    """Give the columns of each file."""
+    try:
+        return _known_names(files)
+    except FileNotFoundError as error:
+        raise Replaced from error
+
+
+def _heights(files: Files) -> pl.Series:
+    return pl.Series([part.height for part in _parts(files, ["customer_id"])])
+
+
+def _read(files: Files, names: Collection[str]) -> pl.DataFrame:
+    return pl.concat(_parts(files, names), how="diagonal_relaxed", rechunk=True)
+
+
+def _parts(files: Files, names: Collection[str]) -> list[pl.DataFrame]:
+    """Give some columns of each file; of those that one lacks, one without a value, so that it keeps its rows."""
+    try:
+        parts = pl.collect_all(
+            [
+                pl.scan_parquet(file.path, glob=False, hive_partitioning=False)
+                .with_columns(pl.lit(None).alias(name) for name in names if name not in there)
+                .select(names)
+                for file, there in zip(files, _names(files), strict=True)
+            ]
+        )
+    except FileNotFoundError as error:
+        raise Replaced from error
+    if any(snapshot.file_at(file.path) != file for file in files):
+        raise Replaced
+    return parts
 
 
 class _Kept:
@@ -122,11 +125,16 @@ class _Kept:
         with self.lock:
             if key not in self.columns:
                 self.columns[key] = column
-                self.bytes += int(column.estimated_size())
+                self.bytes += _size(column)
             while self.bytes > self.most_bytes and self.columns:
                 _, gone = self.columns.popitem(last=False)
-                self.bytes -= int(gone.estimated_size())
+                self.bytes -= _size(gone)
         return column
+
+
+def _size(column: pl.Series) -> int:
+    """Give the bytes of a column; Polars does not count the 16 with which a text is found."""
+    return int(column.estimated_size()) + (16 * len(column) if column.dtype == pl.String else 0)
 
 
 KEPT = _Kept(MOST_BYTES)

@@ -3,7 +3,6 @@
 Never in it: e-mail address, phone number, first and last name.
 """
 
-import contextlib
 import shutil
 from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -137,12 +136,16 @@ def latest() -> datetime | None:
 def files(as_of: datetime) -> tuple[File, ...]:
     """Give the files of the snapshot of the time, in the order of their buckets; none where there is none."""
     paths = [_folder(as_of) / f"{number}.parquet" for number in range(settings.BUCKETS)]
-    found = []
-    for path in paths:
-        with contextlib.suppress(FileNotFoundError):
-            stat = path.stat()
-            found.append(File(path, stat.st_ino, stat.st_mtime_ns))
-    return tuple(found)
+    return tuple(found for path in paths if (found := file_at(path)) is not None)
+
+
+def file_at(path: Path) -> File | None:
+    """Give a file as it is now."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return File(path, stat.st_ino, stat.st_mtime_ns)
 
 
 def prune(as_of: datetime) -> int:

@@ -22,6 +22,7 @@ from scoring.models import BandChange, ModelVersion, Ranking, Score, ScoreRun, T
 DECIMALS = 6
 MILLION = 10**DECIMALS
 KEPT_RUNS = 2
+MANY = 50_000  # values of a probability that are looked up in a table; fewer are searched one by one
 FEW = 5_000  # customers whose scores are asked for by id
 BANDS: list[dict[str, Any]] = [
     {"name": "low", "from": 0.0},
@@ -67,8 +68,12 @@ class Order:
         return int(((shares >= percentile) if is_above else (shares <= percentile)).sum())
 
     def _at_or_below(self, values: pl.Series) -> Ints:
-        found: Ints = np.searchsorted(self.millionths, _millionths(values), side="right")
-        return found
+        asked = _millionths(values)
+        if len(asked) < MANY or not len(self.millionths) or self.millionths[0] < 0 or self.millionths[-1] > MILLION:
+            found: Ints = np.searchsorted(self.millionths, asked, side="right")
+            return found
+        at_or_below: Ints = np.cumsum(np.bincount(self.millionths, minlength=MILLION + 1))
+        return np.where(asked < 0, 0, at_or_below[np.clip(asked, 0, MILLION)])
 
     def _share(self, below: Ints) -> pl.Series:
         return pl.Series(below / max(len(self.millionths), 1) * 100, dtype=pl.Float64).round(DECIMALS)

@@ -24,7 +24,11 @@ def take(frames: Iterable[pl.DataFrame], conditions: Collection[Condition]) -> d
         name: pl.concat([part[name] for part in parts if name in part.columns] or [pl.Series(dtype=pl.Float64)])
         for name in names
     }
-    ordered = {name: values.drop_nulls().sort() for name, values in found.items()}
+    return of_ordered({name: values.drop_nulls().sort() for name, values in found.items()}, conditions)
+
+
+def of_ordered(ordered: Mapping[str, pl.Series], conditions: Collection[Condition]) -> dict[CutKey, Cut]:
+    """Give the cut of every condition from the values that all customers have of its field, in ascending order."""
     return {cut_key(condition): _cut(condition, ordered[condition.field.name]) for condition in conditions}
 
 

@@ -1,6 +1,6 @@
 """All customers as of the newest snapshot, with the columns that some rules ask for and no others."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import polars as pl
@@ -12,8 +12,8 @@ from customers.tombstones import without_erased
 from scoring import ranking
 from scoring.models import ScoreRun
 from segments.rules import Rule, needs
-from segments.rules.meaning import FOLDED, folded_column, is_folded
-from segments.rules.nodes import Condition, walk
+from segments.rules.meaning import FOLDED, folded_columns, folded_fields
+from segments.rules.nodes import walk
 
 SCORES = "scores."
 
@@ -39,12 +39,12 @@ class Everybody:
         """
         asked = list(rules)
         names = {name for rule in asked for name in needs(rule).columns} | {*also}
-        scores = {name for name in names if name.startswith(SCORES)}
-        plain = self.pinned.columns(["customer_id", *sorted(names - scores)])
-        frame = plain.hstack([column for name in sorted(scores) if (column := self._score(name)) is not None])
-        nodes = [node for rule in asked for node in walk(rule.root)]
-        texts = {node.field.name for node in nodes if isinstance(node, Condition) and is_folded(node)}
-        frame = frame.hstack([self._folded(frame[name]) for name in sorted(texts & {*frame.columns})])
+        scores = sorted(name for name in names if name.startswith(SCORES))
+        plain = [name for name in scores if self._is_stored(name)]
+        frame = self.pinned.columns(["customer_id", *sorted(names - {*scores}), *plain])
+        frame = frame.hstack(self._ranked([name for name in scores if name not in plain]))
+        texts = folded_fields(node for rule in asked for node in walk(rule.root))
+        frame = frame.hstack(self._folded(frame, [name for name in texts if name in frame.columns]))
         return without_erased(frame, None, Q(rewritten_at=None))
 
     def named(self, customer_ids: pl.Series) -> pl.DataFrame:
@@ -53,27 +53,40 @@ class Everybody:
         places = [place for one in customer_ids if (place := everyone.index_of(one)) is not None]
         return self.pinned.rows(places, ["external_id"])
 
-    def _folded(self, column: pl.Series) -> pl.Series:
-        run = self.run.pk if self.run and column.name.startswith(SCORES) else 0
-        return self.pinned.derived(f"{FOLDED}{column.name} {run}", lambda: folded_column(column))
+    def ordered(self, column: pl.Series) -> pl.Series:
+        """Give the values that a column of the frame has, in ascending order."""
+        key = f"ordered:{column.name} {self._run} {len(column)}"
+        return self.pinned.derived([key], lambda _: [column.cast(pl.Float64).drop_nulls().sort()])[0]
 
-    def _score(self, name: str) -> pl.Series | None:
-        """Give a score, or where it stands among all: what the snapshot holds if it was scored in the same run."""
-        key = name.split(".")[1]
-        if self.run is not None and self.run.as_of == self.pinned.as_of and name in self.pinned.layout.names:
-            return self.pinned.columns([name])[name]
-        run = self.run.pk if self.run else 0
-        absent = pl.Series(name, dtype=pl.Null)
-        column = self.pinned.derived(f"{name} {run}", lambda: self._attached(key).get_column(name, default=absent))
-        return column if len(column) else None
+    @property
+    def _run(self) -> int:
+        return self.run.pk if self.run else 0
 
-    def _attached(self, key: str) -> pl.DataFrame:
-        """Give the columns of a target's scores."""
-        score = f"{SCORES}{key}"
-        people = self.pinned.columns(["customer_id", score])
-        if self.run is not None and self.run.as_of == self.pinned.as_of and score in people.columns:
-            return ranking.place(people, self.run)
-        return ranking.attach(people, [key])
+    def _is_stored(self, name: str) -> bool:
+        """Say whether the snapshot holds a score, of the run that is read."""
+        return self.run is not None and self.run.as_of == self.pinned.as_of and name in self.pinned.names
+
+    def _folded(self, frame: pl.DataFrame, names: list[str]) -> list[pl.Series]:
+        keys = {f"{FOLDED}{name} {self._run if name.startswith(SCORES) else 0}": name for name in names}
+        return self.pinned.derived([*keys], lambda missing: folded_columns(frame, [keys[key] for key in missing]))
+
+    def _ranked(self, names: list[str]) -> list[pl.Series]:
+        """Give scores that the snapshot does not hold, and where scores stand among all; not those that nobody has."""
+        keys = {f"{name} {self._run}": name for name in names}
+
+        def make(missing: list[str]) -> Iterator[pl.Series]:
+            found = self._attached(sorted({keys[key].split(".")[1] for key in missing}))
+            return (found.get_column(keys[key], default=pl.Series(keys[key], dtype=pl.Null)) for key in missing)
+
+        return [column for column in self.pinned.derived([*keys], make) if column.dtype != pl.Null]
+
+    def _attached(self, targets: list[str]) -> pl.DataFrame:
+        """Give everybody's scores of some targets with where they stand."""
+        stored = [target for target in targets if self._is_stored(f"{SCORES}{target}")]
+        people = self.pinned.columns(["customer_id", *(f"{SCORES}{target}" for target in stored)])
+        placed = ranking.place(people, self.run)
+        others = [target for target in targets if target not in stored]
+        return placed.hstack(ranking.attach(people, others).drop("customer_id")) if others else placed
 
 
 def latest() -> Everybody:

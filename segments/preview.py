@@ -17,8 +17,10 @@ from segments.rules import Fields, Rule, needs, parse, sentence
 from segments.rules.meaning import in_levels, missing_cuts
 
 SAMPLE = 10
+SAMPLED_FIRST = 20_000  # rows that are searched for members to show, before all are
 REACH = ("email", "phone")
 HELD_OUT = "is_held_out"
+NOBODYS = pl.Series(dtype=pl.Float64)
 HIDDEN = {"external_id", "seed"}  # the one is shown in any case, the other means nothing to people
 
 
@@ -71,10 +73,12 @@ def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
     lake = history.pin() if any(needs(one).events for one in rules) else None  # held until the events are collected
     context = book.context(min(as_of, people.pinned.as_of), lake.events(history.Scope()) if lake else None)
     absent = missing_cuts(rule, context)
-    context = replace(context, cuts={**context.cuts, **cuts.take([frame], absent)})
+    columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
+    ordered = {name: people.ordered(column) for name, column in columns.items()}
+    context = replace(context, cuts={**context.cuts, **cuts.of_ordered(ordered, absent)})
     found = leaves.read(rule, frame, context)
     inside = by_hand.pinned(found.whole(), frame["customer_id"], context.pins.get(key))
-    columns = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
+    shown = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
     count = int(inside.sum())
     return Preview(
         sentence=sentence(rule),
@@ -84,8 +88,8 @@ def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
         share=count / frame.height if frame.height else 0.0,
         reachable={channel: _both(inside, frame.get_column(f"reachable.{channel}", default=None)) for channel in REACH},
         after_holdout=count - _both(inside, frame[HELD_OUT]) if HELD_OUT in frame.columns else None,
-        columns=columns,
-        sample=_sample(people, frame, inside, columns),
+        columns=shown,
+        sample=_sample(people, frame, inside, shown),
         missing_would_add=_would_add(found, inside),
     )
 
@@ -96,7 +100,9 @@ def _both(inside: pl.Series, other: pl.Series | None) -> int:
 
 def _sample(people: Everybody, frame: pl.DataFrame, inside: pl.Series, columns: list[str]) -> list[dict[str, Any]]:
     """Give some members with the values that the rule asks for."""
-    few = frame[inside.arg_true().head(SAMPLE)].select("customer_id", *columns)
+    first = inside.head(SAMPLED_FIRST).arg_true()
+    places = first if len(first) >= SAMPLE else inside.arg_true()
+    few = frame.select("customer_id", *columns)[places.head(SAMPLE)]
     return people.named(few["customer_id"]).hstack(few.drop("customer_id")).to_dicts()
 
 

@@ -62,8 +62,9 @@ def behind(rule: Rule, fields: Fields) -> Rulebook:
     while waiting:
         keys |= waiting
         waiting = {further for key in waiting for further in fields.segments.get(key, ())} - keys
-    segments = Segment.objects.filter(key__in=keys) if keys else Segment.objects.none()
-    return _read(list(segments.order_by("pk").values_list(*STORED)), fields)
+    if not keys and not needs(rule).cuts:
+        return Rulebook({}, {}, {}, {}, {}, frozenset(), {})
+    return _read(list(Segment.objects.filter(key__in=keys).order_by("pk").values_list(*STORED)), fields)
 
 
 def _read(segments: list[tuple[str, int, object, str]], fields: Fields) -> Rulebook:

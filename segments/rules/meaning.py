@@ -4,7 +4,7 @@ A mask is one Polars expression. What an expression cannot see from a customer's
 every distinct event node, folded texts, samples, and the masks of the segments a rule refers to.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -162,9 +162,8 @@ def _compiled(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) 
     compiler = _Compiler(context, _with_columns(frame, nodes))
     compiler.prepare(nodes)
     for level in levels:
-        compiler.frame = compiler.frame.with_columns(
-            compiler.answer(key, rule).alias(f"{SEGMENT}{key}") for key, rule in level.items()
-        )
+        columns = [compiler.answer(key, rule).alias(f"{SEGMENT}{key}") for key, rule in level.items()]
+        compiler.frame = compiler.frame.lazy().with_columns(columns).collect()  # lazy: what two rules ask is asked once
     return compiler
 
 
@@ -183,9 +182,8 @@ class _Compiler:
         cuts = [node for node in conditions if operator(node).cut_point]
         if without := [node for node in cuts if cut_key(node) not in self.context.cuts]:
             raise NeedsFullCycle(without)
-        fields = [field.name for node in conditions if is_folded(node) for field in _fields_of(node)]
-        absent = [name for name in dict.fromkeys(fields) if f"{FOLDED}{name}" not in self.frame.columns]
-        self.frame = self.frame.with_columns(folded_column(self.frame[name]) for name in absent)
+        absent = [name for name in folded_fields(conditions) if f"{FOLDED}{name}" not in self.frame.columns]
+        self.frame = self.frame.hstack(folded_columns(self.frame, absent))
         self.answer_slow([node for node in conditions if operator(node).is_slow])
         self.answer_by_zone([node for node in conditions if node.zone == CUSTOMER and node.field.type == Type.DATE])
         samples = [node for node in nodes if isinstance(node, Sample)]
@@ -336,8 +334,14 @@ def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
 
 
 def is_folded(node: Condition) -> bool:
-    """Say whether a condition compares folded texts, which a frame may bring along as `folded:<field>`."""
+    """Say whether a condition compares folded texts."""
     return operator(node).fold is not None and not node.is_exact
+
+
+def folded_fields(nodes: Iterable[Node]) -> list[str]:
+    """Give the fields of which conditions among the nodes compare folded texts: a frame may bring `folded:<field>`."""
+    asked = [node for node in nodes if isinstance(node, Condition) and is_folded(node)]
+    return list(dict.fromkeys(field.name for node in asked for field in _fields_of(node)))
 
 
 def _fields_of(node: Condition) -> list[Field]:
@@ -349,11 +353,24 @@ def _has_other(node: Condition) -> bool:
     return isinstance(node.value, Other)
 
 
-def folded_column(column: pl.Series) -> pl.Series:
-    """Give `folded:<field>`. Fold each different text once: a column has few of them."""
-    name = f"{FOLDED}{column.name}"
-    if isinstance(column.dtype, pl.List):
-        return column.to_frame().select(pl.col(column.name).list.eval(folded(pl.element())).alias(name)).to_series()
-    texts = column.unique().drop_nulls()
-    plain = texts.to_frame().select(folded(pl.col(column.name))).to_series()
-    return column.replace_strict(texts, plain, default=None, return_dtype=pl.String).alias(name)
+def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
+    """Give `folded:<field>` of some columns. Each different text is folded once: a column has few of them."""
+    texts = {
+        name: frame.lazy().select(pl.col(name).drop_nulls().unique()) for name in names if not _is_list(frame, name)
+    }
+    plain = {part.columns[0]: part.to_series() for part in pl.collect_all(list(texts.values()))}
+    found = [_folded(name, plain[name]) if name in plain else _each_folded(name) for name in names]
+    return frame.lazy().select(found).collect().get_columns()
+
+
+def _is_list(frame: pl.DataFrame, name: str) -> bool:
+    return isinstance(frame.schema[name], pl.List)
+
+
+def _folded(name: str, texts: pl.Series) -> pl.Expr:
+    plain = texts.to_frame().select(folded(pl.col(name))).to_series()
+    return pl.lit(plain).gather(pl.col(name).cast(pl.Enum(texts)).to_physical()).alias(f"{FOLDED}{name}")
+
+
+def _each_folded(name: str) -> pl.Expr:
+    return pl.col(name).list.eval(folded(pl.element())).alias(f"{FOLDED}{name}")

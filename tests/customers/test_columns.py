@@ -46,20 +46,22 @@ def test_a_column_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store(people())
     pinned = columns.pin(T)
     pinned.columns(["customer_id", "spend"])
-    monkeypatch.setattr(columns.Pinned, "_read", None)
+    monkeypatch.setattr(columns, "_read", None)
     assert columns.pin(T).columns(["spend"])["spend"].sum() == 360
 
 
 def test_what_was_made_of_columns_is_made_once() -> None:
     store(people())
-    made: list[int] = []
+    made: list[str] = []
 
-    def make() -> pl.Series:
-        made.append(1)
-        return pl.Series([1, 2])
+    def make(missing: list[str]) -> list[pl.Series]:
+        made.extend(missing)
+        return [pl.Series(key, [1, 2]) for key in missing]
 
-    assert columns.pin(T).derived("x", make).to_list() == columns.pin(T).derived("x", make).to_list() == [1, 2]
-    assert made == [1]
+    pinned = columns.pin(T)
+    assert [one.name for one in pinned.derived(["x"], make)] == ["x"]
+    assert [one.name for one in columns.pin(T).derived(["y", "x"], make)] == ["y", "x"]
+    assert made == ["x", "y"]
 
 
 def test_columns_of_replaced_files_are_never_mixed_with_others() -> None:

@@ -102,6 +102,17 @@ def test_a_score_that_nobody_had_stands_where_it_falls() -> None:
     assert all_.placed(pl.Series([0.25, 0.05, 0.9]))["rank"].to_list() == [3, 5, 1]
 
 
+def test_many_scores_are_looked_up_in_a_table_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    chance = np.random.default_rng(1)
+    all_ = order([0.0, 1.0, *chance.random(500).round(2)])
+    asked = pl.Series([-0.1, 0.0, 1.0, 1.1, *chance.random(500).round(3)])
+    few = all_.placed(asked)
+    monkeypatch.setattr(ranking, "MANY", 0)
+    assert all_.placed(asked).equals(few)
+    beyond = order([-0.5, 0.5, 1.5])
+    assert beyond.placed(pl.Series([-0.5, 0.6, 1.5, 9.0]))["rank"].to_list() == [3, 2, 1, 1]
+
+
 def test_the_published_run_is_attached_with_percentile_rank_and_band(live: Live) -> None:
     _, frame = live
     value = scored(frame, AS_OF)

@@ -6,9 +6,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from customers import snapshot
+from customers import bulk, snapshot
 from customers.models import Attribute, Consent, Customer, EventName, Tombstone
-from scoring.models import Target
+from scoring import ranking
+from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments import membership
 from segments.explanation import Explained, explain
 from segments.fields import catalogue
@@ -43,6 +44,36 @@ def stored_snapshot() -> pl.DataFrame:
     for bucket in range(4):
         snapshot.store(frame.filter(pl.col("bucket") == bucket), AT, bucket)
     return frame
+
+
+def snapshot_with_scores(run_at: datetime) -> None:
+    """Store scores of a run as of the snapshot's time in it, or, of another time, where the database has them."""
+    target = Target.objects.create(
+        key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=AT
+    )
+    version = ModelVersion.objects.create(
+        target=target,
+        number=1,
+        state="live",
+        learner="x",
+        validated="over_time",
+        as_of=AT,
+        created_at=AT,
+        seed=1,
+        customers=4,
+        positives=1,
+    )
+    run = ScoreRun.objects.create(as_of=run_at, inputs="x", versions={str(target.pk): version.pk})
+    values = [0.1, 0.2, 0.6, 0.9]
+    frame = stored_snapshot().with_columns(pl.Series("scores.lapse", values if run_at == AT else [0.9, 0.9, 0.1, 0.1]))
+    for bucket in range(4):
+        snapshot.store(frame.filter(pl.col("bucket") == bucket), AT, bucket)
+    bulk.open_partition(Score, run.pk)
+    Score.objects.bulk_create(
+        Score(run=run, target=target, customer_id=n, version=version, bucket=n - 1, as_of=run_at, value=value)
+        for n, value in enumerate(values, 1)
+    )
+    ranking.rank(run)
 
 
 class TestPreview:
@@ -103,6 +134,24 @@ class TestPreview:
             snapshot.store(frame.filter(pl.col("customer_id") < 3, pl.col("bucket") == bucket), AT + HOUR, bucket)
         found = preview(TOP, AT + HOUR)
         assert (found.customers, found.as_of) == (2, AT + HOUR)
+
+    @pytest.mark.parametrize("run_at", [AT, AT + HOUR])
+    def test_scores_are_those_of_the_published_run(self, run_at: datetime) -> None:
+        snapshot_with_scores(run_at)
+        for field, op, value, expected in [
+            ("scores.lapse", ">", 0.5, ["c", "d"]),
+            ("scores.lapse.percentile", "<=", 50, ["a", "b"]),
+            ("scores.lapse.band", "is", "HIGH", ["d"]),
+        ]:
+            rule = {"version": 1, "rule": {"field": field, "op": op, "value": value}}
+            assert [one["external_id"] for one in preview(rule, AT).sample] == expected
+        both = [
+            {"field": "scores.lapse", "op": "<", "value": 0.9},
+            {"field": "scores.lapse.rank", "op": "<=", "value": 2},
+        ]
+        assert preview({"version": 1, "rule": {"all": both}}, AT).sample == [
+            {"external_id": "c", "scores.lapse": 0.6, "scores.lapse.rank": 2}
+        ]
 
     def test_it_gives_what_membership_will_give(self) -> None:
         frame = stored_snapshot()
