@@ -89,7 +89,7 @@ def read(bucket: int, segments: Collection[int]) -> Roster:
     ids = _numbers(bytes(Bucket.objects.values_list("ids", flat=True).get(pk=bucket)))
     there = Bitmap.objects.filter(bucket=bucket, segment__in=segments)
     stored = list(there.values_list("segment_id", "bits", "entered", "left"))
-    members = {segment: _flags(bytes(bits), len(ids)) for segment, bits, _, _ in stored}
+    members = {segment: flags(bytes(bits), len(ids)) for segment, bits, _, _ in stored}
     entered, left = {pk: n for pk, _, n, _ in stored}, {pk: n for pk, _, _, n in stored}
     roster = Roster(bucket, ids, members, ids, entered, left)
     missing = sorted(set(segments) - roster.members.keys())
@@ -114,12 +114,12 @@ def write(roster: Roster) -> None:
             Bitmap(
                 segment_id=segment,
                 bucket=roster.bucket,
-                bits=np.packbits(flags).tobytes(),
-                size=int(flags.sum()),
+                bits=np.packbits(inside).tobytes(),
+                size=int(inside.sum()),
                 entered=roster.entered[segment],
                 left=roster.left[segment],
             )
-            for segment, flags in roster.members.items()
+            for segment, inside in roster.members.items()
             if segment in roster.unsaved
         ],
         update_conflicts=True,
@@ -134,8 +134,8 @@ def _renumber_others(roster: Roster) -> None:
         return
     others = list(Bitmap.objects.filter(bucket=roster.bucket).exclude(segment__in=roster.members))
     for one in others:
-        flags = np.isin(roster.ids, roster.stored[_flags(bytes(one.bits), len(roster.stored))])
-        one.bits, one.size = np.packbits(flags).tobytes(), int(flags.sum())
+        inside = np.isin(roster.ids, roster.stored[flags(bytes(one.bits), len(roster.stored))])
+        one.bits, one.size = np.packbits(inside).tobytes(), int(inside.sum())
     Bitmap.objects.bulk_update(others, ["bits", "size"])
 
 
@@ -176,7 +176,7 @@ def _numbers(packed: bytes) -> Ints:
     return np.frombuffer(packed, dtype="<i8").astype(np.int64)
 
 
-def _flags(packed: bytes, length: int) -> Flags:
+def flags(packed: bytes, length: int) -> Flags:
     """Give the first `length` bits; what a bitmap lacks are customers who came after it was written."""
-    flags = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=min(length, 8 * len(packed)))
-    return np.pad(flags.astype(bool), (0, length - len(flags)))
+    bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=min(length, 8 * len(packed)))
+    return np.pad(bits.astype(bool), (0, length - len(bits)))
