@@ -12,8 +12,9 @@ from customers.tombstones import without_erased
 from scoring import ranking
 from scoring.models import ScoreRun
 from segments.rules import Rule, needs
-from segments.rules.meaning import FOLDED, folded_columns, folded_fields
+from segments.rules.meaning import folded_fields
 from segments.rules.nodes import walk
+from segments.rules.texts import FOLDED, folded_columns
 
 SCORES = "scores."
 

@@ -8,7 +8,7 @@ import polars as pl
 from django.db import IntegrityError, transaction
 
 from customers import bulk, history
-from segments import bitmaps, cuts, growth, rulebook
+from segments import bitmaps, cuts, growth, past, rulebook
 from segments.models import Bucket, Membership, MembershipChange, Segment
 from segments.rulebook import Rulebook
 from segments.rules import masks, needs
@@ -94,8 +94,10 @@ def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, 
     """Say of every segment, by its id, which of the frame's customers belong into it."""
     asks_events = any(needs(rule).events for rule in book.rules.values())
     lake = history.pin() if asks_events else None  # held until the events are collected
-    events = lake.events(history.scope_of(frame, FEW)) if lake else None
+    scope = history.scope_of(frame, FEW)
+    events = lake.events(scope) if lake else None
     context = book.context(as_of, events, frame["bucket"].unique().to_list())
+    context = past.known(context, book.rules.values(), scope)
     answers = masks(book.rules, frame, context)
     return {book.ids[key]: answers[key] for key in book.rules}
 

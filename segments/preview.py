@@ -9,7 +9,7 @@ import polars as pl
 
 from customers import history
 from customers.columns import Replaced
-from segments import by_hand, cuts, everybody, leaves, rulebook
+from segments import by_hand, cuts, everybody, leaves, past, rulebook
 from segments.everybody import Everybody
 from segments.everybody import NoSnapshot as NoSnapshot
 from segments.fields import catalogue
@@ -72,6 +72,7 @@ def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
     frame = people.frame(rules, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
     lake = history.pin() if any(needs(one).events for one in rules) else None  # held until the events are collected
     context = book.context(min(as_of, people.pinned.as_of), lake.events(history.Scope()) if lake else None)
+    context = past.known(context, [rule], history.Scope())
     absent = missing_cuts(rule, context)
     columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
     ordered = {name: people.ordered(column) for name, column in columns.items()}

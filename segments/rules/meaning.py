@@ -13,6 +13,9 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from customers.draws import draw
+from customers.models import Attribute
+from customers.typed import typed
+from segments.rules import history
 from segments.rules.dates import shifted
 from segments.rules.groups import GROUPS
 from segments.rules.measures import MEASURES
@@ -22,6 +25,7 @@ from segments.rules.nodes import (
     EventCondition,
     Field,
     Group,
+    History,
     Ids,
     Listed,
     Node,
@@ -35,7 +39,7 @@ from segments.rules.nodes import (
 )
 from segments.rules.operators import cut_key, operator
 from segments.rules.subjects import Cut, CutKey, Operator, Subject
-from segments.rules.texts import folded
+from segments.rules.texts import FOLDED, folded_columns
 from segments.rules.windows import CUSTOMER, Moment, happened, zone_named
 
 EVENTS: dict[str, Any] = {
@@ -44,6 +48,12 @@ EVENTS: dict[str, Any] = {
     "occurred_at": pl.Datetime("us", "UTC"),
     "known_at": pl.Datetime("us", "UTC"),
     "value": pl.Float64,
+}
+TOLD: dict[str, Any] = {
+    "customer_id": pl.Int64,
+    "name": pl.String,
+    "value": pl.String,
+    "known_at": pl.Datetime("us", "UTC"),
 }
 EVENT_COLUMNS = ["customer_id", "name", "occurred_at", "value"]
 DTYPES: dict[Type, Any] = {
@@ -54,8 +64,7 @@ DTYPES: dict[Type, Any] = {
     Type.LIST: pl.List(pl.String),
 }
 UTC = ZoneInfo("UTC")
-FOLDED = "folded:"
-ZONE = "time_zone"
+ZONE, OWN_ZONE = "time_zone", "zone:"
 ROW = "row:"
 SEGMENT = "segment:"
 
@@ -84,6 +93,8 @@ class Context:
     """What a rule is read against: the time, the events, the cut-points, the other segments, the default zone.
 
     `lists` gives the ids of the customers on the list of a segment, `pins` has those set by hand, both by its key.
+    `attributes` are the changes of attributes, each value told as JSON text; `bands` those of the bands of scores,
+    under the names of their fields. `pinned` keeps the files of the frames while they are read.
     """
 
     as_of: datetime
@@ -93,6 +104,9 @@ class Context:
     zone: ZoneInfo = UTC
     lists: Callable[[str], pl.Series] = _nobody
     pins: Mapping[str, Pins] = field(default_factory=dict)
+    attributes: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=TOLD))
+    bands: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=TOLD))
+    pinned: object = None
 
     def moment(self, zone: str) -> Moment:
         """Give the time and the zone of a condition, the default one for those of customers."""
@@ -182,10 +196,13 @@ class _Compiler:
         cuts = [node for node in conditions if operator(node).cut_point]
         if without := [node for node in cuts if cut_key(node) not in self.context.cuts]:
             raise NeedsFullCycle(without)
-        absent = [name for name in folded_fields(conditions) if f"{FOLDED}{name}" not in self.frame.columns]
+        absent = [name for name in folded_fields(nodes) if f"{FOLDED}{name}" not in self.frame.columns]
         self.frame = self.frame.hstack(folded_columns(self.frame, absent))
         self.answer_slow([node for node in conditions if operator(node).is_slow])
-        self.answer_by_zone([node for node in conditions if node.zone == CUSTOMER and node.field.type == Type.DATE])
+        histories = [node for node in nodes if isinstance(node, History)]
+        self.join_histories(histories)
+        local = [node for node in conditions if node.zone == CUSTOMER and node.field.type == Type.DATE]
+        self.answer_by_zone([*local, *(node for node in histories if node.zone == CUSTOMER)])
         samples = [node for node in nodes if isinstance(node, Sample)]
         self.joined |= {node: f"sample:{i}" for i, node in enumerate(samples)}
         self.frame = self.frame.with_columns(
@@ -202,17 +219,48 @@ class _Compiler:
             found = texts.with_columns(self.compared(node, "").alias(self.answered[node]))
             self.frame = self.frame.join(found, on=name, how="left", maintain_order="left")
 
-    def answer_by_zone(self, nodes: list[Condition]) -> None:
+    def join_histories(self, nodes: list[History]) -> None:
+        """Join on what each customer's history of a field says."""
+        self.joined |= {node: f"history:{i}" for i, node in enumerate(nodes)}
+        for told_as in dict.fromkeys(node.field.told_as for node in nodes):
+            same = [node for node in nodes if node.field.told_as == told_as]
+            rows = self.told(same[0].field)
+            for node in same:
+                found = self.from_history(node, rows).rename({"found": self.joined[node]})
+                self.frame = self.frame.join(found, on="customer_id", how="left", maintain_order="left")
+
+    def told(self, field: Field) -> pl.DataFrame:
+        """Give what was known of a field by now: customer_id, its value and known_at."""
+        source = self.context.bands if field.is_band else self.context.attributes
+        is_known = (pl.col("name") == field.told_as) & (pl.col("known_at") <= self.context.as_of)
+        rows = source.filter(is_known).select("customer_id", "value", "known_at").collect()
+        if field.is_band:
+            return rows
+        values = typed(rows["value"], Attribute.Type(field.type))
+        is_day = self.frame.schema[field.name] == pl.Date
+        return rows.with_columns(value=values.dt.date() if is_day else values)
+
+    def from_history(self, node: History, rows: pl.DataFrame) -> pl.DataFrame:
+        if node.zone != CUSTOMER:
+            return history.outcome(node, rows, self.context.moment(node.zone))
+        parts = [history.outcome(node, rows.clear(), self.context.moment(""))]
+        local = rows.join(self.frame.select("customer_id", ZONE), on="customer_id")
+        for (zone,), part in local.partition_by(ZONE, as_dict=True, include_key=False).items():
+            parts.append(history.outcome(node, part, self.context.moment(self.place(zone))))
+        return pl.concat(parts)
+
+    def answer_by_zone(self, nodes: Sequence[Condition | History]) -> None:
         """Join on the answers that are read in each customer's own zone, zone by zone."""
         if not nodes:
             return
         self.answered |= {node: f"local:{i}" for i, node in enumerate(nodes)}
         columns = {self.column(node, field) for node in nodes for field in _fields_of(node)}
-        rows = self.frame.select(ZONE, *columns).with_row_index(ROW)
+        columns |= {self.joined[node] for node in nodes if node in self.joined}
+        rows = self.frame.select(pl.col(ZONE).alias(OWN_ZONE), *sorted(columns)).with_row_index(ROW)
         parts = [rows.clear().select(ROW, *(pl.lit(None, pl.Boolean).alias(self.answered[node]) for node in nodes))]
         parts += [
             part.select(ROW, *(self.compared(node, self.place(zone)).alias(self.answered[node]) for node in nodes))
-            for (zone,), part in rows.partition_by(ZONE, as_dict=True).items()
+            for (zone,), part in rows.partition_by(OWN_ZONE, as_dict=True).items()
         ]
         self.frame = self.frame.hstack(pl.concat(parts).sort(ROW).drop(ROW))
 
@@ -260,31 +308,32 @@ class _Compiler:
     def group(self, node: Group) -> pl.Expr:
         return GROUPS[node.kind].meaning([self.expression(child) for child in node.nodes], node.number)
 
-    def condition(self, node: Condition) -> pl.Expr:
+    def condition(self, node: Condition | History) -> pl.Expr:
         """Give the answer that was joined on, or else what the columns say; no value is false, unless asked for."""
         answer = pl.col(self.answered[node]) if node in self.answered else self.compared(node, node.zone)
+        if isinstance(node, History):
+            return answer.fill_null(node.is_missing_included)
         holds = answer.fill_null(False)
         if not node.is_missing_included:
             return holds
-        missing = self.subject(node, node.field).column.is_null()
-        return holds | (
-            missing | self.subject(node, node.value.field).column.is_null() if _has_other(node) else missing
-        )
+        return pl.any_horizontal(holds, *(pl.col(self.column(node, field)).is_null() for field in _fields_of(node)))
 
-    def compared(self, node: Condition, zone: str) -> pl.Expr:
+    def compared(self, node: Condition | History, zone: str) -> pl.Expr:
         """Give where a field compares as asked, in a zone; null where it has no value."""
-        row, moment = operator(node), self.context.moment(zone)
-        subject = self.subject(node, node.field)
-        if not _has_other(node):
+        moment, subject = self.context.moment(zone), self.subject(node, node.field)
+        if isinstance(node, History):
+            return history.holds(node, pl.col(self.joined[node]), subject, moment)
+        row = operator(node)
+        if not isinstance(node.value, Other):
             return row.meaning(subject, self.value(node, row), moment)
         other = shifted(self.subject(node, node.value.field), node.value.offset_days, moment)
         assert row.against is not None
         return pl.when(other.column.is_not_null()).then(row.against(subject, other, moment))
 
-    def subject(self, node: Condition, field: Field) -> Subject:
+    def subject(self, node: Condition | History, field: Field) -> Subject:
         return Subject(pl.col(self.column(node, field)), self.frame.schema[field.name] == pl.Date)
 
-    def column(self, node: Condition, field: Field) -> str:
+    def column(self, node: Condition | History, field: Field) -> str:
         return f"{FOLDED}{field.name}" if is_folded(node) else field.name
 
     def value(self, node: Condition, row: Operator) -> Any:
@@ -314,6 +363,7 @@ class _Compiler:
 MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
     Group: _Compiler.group,
     Condition: _Compiler.condition,
+    History: _Compiler.condition,
     EventCondition: _Compiler.event,
     SegmentReference: _Compiler.segment,
     Sample: _Compiler.sample,
@@ -324,8 +374,7 @@ MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
 
 def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
     """Give the frame with an empty column for every field that nobody has a value of."""
-    conditions = [node for node in nodes if isinstance(node, Condition)]
-    asked = {field.name: field for node in conditions for field in _fields_of(node)}
+    asked = {field.name: field for node in nodes for field in _fields_of(node)}
     types = {name: DTYPES[field.type] for name, field in asked.items()}
     types |= {ZONE: pl.String} if any(getattr(node, "zone", "") == CUSTOMER for node in nodes) else {}
     return frame.with_columns(
@@ -333,44 +382,20 @@ def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
     )
 
 
-def is_folded(node: Condition) -> bool:
-    """Say whether a condition compares folded texts."""
-    return operator(node).fold is not None and not node.is_exact
+def is_folded(node: Node) -> bool:
+    """Say whether a node compares folded texts."""
+    if isinstance(node, History):
+        return node.field.type in (Type.TEXT, Type.LIST) and not node.is_exact
+    return isinstance(node, Condition) and operator(node).fold is not None and not node.is_exact
+
+
+def _fields_of(node: Node) -> list[Field]:
+    """Give the field that a node asks for, and the other that it is compared with."""
+    if isinstance(node, Condition) and isinstance(node.value, Other):
+        return [node.field, node.value.field]
+    return [node.field] if isinstance(node, Condition | History) else []
 
 
 def folded_fields(nodes: Iterable[Node]) -> list[str]:
-    """Give the fields of which conditions among the nodes compare folded texts: a frame may bring `folded:<field>`."""
-    asked = [node for node in nodes if isinstance(node, Condition) and is_folded(node)]
-    return list(dict.fromkeys(field.name for node in asked for field in _fields_of(node)))
-
-
-def _fields_of(node: Condition) -> list[Field]:
-    """Give the field of a condition, and the other that it is compared with."""
-    return [node.field, node.value.field] if isinstance(node.value, Other) else [node.field]
-
-
-def _has_other(node: Condition) -> bool:
-    return isinstance(node.value, Other)
-
-
-def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
-    """Give `folded:<field>` of some columns. Each different text is folded once: a column has few of them."""
-    texts = {
-        name: frame.lazy().select(pl.col(name).drop_nulls().unique()) for name in names if not _is_list(frame, name)
-    }
-    plain = {part.columns[0]: part.to_series() for part in pl.collect_all(list(texts.values()))}
-    found = [_folded(name, plain[name]) if name in plain else _each_folded(name) for name in names]
-    return frame.lazy().select(found).collect().get_columns()
-
-
-def _is_list(frame: pl.DataFrame, name: str) -> bool:
-    return isinstance(frame.schema[name], pl.List)
-
-
-def _folded(name: str, texts: pl.Series) -> pl.Expr:
-    plain = texts.to_frame().select(folded(pl.col(name))).to_series()
-    return pl.lit(plain).gather(pl.col(name).cast(pl.Enum(texts)).to_physical()).alias(f"{FOLDED}{name}")
-
-
-def _each_folded(name: str) -> pl.Expr:
-    return pl.col(name).list.eval(folded(pl.element())).alias(f"{FOLDED}{name}")
+    """Give the fields of which nodes compare folded texts: a frame may bring `folded:<field>`."""
+    return list(dict.fromkeys(field.name for node in nodes if is_folded(node) for field in _fields_of(node)))

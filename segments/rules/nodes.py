@@ -8,6 +8,9 @@ from typing import Any
 from segments.rules.comparisons import Comparison
 from segments.rules.windows import Last, Window
 
+ATTRIBUTE = "attributes."
+CORE = frozenset({"country", "city", "language", "time_zone", "birth_date"})
+
 
 class RuleError(ValueError):
     """A rule that cannot be read, with the path of the place: `rule.all[1].value: expects a number, got "abc"`."""
@@ -37,6 +40,17 @@ class Field:
     type: Type
     group: str
     unit: str = ""
+
+    @property
+    def told_as(self) -> str:
+        """The name that its history is kept under; blank where there is none."""
+        if self.name.startswith(ATTRIBUTE):
+            return self.name.removeprefix(ATTRIBUTE)
+        return self.name if self.name in CORE or self.is_band else ""
+
+    @property
+    def is_band(self) -> bool:
+        return self.name.startswith("scores.") and self.name.endswith(".band")
 
 
 @dataclass(frozen=True)
@@ -72,6 +86,18 @@ class Condition:
     field: Field
     op: str
     value: Any = None
+    is_missing_included: bool = False
+    is_exact: bool = False
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class History:
+    """What a field ever was, or when it changed: one of the rows in segments.rules.history."""
+
+    field: Field
+    kind: str
+    value: Any
     is_missing_included: bool = False
     is_exact: bool = False
     zone: str = ""
@@ -120,7 +146,7 @@ class Listed:
     key: str
 
 
-Node = Group | Condition | EventCondition | SegmentReference | Sample | Ids | Listed
+Node = Group | Condition | History | EventCondition | SegmentReference | Sample | Ids | Listed
 
 
 @dataclass(frozen=True)

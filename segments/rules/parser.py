@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from segments.rules import arguments
+from segments.rules import arguments, history
 from segments.rules.arguments import expects, keys_of, nearest, shown
+from segments.rules.history import HISTORIES
 from segments.rules.measures import MEASURES
 from segments.rules.nodes import (
     Condition,
@@ -91,6 +92,11 @@ class _Parser:
 
     def condition(self, data: Mapping[str, object], path: str, depth: int) -> Node:
         field = self.field(data["field"], path)
+        is_missing_included = _choice(data, path, "missing", "include", "exclude")
+        is_exact, zone = _choice(data, path, "exact", True, False), _zone(data, path)
+        if HISTORIES.keys() & data.keys():
+            asked = history.read(field, data, path)
+            return replace(asked, is_missing_included=is_missing_included, is_exact=is_exact, zone=zone)
         keys_of(data, path, CONDITION_KEYS, {"op"})
         row = OPERATORS.get((field.type, data["op"])) if isinstance(data["op"], str) else None
         if row is None:
@@ -99,14 +105,7 @@ class _Parser:
             raise RuleError(f"{path}.op", f"no operator {_quoted(data['op'])} for {field.type.replace('_', '/')}{hint}")
         if row.argument is not arguments.NOTHING and "value" not in data:
             raise RuleError(path, "'value' is missing")
-        return Condition(
-            field,
-            row.name,
-            self.value(row, data, path),
-            is_missing_included=_choice(data, path, "missing", "include", "exclude"),
-            is_exact=_choice(data, path, "exact", True, False),
-            zone=_zone(data, path),
-        )
+        return Condition(field, row.name, self.value(row, data, path), is_missing_included, is_exact, zone)
 
     def field(self, name: object, path: str) -> Field:
         found = self.fields.fields.get(name) if isinstance(name, str) else None

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from segments.rules.groups import GROUPS
+from segments.rules.history import HISTORIES
 from segments.rules.measures import MEASURES
 from segments.rules.nodes import (
     Condition,
     EventCondition,
     Group,
+    History,
     Ids,
     Listed,
     Node,
@@ -65,6 +67,18 @@ def _condition(node: Condition, moment: Moment | None) -> str:
     return f"{said} (and is known)" if row.is_negative else said
 
 
+def _history(node: History, moment: Moment | None) -> str:
+    row = HISTORIES[node.kind]
+    said = f"{node.field.label} {row.words(node)}"
+    said += f"{' (exactly as written)' if node.is_exact else ''}{_zone(node.zone)}"
+    if moment and row.window and not isinstance(row.window(node.value), Ever):
+        within = row.window(node.value)
+        said += instants_in_words(lambda at: happened(within, at), moment, node.zone)
+    if node.is_missing_included:
+        return f"{said} or was never known"
+    return f"{said} (and was known)" if row.is_negative else said
+
+
 def _other(other: Other) -> str:
     if not other.offset_days:
         return other.field.label
@@ -92,6 +106,7 @@ def _ids(node: Ids, moment: Moment | None) -> str:
 WORDS: dict[type, Words] = {
     Group: _group,
     Condition: _condition,
+    History: _history,
     EventCondition: _event,
     SegmentReference: lambda node, moment: f"{'in' if node.is_in else 'not in'} segment {node.key}",
     Sample: lambda node, moment: f"in a stable sample of {node.percent:.15g} % (salt {node.salt})",

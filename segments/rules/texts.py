@@ -2,6 +2,7 @@
 
 import functools
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from segments.rules.nodes import Type
 from segments.rules.subjects import Fold, Meaning, Operator, Subject, is_in, value_rows
 from segments.rules.windows import Moment
 
+FOLDED = "folded:"
 # What stands between the user or scheme of an address and its path: jo@example.com, https://example.com/jo.
 DOMAIN_OF = r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#]*@)?([^/?#:@]+)"
 
@@ -20,6 +22,29 @@ def folded(column: pl.Expr) -> pl.Expr:
     """Give texts as they are compared: NFC, and without case, so that STRASSE, Straße and STRAẞE are the same."""
     plain = column.str.normalize("NFC").str.to_lowercase().str.to_uppercase().str.to_lowercase()
     return plain.str.replace_all("ς", "σ", literal=True).str.normalize("NFC")
+
+
+def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
+    """Give `folded:<field>` of some columns. Each different text is folded once: a column has few of them."""
+    texts = {
+        name: frame.lazy().select(pl.col(name).drop_nulls().unique()) for name in names if not _is_list(frame, name)
+    }
+    plain = {part.columns[0]: part.to_series() for part in pl.collect_all(list(texts.values()))}
+    found = [_folded(name, plain[name]) if name in plain else _each_folded(name) for name in names]
+    return frame.lazy().select(found).collect().get_columns()
+
+
+def _is_list(frame: pl.DataFrame, name: str) -> bool:
+    return isinstance(frame.schema[name], pl.List)
+
+
+def _folded(name: str, texts: pl.Series) -> pl.Expr:
+    plain = texts.to_frame().select(folded(pl.col(name))).to_series()
+    return pl.lit(plain).gather(pl.col(name).cast(pl.Enum(texts)).to_physical()).alias(f"{FOLDED}{name}")
+
+
+def _each_folded(name: str) -> pl.Expr:
+    return pl.col(name).list.eval(folded(pl.element())).alias(f"{FOLDED}{name}")
 
 
 @functools.lru_cache(maxsize=4096)

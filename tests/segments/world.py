@@ -1,5 +1,6 @@
 """Small worlds for the tests of rules: customers as plain values, and the same as frames."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,7 @@ import polars as pl
 
 from segments import cuts
 from segments.rules import Context, Field, Fields, Rule, Type, mask, needs, parse
+from segments.rules.meaning import TOLD
 from tests.segments.slow.rows import Happened, Person, World
 
 TIME = pl.Datetime("us", "UTC")
@@ -98,6 +100,18 @@ def events_of(people: Sequence[Person]) -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema=schema, orient="row")
 
 
+def told_of(people: Sequence[Person]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
+    """Give what was told of attributes as the lake does, and the bands of scores as scoring does."""
+    rows = [(one.number, FIELDS.fields[told.field], told) for one in people for told in one.told]
+    attributes = [
+        (number, field.told_as, None if told.value is None else json.dumps(told.value, default=str), told.known_at)
+        for number, field, told in rows
+        if not field.is_band
+    ]
+    bands = [(number, field.told_as, told.value, told.known_at) for number, field, told in rows if field.is_band]
+    return pl.LazyFrame(attributes, TOLD, orient="row"), pl.LazyFrame(bands, TOLD, orient="row")
+
+
 def rule_of(node: Any) -> Rule:
     return parse({"version": 1, "rule": node}, FIELDS)
 
@@ -107,7 +121,10 @@ def context_of(world: World, *nodes: Any) -> Context:
     segments: Mapping[str, Rule] = {key: rule_of(rule) for key, rule in world.segments.items()}
     asked = [*(needs(rule_of(node)) for node in nodes), *(needs(rule) for rule in segments.values())]
     found = cuts.take([frame_of(world.people)], {one for each in asked for one in each.cuts})
-    return Context(world.as_of, events_of(world.people), found, segments, ZoneInfo(world.zone))
+    attributes, bands = told_of(world.people)
+    return Context(
+        world.as_of, events_of(world.people), found, segments, ZoneInfo(world.zone), attributes=attributes, bands=bands
+    )
 
 
 def matching(node: Any, world: World) -> list[int]:
