@@ -9,6 +9,7 @@ from campaigns.eligibility import among
 from campaigns.models import Cycle
 from customers import bulk
 from customers.history import Lake, Scope, scope_of
+from customers.ids import among as is_one_of
 from customers.models import AttributeChange, Customer, Event, Import, Merge
 
 DATA, IMPORT, MERGE, TIME, START = "data", "import", "merge", "time", "start"
@@ -57,7 +58,7 @@ def _brought(changes: pl.Series) -> pl.Series:
     """Give those attribute changes that imports brought; where many are asked for, all from the first to the last."""
     rows = AttributeChange.objects.filter(of_import__isnull=False)
     if len(changes) <= FEW:
-        rows = rows.filter(pk__in=changes.to_list())
+        rows = rows.filter(is_one_of("pk", changes))
     else:
         rows = rows.filter(pk__range=(changes.min(), changes.max()))
     return bulk.read(rows.values_list("pk"), {"change_id": pl.Int64})["change_id"]

@@ -8,6 +8,7 @@ from django.db.models import Q
 from campaigns.models import Delivery
 from customers import bulk
 from customers.consent import ADDRESSES, hashes_of
+from customers.ids import among as is_one_of
 from customers.models import Consent, Customer, Suppression
 
 FEW = 5_000  # customers below which a query names them; above it, their buckets
@@ -23,7 +24,7 @@ def among(people: pl.DataFrame, ids: str = "customer", buckets: str = "customer_
     if people.is_empty():
         return Q(**{f"{ids}__lt": 0})  # an empty list is no query at all to Django, and no frame to us
     if people.height <= FEW:
-        return Q(**{f"{ids}__in": people["customer_id"].to_list()})
+        return is_one_of(ids, people["customer_id"])
     return Q(**{f"{buckets}__in": people["bucket"].unique().to_list()})
 
 

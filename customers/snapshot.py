@@ -21,6 +21,7 @@ from customers import bulk, features, generations, history
 from customers.consent import hashes_of
 from customers.generations import LakeError
 from customers.history import Lake, Scope
+from customers.ids import among
 from customers.models import Attribute, Channel, Consent, Customer, Suppression
 from customers.rows import greatest, numbered
 from customers.tombstones import without_erased
@@ -35,7 +36,7 @@ FOLDER_FORMAT = "%Y-%m-%dT%H-%M-%S.%fZ"
 REMOVED = ".removed-"  # before the name of a folder that is being removed
 DAYS_KEPT = 35
 MONTHS_KEPT = 24
-FEW = 1_000  # ids that go into the query; more are picked from the customers between the lowest and the highest
+FEW = 5_000  # ids that go into the query; more are picked from the customers between the lowest and the highest
 PEOPLE: bulk.Schema = {
     "id": pl.Int64,
     "bucket": pl.Int64,
@@ -239,7 +240,7 @@ def _within(rows: "models.QuerySet[Any]", scope: Scope, prefix: str = "") -> "mo
     if scope.ids is None:
         return rows
     if len(scope.ids) <= FEW:
-        return rows.filter(**{f"{prefix}id__in": scope.ids})
+        return rows.filter(among(f"{prefix}id", scope.ids))
     return rows.filter(**{f"{prefix}id__range": (min(scope.ids), max(scope.ids))})
 
 

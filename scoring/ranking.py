@@ -17,6 +17,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from customers import bulk
+from customers.ids import among
 from scoring.models import BandChange, ModelVersion, Ranking, Score, ScoreRun, Target
 
 DECIMALS = 6
@@ -221,7 +222,7 @@ def _rows(run: ScoreRun, frame: pl.DataFrame | None = None, targets: Collection[
 
 
 def _of_people(frame: pl.DataFrame) -> Q:
-    return Q(customer_id__in=frame["customer_id"].to_list()) if frame.height <= FEW else Q()
+    return among("customer_id", frame["customer_id"]) if frame.height <= FEW else Q()
 
 
 def _of_rows(run: ScoreRun) -> dict[int, Ints]:

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from customers import bulk, history
+from customers.ids import among
 from customers.rows import numbered
 from scoring import artifacts, ranking, training_set
 from scoring.encoding import Inputs
@@ -77,7 +78,7 @@ def take_over(run: ScoreRun, buckets: Collection[int]) -> None:
 
 def keep_newer(run: ScoreRun, before: ScoreRun, customers: Collection[int]) -> None:
     """Copy what these customers scored as of a later time than the published run, in the run before, into it."""
-    newer = Score.objects.filter(run=before, customer_id__in=customers, as_of__gt=run.as_of)
+    newer = Score.objects.filter(among("customer_id", customers), run=before, as_of__gt=run.as_of)
     rows = bulk.read(newer.filter(version__in=run.versions.values()).values_list(*COPIED), COPIED)
     if rows.height:
         rows = rows.with_columns(run_id=pl.lit(run.pk, pl.Int64))
@@ -117,7 +118,7 @@ def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
         return pl.DataFrame(schema={**STORED, "as_of": bulk.UTC_MICROSECONDS})
     rows = Score.objects.filter(run=before, target__in=kept)
     if frame.height <= FEW:
-        rows = rows.filter(customer_id__in=frame["customer_id"].to_list() or [0])
+        rows = rows.filter(among("customer_id", frame["customer_id"]))
     return bulk.read(rows.values_list(*STORED), STORED)
 
 

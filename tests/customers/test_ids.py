@@ -1,0 +1,42 @@
+"""Many ids are one parameter of a query, on a key, on a foreign key and through one."""
+
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+
+from customers import bulk
+from customers.ids import among
+from customers.models import Consent, Customer
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+T = datetime(2026, 1, 2, tzinfo=UTC)
+
+
+def customer(name: str, bucket: int = 0) -> Customer:
+    one = Customer.objects.create(external_id=name, bucket=bucket, seed=bucket, known_since=T)
+    Consent.objects.create(customer=one, channel="email", topic="news", is_granted=True, source="test", since=T)
+    return one
+
+
+def test_only_the_named_ids_are_found() -> None:
+    ann, bob, cid = customer("ann"), customer("bob"), customer("cid")
+    assert set(Customer.objects.filter(among("pk", [ann.pk, cid.pk, 0]))) == {ann, cid}
+    assert set(Customer.objects.exclude(among("id", pl.Series([ann.pk, cid.pk])))) == {bob}
+    assert Consent.objects.get(among("customer_id", [bob.pk])).customer == bob
+    assert Consent.objects.get(among("customer__id", (bob.pk,)), customer__bucket=0).customer == bob
+
+
+def test_none_is_one_of_none() -> None:
+    customer("ann")
+    assert not Customer.objects.filter(among("pk", ())).exists()
+    assert bulk.read(Customer.objects.filter(among("pk", ())).values_list("pk"), {"id": pl.Int64}).is_empty()
+
+
+def test_a_query_has_one_parameter_however_many_ids_there_are() -> None:
+    ann = customer("ann")
+    sql, params = Customer.objects.filter(among("pk", range(1, 100_000))).query.sql_with_params()
+    assert len(params) == 1
+    assert sql.count("%s") == 1
+    rows = Customer.objects.filter(among("pk", range(ann.pk, ann.pk + 100_000)))
+    assert bulk.read(rows.values_list("pk"), {"id": pl.Int64})["id"].to_list() == [ann.pk]
