@@ -5,20 +5,18 @@ the number of rows that really changed. Nothing else in the program writes SQL b
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
 import polars as pl
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
-from psycopg.errors import error_from_result
-from psycopg.generators import fetch_many
-from psycopg.pq import ExecStatus
-from psycopg.waiting import Wait
+
+from customers import wire
+from customers.wire import UTC_MICROSECONDS as UTC_MICROSECONDS
+from customers.wire import Schema as Schema
 
 CHUNK = 20_000  # rows of one SQLite transaction: well under 200 ms
-
-Schema = dict[str, pl.DataType | type[pl.DataType]]
-UTC_MICROSECONDS = pl.Datetime("us", "UTC")
 
 
 def insert(
@@ -94,31 +92,42 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
 
     Times come as UTC microseconds, JSON columns as text.
     """
-    frames = list(read_in_parts(rows, schema))
-    return pl.concat(frames) if frames else _parsed(b"", schema)
+    with _asked(rows, schema) as answer:
+        if answer is None:
+            return _from_sqlite([], schema)
+        if connection.vendor == "postgresql":
+            return wire.whole(answer, schema)
+        return _from_sqlite(answer.fetchall(), schema)
 
 
-def read_in_parts(
-    rows: "models.QuerySet[Any, Any]", schema: Schema, most: int | None = None
-) -> Generator[pl.DataFrame, None, None]:
+def read_in_parts(rows: "models.QuerySet[Any, Any]", schema: Schema, most: int) -> Generator[pl.DataFrame, None, None]:
     """Give what `read` gives in frames of at most so many rows, none empty. The connection is busy until the last."""
+    with _asked(rows, schema) as answer:
+        if answer is None:
+            return
+        if connection.vendor == "postgresql":
+            yield from wire.parts(answer, schema, most)
+            return
+        while found := answer.fetchmany(most):
+            yield _from_sqlite(found, schema)
+
+
+@contextmanager
+def _asked(rows: "models.QuerySet[Any, Any]", schema: Schema) -> Iterator[Any]:
+    """Give the running COPY of a query, or SQLite's cursor; None where the database need not be asked: id__in=[]."""
     try:
         sql, params = rows.query.sql_with_params()
-    except EmptyResultSet:  # the database need not be asked: id__in=[]
+    except EmptyResultSet:
+        yield None
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            statement = _with_epochs(cast("Any", cursor).mogrify(sql, params) if params else sql, schema)
-            with cast("Any", cursor).copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
-                for body in _bodies(copy, most):
-                    yield _parsed(body, schema)
+            asked = str(cast("Any", cursor).mogrify(sql, params)) if params else sql
+            with cast("Any", cursor).copy(_copy_out(asked, schema)) as copy:
+                yield copy
         else:
-            wire = {name: _wire_type(dtype) for name, dtype in schema.items()}
-            cursor.execute(_without_converters(sql, wire), params)
-            while found := cursor.fetchmany(most) if most else cursor.fetchall():
-                yield pl.DataFrame(found, schema=wire, orient="row").select(
-                    _from_wire(*item) for item in schema.items()
-                )
+            cursor.execute(_without_converters(sql, schema), params)
+            yield cursor
 
 
 def open_partition(model: type[models.Model], number: int) -> None:
@@ -171,94 +180,46 @@ def committed_below() -> int | None:
     return oldest + 1 if oldest == own else oldest
 
 
-def _bodies(copy: Any, most: int | None) -> Iterator[bytes]:
-    """Give the text of a COPY in parts of at most so many rows."""
-    is_over = False
-    while not is_over:
-        body, is_over = copy.connection.wait(_received(copy, most))
-        if body:
-            yield bytes(body)
+def _copy_out(sql: str, schema: Schema) -> str:
+    """Wrap a query so that PostgreSQL sends its values in the types of `schema`, in binary form."""
+    names = [f"c{i}" for i in range(len(schema))]
+    picked = (f"{name}::{wire.sql_type(dtype)}" for name, dtype in zip(names, schema.values(), strict=True))
+    return f"COPY (SELECT {', '.join(picked)} FROM ({sql}) AS rows({', '.join(names)})) TO STDOUT (FORMAT binary)"
 
 
-def _received(copy: Any, most: int | None) -> Generator[Any, Any, tuple[bytearray, bool]]:
-    """Give the next rows, and whether the COPY is over.
-
-    The server sends one row at a time: to wait once for many takes a third of what `for row in copy` takes.
-    """
-    pgconn, body, rows = copy.connection.pgconn, bytearray(), 0
-    while rows != most:
-        length, row = pgconn.get_copy_data(1)
-        if length > 0:
-            body += row
-            rows += 1
-        elif length == 0:
-            while not (yield Wait.R):
-                pass
-            pgconn.consume_input()
-        else:
-            results = yield from fetch_many(pgconn)
-            copy._finished = True  # what copy.read() does when it meets the end
-            if results[0].status != ExecStatus.COMMAND_OK:
-                raise error_from_result(results[0])
-            return body, True
-    return body, False
-
-
-def _parsed(body: bytes, schema: Schema) -> pl.DataFrame:
-    """Give the frame of a CSV text without a header."""
-    wire = {name: _wire_type(dtype) for name, dtype in schema.items()}
-    frame = pl.DataFrame(schema=wire)
-    if body:
-        frame = pl.read_csv(body, has_header=False, new_columns=list(schema), schema_overrides=wire)
-    return frame.select(_from_wire(name, dtype) for name, dtype in schema.items())
-
-
-def _with_epochs(sql: Any, schema: Schema) -> str:
-    """Wrap a query so that times come as microseconds since 1970: to read them from text takes three times as long."""
-    text = sql.decode() if isinstance(sql, bytes) else str(sql)
+def _without_converters(sql: str, schema: Schema) -> str:
+    """Wrap a query so that sqlite3 sees expressions, not typed columns: its converters cost 10 times the query."""
     names = [f"c{i}" for i in range(len(schema))]
     picked = (
-        f"(extract(epoch FROM {name}) * 1000000)::bigint" if _is_time(dtype) else name
+        f"{name} || ''" if _told_type(dtype) == pl.String else f"{name} + 0"
         for name, dtype in zip(names, schema.values(), strict=True)
-    )
-    if not any(_is_time(dtype) for dtype in schema.values()):
-        return text
-    return f"SELECT {', '.join(picked)} FROM ({text}) AS rows({', '.join(names)})"
-
-
-def _is_time(dtype: pl.DataType | type[pl.DataType]) -> bool:
-    return isinstance(dtype, pl.Datetime) or dtype == pl.Datetime
-
-
-def _without_converters(sql: str, wire: dict[str, Any]) -> str:
-    """Wrap a query so that sqlite3 sees expressions, not typed columns: its converters cost 10 times the query."""
-    names = [f"c{i}" for i in range(len(wire))]
-    picked = (
-        f"{name} || ''" if dtype == pl.String else f"{name} + 0"
-        for name, dtype in zip(names, wire.values(), strict=True)
     )
     return f"WITH rows({', '.join(names)}) AS ({sql}) SELECT {', '.join(picked)} FROM rows"
 
 
-def _wire_type(dtype: pl.DataType | type[pl.DataType]) -> Any:
-    if _is_time(dtype):
-        return pl.Int64 if connection.vendor == "postgresql" else pl.String
+def _told_type(dtype: pl.DataType | type[pl.DataType]) -> Any:
+    """Give the type in which SQLite tells values of a type."""
     if dtype == pl.Boolean:
-        return pl.String if connection.vendor == "postgresql" else pl.Int64
-    return pl.String if dtype in (pl.Date, pl.Categorical) else dtype
+        return pl.Int64
+    return pl.String if _is_time(dtype) or dtype in (pl.Date, pl.Categorical) else dtype
 
 
-def _from_wire(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+def _from_sqlite(found: list[tuple[Any, ...]], schema: Schema) -> pl.DataFrame:
+    """Give the frame of rows as SQLite tells them."""
+    told = {name: _told_type(dtype) for name, dtype in schema.items()}
+    return pl.DataFrame(found, schema=told, orient="row").select(_meant(*item) for item in schema.items())
+
+
+def _meant(name: str, dtype: pl.DataType | type[pl.DataType]) -> pl.Expr:
+    """Give the values of a column that SQLite told as text or numbers."""
     column = pl.col(name)
     if _is_time(dtype):
-        if connection.vendor == "postgresql":
-            return column.cast(UTC_MICROSECONDS)
         return column.str.to_datetime("%Y-%m-%d %H:%M:%S%.f", time_unit="us", time_zone="UTC")
-    if dtype == pl.Date:
-        return column.str.to_date("%Y-%m-%d")
-    if dtype == pl.Boolean and connection.vendor == "postgresql":
-        return column == "t"
-    return column.cast(dtype)
+    return column.str.to_date("%Y-%m-%d") if dtype == pl.Date else column.cast(dtype)
+
+
+def _is_time(dtype: pl.DataType | type[pl.DataType]) -> bool:
+    return isinstance(dtype, pl.Datetime) or dtype == pl.Datetime
 
 
 def _table(model: type[models.Model], partition: int | None = None) -> str:

@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Case, F, Value, When
 from django.db.models.expressions import RawSQL
+from django.db.models.functions import TruncDate
 from psycopg.errors import DivisionByZero
 
 from customers import bulk
@@ -134,6 +136,50 @@ def test_rows_come_in_parts() -> None:
     next(reader)
     reader.close()
     assert len(stored()) == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 7, 3_000])
+def test_texts_come_back_whether_many_are_alike_or_none(count: int) -> None:
+    """Short and long, empty and absent, of several alphabets, with the marks that a text form would escape."""
+    some = ["plan", "", "plan", None, "Grüße", "naïve 日本", 'a "b", \\N\t\r\n', "x" * 7, "x" * 8, "x" * 9, "y" * 64]
+    number = pl.int_range(count, dtype=pl.Int64)
+    wanted = pl.select(
+        external_id=pl.format("no {}", number),
+        email=pl.lit(pl.Series(some)).gather(number % len(some)),
+        phone=pl.when(number % 3 > 0).then(pl.format("{}", number * 31)),
+        bucket=number % 5,
+    )
+    rest = {"public_id": pl.col("external_id"), "seed": number, "attributes": pl.lit("{}"), "known_since": pl.lit(T)}
+    bulk.insert(Customer, wanted.with_columns(**rest).with_columns(pl.col("known_since").cast(bulk.UTC_MICROSECONDS)))
+    schema: bulk.Schema = {"external_id": pl.String, "email": pl.String, "phone": pl.String, "bucket": pl.Int64}
+    rows = Customer.objects.order_by("seed").values_list(*schema)
+    assert bulk.read(rows, schema).equals(wanted)
+    parts = list(bulk.read_in_parts(rows, {**schema, "email": pl.Categorical}, 1_100))
+    assert [len(part) for part in parts] == [min(1_100, count - start) for start in range(0, count, 1_100)]
+    assert [text for part in parts for text in part["email"].to_list()] == wanted["email"].to_list()
+
+
+def test_dates_and_numbers_of_every_kind_come_back() -> None:
+    old, late = datetime(1899, 12, 31, 23, 59, 59, 999999, tzinfo=UTC), datetime(2999, 1, 1, 0, 0, 0, 1, tzinfo=UTC)
+    people = CUSTOMERS.with_columns(known_since=pl.Series([old, late, WHOLE], dtype=bulk.UTC_MICROSECONDS))
+    bulk.insert(Customer, people)
+    rows = Customer.objects.order_by("bucket").annotate(
+        day=TruncDate("known_since", tzinfo=UTC),
+        is_first=Case(When(bucket=0, then=True), When(bucket=1, then=False)),
+        half=Case(When(bucket__lt=2, then=F("bucket") / Value(2.0))),
+    )
+    schema: bulk.Schema = {
+        "known_since": pl.Datetime,
+        "day": pl.Date,
+        "is_first": pl.Boolean,
+        "half": pl.Float64,
+        "seed": pl.Int64,
+    }
+    assert bulk.read(rows.values_list(*schema), schema).rows() == [
+        (old, old.date(), True, 0.0, -(2**63)),
+        (late, late.date(), False, 0.5, 2**63 - 1),
+        (WHOLE, WHOLE.date(), None, None, 0),
+    ]
 
 
 def test_a_read_that_fails_midway_says_why_and_the_next_one_works() -> None:
