@@ -92,12 +92,8 @@ def finish(as_of: datetime) -> None:
 
 def _answers(frame: pl.DataFrame, book: Rulebook, as_of: datetime) -> dict[int, pl.Series]:
     """Say of every segment, by its id, which of the frame's customers belong into it."""
-    asks_events = any(needs(rule).events for rule in book.rules.values())
-    lake = history.pin() if asks_events else None  # held until the events are collected
     scope = history.scope_of(frame, FEW)
-    events = lake.events(scope) if lake else None
-    context = book.context(as_of, events, frame["bucket"].unique().to_list())
-    context = past.known(context, book.rules.values(), scope)
+    context = past.known(book.context(as_of, frame["bucket"].unique().to_list()), book.rules.values(), scope)
     answers = masks(book.rules, frame, context)
     return {book.ids[key]: answers[key] for key in book.rules}
 

@@ -1,24 +1,53 @@
-"""What rules ask of the past beyond events, from where it is kept. Nothing is read that no rule asks for."""
+"""What rules ask of the past, from where it is kept. Nothing is read that no rule asks for."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from customers import history
-from customers.history import Scope
+import polars as pl
+
+from customers import bulk, history
+from customers.history import Lake, Scope
+from customers.models import Product
 from scoring import bands
+from segments.models import MembershipChange
 from segments.rules import Context, Rule, needs
-from segments.rules.meaning import in_levels
+from segments.rules.event_rows import LINES
+from segments.rules.meaning import CHANGES, in_levels
+
+PRODUCTS: bulk.Schema = {"product_id": pl.Int64, "product": pl.String, "category": pl.String}
 
 
 def known(context: Context, rules: Iterable[Rule], scope: Scope) -> Context:
-    """Give the context with the histories that these rules, and those they refer to, ask of the scope's customers."""
+    """Give the context with the past that these rules, and those they refer to, ask of the scope's customers."""
     named = {str(number): rule for number, rule in enumerate(rules)}
     asked = [needs(rule) for level in in_levels(named, context.segments) for rule in level.values()]
     told = {name for one in asked for name in one.told}
     of_scores = {name for name in told if name.startswith("scores.")}
     if of_scores:
         context = replace(context, bands=bands.told(scope, of_scores).lazy())
-    if told - of_scores:
-        lake = history.pin()
-        context = replace(context, attributes=lake.attributes(scope), pinned=lake)
-    return context
+    if moves := {key for one in asked for key in one.moves}:
+        context = replace(context, changes=_changes(moves, scope).lazy())
+    if not any(one.events for one in asked) and told == of_scores:
+        return context
+    lake = history.pin()
+    context = replace(context, attributes=lake.attributes(scope), events=lake.events(scope), pinned=lake)
+    if any(one.has_properties for one in asked):
+        context = replace(context, properties=lake.properties(scope))
+    return replace(context, lines=_lines(lake, scope)) if any(one.has_lines for one in asked) else context
+
+
+def _lines(lake: Lake, scope: Scope) -> pl.LazyFrame:
+    """Give the order lines of the scope's customers with the names and categories of what they are of."""
+    rows = bulk.read(Product.objects.values_list("pk", "external_id", "category"), PRODUCTS)
+    products = rows.with_columns(pl.col("category").replace("", None)).lazy()  # a blank category is no value
+    return lake.lines(scope).join(products, on="product_id", how="left").select(*LINES)
+
+
+def _changes(segments: Collection[str], scope: Scope) -> pl.DataFrame:
+    """Give when the scope's customers entered and left some segments."""
+    rows = MembershipChange.objects.filter(segment__key__in=segments)
+    if scope.buckets is not None:
+        rows = rows.filter(bucket__in=scope.buckets)
+    if scope.ids is not None:
+        rows = rows.filter(customer__in=scope.ids)
+    return bulk.read(rows.values_list("customer_id", "segment__key", "kind", "as_of"), CHANGES)

@@ -70,9 +70,7 @@ def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
     book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     frame = people.frame(rules, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
-    lake = history.pin() if any(needs(one).events for one in rules) else None  # held until the events are collected
-    context = book.context(min(as_of, people.pinned.as_of), lake.events(history.Scope()) if lake else None)
-    context = past.known(context, [rule], history.Scope())
+    context = past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope())
     absent = missing_cuts(rule, context)
     columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
     ordered = {name: people.ordered(column) for name, column in columns.items()}

@@ -2,11 +2,10 @@
 
 import logging
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-import polars as pl
 from django.conf import settings
 
 from segments import by_hand, cuts
@@ -42,11 +41,10 @@ class Rulebook:
         """The rules that can be read, those that wait for a cut-point too."""
         return {**self.rules, **self.waiting}
 
-    def context(self, as_of: datetime, events: pl.LazyFrame | None, buckets: Collection[int] | None = None) -> Context:
+    def context(self, as_of: datetime, buckets: Collection[int] | None = None) -> Context:
         """Give what these rules, or another that refers to them, are read against, for customers of some buckets."""
         zone, lists, pins = ZoneInfo(settings.TIME_ZONE), by_hand.reader(buckets), by_hand.pins()
-        context = Context(as_of, cuts=self.cuts, segments=self.readable, zone=zone, lists=lists, pins=pins)
-        return context if events is None else replace(context, events=events)
+        return Context(as_of, cuts=self.cuts, segments=self.readable, zone=zone, lists=lists, pins=pins)
 
 
 def read() -> Rulebook:

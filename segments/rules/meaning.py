@@ -14,11 +14,13 @@ import polars as pl
 
 from customers.draws import draw
 from customers.models import Attribute
+from customers.rows import Mask
 from customers.typed import typed
 from segments.rules import history
 from segments.rules.dates import shifted
+from segments.rules.event_meaning import Answer, EventNode, Events, People, zoned
+from segments.rules.event_rows import EVENTS, LINES, PROPERTIES, Source
 from segments.rules.groups import GROUPS
-from segments.rules.measures import MEASURES
 from segments.rules.needs import needs
 from segments.rules.nodes import (
     Condition,
@@ -33,21 +35,23 @@ from segments.rules.nodes import (
     Rule,
     RuleError,
     Sample,
+    SegmentHistory,
     SegmentReference,
     Type,
     walk,
 )
+from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.operators import cut_key, operator
+from segments.rules.segment_history import histories
 from segments.rules.subjects import Cut, CutKey, Operator, Subject
 from segments.rules.texts import FOLDED, folded_columns
-from segments.rules.windows import CUSTOMER, Moment, happened, zone_named
+from segments.rules.windows import CUSTOMER, Moment, zone_named
 
-EVENTS: dict[str, Any] = {
+CHANGES: dict[str, Any] = {
     "customer_id": pl.Int64,
-    "name": pl.String,
-    "occurred_at": pl.Datetime("us", "UTC"),
-    "known_at": pl.Datetime("us", "UTC"),
-    "value": pl.Float64,
+    "segment": pl.String,
+    "kind": pl.String,
+    "as_of": pl.Datetime("us", "UTC"),
 }
 TOLD: dict[str, Any] = {
     "customer_id": pl.Int64,
@@ -55,7 +59,6 @@ TOLD: dict[str, Any] = {
     "value": pl.String,
     "known_at": pl.Datetime("us", "UTC"),
 }
-EVENT_COLUMNS = ["customer_id", "name", "occurred_at", "value"]
 DTYPES: dict[Type, Any] = {
     Type.TEXT: pl.String,
     Type.NUMBER: pl.Float64,
@@ -93,6 +96,7 @@ class Context:
     """What a rule is read against: the time, the events, the cut-points, the other segments, the default zone.
 
     `lists` gives the ids of the customers on the list of a segment, `pins` has those set by hand, both by its key.
+    Events, their properties and lines, and the changes of memberships are scanned as far as a rule needs them.
     `attributes` are the changes of attributes, each value told as JSON text; `bands` those of the bands of scores,
     under the names of their fields. `pinned` keeps the files of the frames while they are read.
     """
@@ -107,6 +111,9 @@ class Context:
     attributes: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=TOLD))
     bands: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=TOLD))
     pinned: object = None
+    properties: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=PROPERTIES))
+    lines: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=LINES))
+    changes: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=CHANGES))
 
     def moment(self, zone: str) -> Moment:
         """Give the time and the zone of a condition, the default one for those of customers."""
@@ -208,7 +215,8 @@ class _Compiler:
         self.frame = self.frame.with_columns(
             pl.Series(self.joined[node], draw(self.frame["seed"], node.salt)) for node in samples
         )
-        self.join_events([node for node in nodes if isinstance(node, EventCondition)])
+        self.join_events([node for node in nodes if isinstance(node, EventCondition | EventSequence)])
+        self.join_moves([node for node in nodes if isinstance(node, SegmentHistory)])
 
     def answer_slow(self, nodes: list[Condition]) -> None:
         """Join on the answers that are found by looking at each different text once."""
@@ -268,30 +276,43 @@ class _Compiler:
         """Give the name of a customer's zone, the default one for who has none that exists."""
         return zone if zone and zone_named(zone) else self.context.zone.key
 
-    def join_events(self, nodes: list[EventCondition]) -> None:
+    def join_events(self, nodes: list[EventNode]) -> None:
+        """Join on what was found of these nodes, and for whom they hold."""
         if not nodes:
             return
-        self.joined |= {node: f"event:{i}" for i, node in enumerate(nodes)}
-        as_of = self.context.as_of
-        is_known = (pl.col("occurred_at") <= as_of) & (pl.col("known_at") <= as_of)
-        names = sorted({node.event for node in nodes})
-        events = self.context.events.filter(pl.col("name").is_in(names) & is_known).select(EVENT_COLUMNS).collect()
-        outcomes = pl.collect_all([self.outcome(node, events.lazy()) for node in nodes])
-        people = self.frame.select("customer_id")
-        self.frame = self.frame.with_columns(
-            people.join(found, on="customer_id", how="left", maintain_order="left")[found.columns[1]]
-            for found in outcomes
-        )
+        people = People(self.frame["customer_id"].to_numpy(), self.zones(nodes))
+        source = Source(self.context.events, self.context.properties, self.context.lines)
+        self.join(nodes, Events(source, people, self.context.moment, self.meet).answers(nodes))
 
-    def outcome(self, node: EventCondition, events: pl.LazyFrame) -> pl.LazyFrame:
-        """Give customer_id and what a node's measure gives, for the customers with such events."""
-        measure = MEASURES[node.measure]
-        events = events.filter(pl.col("name") == node.event)
-        if not measure.is_ever:
-            span = happened(node.within, self.context.moment(node.zone))
-            events = events.filter(pl.col("occurred_at") < span.end)
-            events = events.filter(pl.col("occurred_at") >= span.start) if span.start else events
-        return events.group_by("customer_id").agg(measure.aggregate(node.property).alias(self.joined[node]))
+    def join_moves(self, nodes: list[SegmentHistory]) -> None:
+        """Join on when the customers entered or left segments."""
+        if not nodes:
+            return
+        people = People(self.frame["customer_id"].to_numpy(), self.zones(nodes))
+        self.join(nodes, histories(nodes, self.context.changes, people, self.context.moment))
+
+    def join(self, nodes: Sequence[Node], answers: list[Answer]) -> None:
+        names = [f"event:{len(self.answered) + i}" for i in range(len(nodes))]
+        self.joined |= dict(zip(nodes, names, strict=True))
+        self.answered |= {node: f"{name}:holds" for node, name in zip(nodes, names, strict=True)}
+        columns = [
+            (one.found.alias(name), one.holds.alias(f"{name}:holds")) for one, name in zip(answers, names, strict=True)
+        ]
+        self.frame = self.frame.with_columns(column for both in columns for column in both)
+
+    def zones(self, nodes: Sequence[Node]) -> dict[str, Mask]:
+        """Give who lives in which zone, where one of the nodes asks for it."""
+        if not any(one.zone == CUSTOMER for node in nodes for one in zoned(node)):
+            return {}
+        places = self.frame[ZONE].unique().to_list()
+        names = self.frame[ZONE].replace_strict(places, [self.place(one) for one in places], return_dtype=pl.String)
+        return {name: (names == name).to_numpy() for name in names.unique().to_list()}
+
+    def meet(self, rows: pl.DataFrame, conditions: Sequence[Condition]) -> pl.Series:
+        """Say which rows, of events or of anything else, meet all conditions."""
+        compiler = _Compiler(self.context, _with_columns(rows, list(conditions)))
+        compiler.prepare(list(conditions))
+        return compiler.frame.select(pl.all_horizontal(map(compiler.expression, conditions))).to_series()
 
     def answer(self, key: str, rule: Rule) -> pl.Expr:
         """Give who is in a segment: what was pinned by hand goes before the rule."""
@@ -342,9 +363,9 @@ class _Compiler:
             return self.context.cuts[cut_key(node)]
         return row.fold(node.value) if row.fold and is_folded(node) else node.value
 
-    def event(self, node: EventCondition) -> pl.Expr:
-        test = MEASURES[node.measure].test
-        return test(pl.col(self.joined[node]), node, self.context.moment(node.zone)).fill_null(False)
+    def found(self, node: Node) -> pl.Expr:
+        """Give the answer that was joined on."""
+        return pl.col(self.answered[node])
 
     def segment(self, node: SegmentReference) -> pl.Expr:
         inside = pl.col(f"{SEGMENT}{node.key}")
@@ -364,7 +385,9 @@ MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
     Group: _Compiler.group,
     Condition: _Compiler.condition,
     History: _Compiler.condition,
-    EventCondition: _Compiler.event,
+    EventCondition: _Compiler.found,
+    EventSequence: _Compiler.found,
+    SegmentHistory: _Compiler.found,
     SegmentReference: _Compiler.segment,
     Sample: _Compiler.sample,
     Ids: _Compiler.ids,

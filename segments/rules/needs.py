@@ -3,7 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from segments.rules.nodes import Condition, EventCondition, History, Ids, Other, Rule, Sample, SegmentReference, walk
+from segments.rules.event_fields import PROPERTY
+from segments.rules.event_meaning import asks_lines, fields_of, happenings, zoned
+from segments.rules.nodes import (
+    Condition,
+    EventCondition,
+    History,
+    Ids,
+    Other,
+    Rule,
+    Sample,
+    SegmentHistory,
+    SegmentReference,
+    Sequence,
+    walk,
+)
 from segments.rules.operators import operator
 from segments.rules.windows import CUSTOMER
 
@@ -12,7 +26,8 @@ from segments.rules.windows import CUSTOMER
 class Needs:
     """The frame's columns, the events' names, the other segments, and the conditions that compare with everybody.
 
-    `told` are the names that the histories are kept under which it asks for.
+    `told` are the names that the histories are kept under which it asks for, `moves` the segments of which it asks who
+    entered or left. With `has_properties` and `has_lines` it asks about these of its events.
     """
 
     columns: frozenset[str]
@@ -20,6 +35,9 @@ class Needs:
     segments: frozenset[str]
     cuts: frozenset[Condition]
     told: frozenset[str] = frozenset()
+    moves: frozenset[str] = frozenset()
+    has_properties: bool = False
+    has_lines: bool = False
 
 
 def needs(rule: Rule) -> Needs:
@@ -29,15 +47,20 @@ def needs(rule: Rule) -> Needs:
     histories = [node for node in nodes if isinstance(node, History)]
     columns = {node.field.name for node in conditions} | {node.field.name for node in histories}
     columns |= {node.value.field.name for node in conditions if isinstance(node.value, Other)}
-    columns |= {"time_zone" for node in nodes if getattr(node, "zone", "") == CUSTOMER}
+    zones = {getattr(one, "zone", "") for node in nodes for one in zoned(node)}
+    columns |= {"time_zone"} if CUSTOMER in zones else set()
     columns |= {"seed" for node in nodes if isinstance(node, Sample)}
     columns |= {"external_id" for node in nodes if isinstance(node, Ids)}
+    events = [node for node in nodes if isinstance(node, EventCondition | Sequence)]
     return Needs(
         frozenset(columns),
-        frozenset(node.event for node in nodes if isinstance(node, EventCondition)),
-        frozenset(node.key for node in nodes if isinstance(node, SegmentReference)),
+        frozenset(of.event for node in events for of in happenings(node)),
+        frozenset(node.key for node in nodes if isinstance(node, SegmentReference | SegmentHistory)),
         frozenset(node for node in conditions if operator(node).cut_point),
         frozenset(node.field.told_as for node in histories),
+        frozenset(node.key for node in nodes if isinstance(node, SegmentHistory)),
+        any(field.group == PROPERTY for node in events for field in fields_of(node)),
+        any(asks_lines(node) for node in events),
     )
 
 

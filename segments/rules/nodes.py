@@ -55,11 +55,15 @@ class Field:
 
 @dataclass(frozen=True)
 class Fields:
-    """Everything a rule may name: fields, events, and segments with the keys of the segments each refers to."""
+    """Everything a rule may name: fields, events, and segments with the keys of the segments each refers to.
+
+    `properties` gives the properties of an event by its name, with their types.
+    """
 
     fields: Mapping[str, Field]
     events: frozenset[str] = frozenset()
     segments: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    properties: Mapping[str, Mapping[str, Type]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -104,15 +108,77 @@ class History:
 
 
 @dataclass(frozen=True)
-class EventCondition:
-    """What a customer's events of one name within a window amount to, compared."""
+class Lines:
+    """Which orders: by any, all or none of their lines that meet the conditions, or by count or sum of these lines."""
+
+    kind: str = "any"
+    field: Field | None = None
+    compare: Comparison | None = None
+
+
+@dataclass(frozen=True)
+class Happening:
+    """Events of one name that meet all conditions, each event by itself."""
 
     event: str
+    where: tuple[Condition, ...] = ()
+    lines: Lines = Lines()
+
+
+@dataclass(frozen=True)
+class Habit:
+    """In at least so many of the last `of` periods, the running one included."""
+
+    at_least: int
+    of: int
+    period: str
+
+
+@dataclass(frozen=True)
+class EventCondition:
+    """What a customer's events within a window amount to, compared; each measure uses what it needs."""
+
+    of: Happening
     measure: str
     within: Window
-    property: str = ""
-    compare: Comparison | None = None
-    silence: Last | None = None
+    field: Field | None = None
+    compare: Comparison | Condition | None = None
+    length: Last | None = None
+    habit: Habit | None = None
+    times: float = 0.0
+    zone: str = ""
+
+    @property
+    def event(self) -> str:
+        """The name of the events."""
+        return self.of.event
+
+
+@dataclass(frozen=True)
+class Step:
+    """One event of a sequence; with `is_not` none may happen there."""
+
+    of: Happening
+    is_not: bool = False
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Events one after the other within a window, each at most `gap` after the one before."""
+
+    steps: tuple[Step, ...]
+    within: Window
+    gap: Last | None = None
+    zone: str = ""
+
+
+@dataclass(frozen=True)
+class SegmentHistory:
+    """Whether the customer `entered` or `left` another segment within a window, or is in it for so long: `in_for`."""
+
+    key: str
+    kind: str
+    window: Window
     zone: str = ""
 
 
@@ -146,7 +212,8 @@ class Listed:
     key: str
 
 
-Node = Group | Condition | History | EventCondition | SegmentReference | Sample | Ids | Listed
+Happens = EventCondition | Sequence | SegmentHistory
+Node = Group | Condition | History | Happens | SegmentReference | Sample | Ids | Listed
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from segments.rules import arguments, history
 from segments.rules.arguments import expects, keys_of, nearest, shown
+from segments.rules.event_parser import EventReader
 from segments.rules.history import HISTORIES
-from segments.rules.measures import MEASURES
 from segments.rules.nodes import (
     Condition,
-    EventCondition,
     Field,
     Fields,
     Group,
@@ -20,11 +19,12 @@ from segments.rules.nodes import (
     Rule,
     RuleError,
     Sample,
+    SegmentHistory,
     SegmentReference,
     Type,
 )
 from segments.rules.operators import OPERATORS, Operator, names
-from segments.rules.windows import CUSTOMER, Anniversary, Ever
+from segments.rules.windows import CUSTOMER, Anniversary, Window
 
 VERSION = 1
 MAX_DEPTH = 8
@@ -52,13 +52,12 @@ class _Parser:
         self.fields = fields
         self.key = key
         self.nodes = 0
+        self.events = EventReader(fields, self.about_event)
 
     def node(self, data: object, path: str, depth: int) -> Node:
-        self.nodes += 1
+        self.count(path)
         if depth > MAX_DEPTH:
             raise RuleError(path, f"is nested more than {MAX_DEPTH} levels deep")
-        if self.nodes > MAX_NODES:
-            raise RuleError(path, f"has more than {MAX_NODES} nodes")
         if not isinstance(data, dict):
             raise expects(path, "a condition or a group", data)
         kinds = [kind for kind in KINDS if kind in data]
@@ -68,6 +67,11 @@ class _Parser:
         if len(kinds) > 1:
             raise RuleError(path, f"is two things at once: {' and '.join(kinds)}")
         return KINDS[kinds[0]](self, data, path, depth)
+
+    def count(self, path: str) -> None:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise RuleError(path, f"has more than {MAX_NODES} nodes")
 
     def group(self, data: Mapping[str, object], path: str, depth: int) -> Node:
         kind = next(kind for kind in ("all", "any", "none") if kind in data)
@@ -138,34 +142,34 @@ class _Parser:
         return Other(found, arguments.whole(days, f"{path}.offset_days", -MAX_OFFSET_DAYS, MAX_OFFSET_DAYS))
 
     def event(self, data: Mapping[str, object], path: str, depth: int) -> Node:
-        name = data["event"]
-        if not isinstance(name, str) or name not in self.fields.events:
-            raise RuleError(path, f"no event named {_quoted(name)}{nearest(name, self.fields.events)}")
-        keys_of(data, path, EVERY_EVENT_KEY, set())
-        found = [kind for kind in MEASURES if kind in data]
-        if len(found) != 1:
-            raise RuleError(path, f"needs exactly one of {', '.join(MEASURES)}")
-        measure = MEASURES[found[0]]
-        keys_of(data, path, measure.keys | {found[0]}, set())
-        asked = measure.read(data, path, found[0])
-        return EventCondition(
-            name,
-            found[0],
-            arguments.window(data["within"], f"{path}.within") if "within" in data else Ever(),
-            asked.property,
-            asked.compare,
-            asked.silence,
-            _zone(data, path),
-        )
+        return self.events.event(data, path, _zone(data, path))
+
+    def sequence(self, data: Mapping[str, object], path: str, depth: int) -> Node:
+        return self.events.sequence(data, path, _zone(data, path))
+
+    def about_event(self, data: Mapping[str, object], path: str, known: Fields) -> Condition:
+        """Give a condition on one event, which counts as a node."""
+        self.count(path)
+        found = _Parser(known, self.key).condition(data, path, 1)
+        if not isinstance(found, Condition):
+            raise RuleError(path, "is about an event, which has no history: it needs 'op'")
+        return found
 
     def segment(self, data: Mapping[str, object], path: str, depth: int) -> Node:
-        keys_of(data, path, {"segment", "op"}, {"segment", "op"})
+        keys_of(data, path, {"segment", "op", "zone", *HISTORY}, {"segment"})
         key = data["segment"]
         if not isinstance(key, str) or key not in {*self.fields.segments, self.key} - {""}:
             raise RuleError(path, f"no segment named {_quoted(key)}{nearest(key, self.fields.segments)}")
+        self.refuse_cycle(key, path)
+        asked = [name for name in ("op", *HISTORY) if name in data]
+        if len(asked) != 1:
+            raise RuleError(path, f"needs exactly one of op, {', '.join(HISTORY)}")
+        if asked[0] != "op":
+            window = HISTORY[asked[0]](data[asked[0]], f"{path}.{asked[0]}")
+            return SegmentHistory(key, asked[0], window, _zone(data, path))
+        keys_of(data, path, {"segment", "op"}, set())
         if data["op"] not in ("in", "not_in"):
             raise RuleError(f"{path}.op", f"no operator {_quoted(data['op'])} for segments; there are in, not_in")
-        self.refuse_cycle(key, path)
         return SegmentReference(key, data["op"] == "in")
 
     def refuse_cycle(self, key: str, path: str) -> None:
@@ -208,12 +212,17 @@ KINDS: dict[str, Callable[[_Parser, Mapping[str, object], str, int], Node]] = {
     "at_least": _Parser.at_least,
     "field": _Parser.condition,
     "event": _Parser.event,
+    "sequence": _Parser.sequence,
     "segment": _Parser.segment,
     "sample": _Parser.sample,
     "ids": _Parser.ids,
     "listed": _Parser.listed,
 }
-EVERY_EVENT_KEY = {*MEASURES, *(key for measure in MEASURES.values() for key in measure.keys)}
+HISTORY: dict[str, Callable[[object, str], Window]] = {
+    "entered": arguments.window,
+    "left": arguments.window,
+    "in_for": arguments.duration,
+}
 
 
 def _choice(data: Mapping[str, object], path: str, key: str, yes: object, no: object) -> bool:

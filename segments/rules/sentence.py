@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from segments.rules.comparisons import counted_in_words
+from segments.rules.event_fields import LINE, compared_in_words
 from segments.rules.groups import GROUPS
 from segments.rules.history import HISTORIES
 from segments.rules.measures import MEASURES
@@ -10,19 +12,28 @@ from segments.rules.nodes import (
     Condition,
     EventCondition,
     Group,
+    Happening,
     History,
     Ids,
+    Lines,
     Listed,
     Node,
     Other,
     Rule,
     Sample,
+    SegmentHistory,
     SegmentReference,
+    Sequence,
 )
 from segments.rules.operators import operator
-from segments.rules.windows import CUSTOMER, Ever, Moment, happened, instants_in_words
+from segments.rules.windows import CUSTOMER, Ever, Last, Moment, Window, happened, instants_in_words
 
 FEW = 3
+LINE_WORDS = {
+    "any": "a product whose {}",
+    "all": "only products whose {}",
+    "none": "no product whose {}",
+}
 Words = Callable[[Any, Moment | None], str]
 
 
@@ -91,10 +102,47 @@ def _zone(zone: str) -> str:
 
 
 def _event(node: EventCondition, moment: Moment | None) -> str:
-    said = MEASURES[node.measure].words(node) + _zone(node.zone)
-    if moment is None or isinstance(node.within, Ever):
-        return said
-    return said + instants_in_words(lambda at: happened(node.within, at), moment, node.zone)
+    said = MEASURES[node.measure].words(node, _happening(node.of)) + _zone(node.zone)
+    return said + _instants(node.within, moment, node.zone)
+
+
+def _sequence(node: Sequence, moment: Moment | None) -> str:
+    steps = [f"no {_happening(step.of)}" if step.is_not else _happening(step.of) for step in node.steps]
+    gap = f", each at most {node.gap.length_in_words()} after the one before" if node.gap else ""
+    said = f"{', then '.join(steps)}{gap}, {node.within.words()}{_zone(node.zone)}"
+    return said + _instants(node.within, moment, node.zone)
+
+
+def _happening(of: Happening) -> str:
+    """Give `Order Completed (with value is 50 or more)`."""
+    about = [_condition(one, None) for one in of.where if one.field.group != LINE]
+    lines = " and ".join(_condition(one, None) for one in of.where if one.field.group == LINE)
+    if of.lines.compare is not None:
+        what = "products" if of.lines.field is None else of.lines.field.label
+        which = f" whose {lines}" if lines else ""
+        counted = counted_in_words(of.lines.compare)
+        about.append(f"{counted} products{which}" if of.lines.field is None else _summed(of.lines, what, which))
+    elif lines:
+        about.append(LINE_WORDS[of.lines.kind].format(lines))
+    return f"{of.event} (with {', and '.join(about)})" if about else of.event
+
+
+def _summed(lines: Lines, what: str, which: str) -> str:
+    assert lines.compare is not None
+    return f"products{which} of which the total {what} {compared_in_words(lines.compare)}"
+
+
+def _moved(node: SegmentHistory, moment: Moment | None) -> str:
+    if isinstance(node.window, Last) and node.kind == "in_for":
+        return f"in segment {node.key} for {node.window.length_in_words()} or longer{_zone(node.zone)}"
+    said = f"{node.kind} segment {node.key} {node.window.words()}{_zone(node.zone)}"
+    return said + _instants(node.window, moment, node.zone)
+
+
+def _instants(window: Window, moment: Moment | None, zone: str) -> str:
+    if moment is None or isinstance(window, Ever):
+        return ""
+    return instants_in_words(lambda at: happened(window, at), moment, zone)
 
 
 def _ids(node: Ids, moment: Moment | None) -> str:
@@ -108,6 +156,8 @@ WORDS: dict[type, Words] = {
     Condition: _condition,
     History: _history,
     EventCondition: _event,
+    Sequence: _sequence,
+    SegmentHistory: _moved,
     SegmentReference: lambda node, moment: f"{'in' if node.is_in else 'not in'} segment {node.key}",
     Sample: lambda node, moment: f"in a stable sample of {node.percent:.15g} % (salt {node.salt})",
     Ids: _ids,

@@ -255,6 +255,14 @@ def _places() -> frozenset[str]:
     return frozenset(available_timezones()) - NO_PLACES
 
 
+def period_starts(name: str, number: int, moment: Moment) -> list[datetime]:
+    """Give when each of the last so many days, weeks, months, quarters or years began, the running one last."""
+    days = [_start_of(name, _today(moment))]
+    while len(days) < number:
+        days.append(_start_of(name, days[-1] - timedelta(days=1)))
+    return [midnight(day, moment.zone) for day in reversed(days)]
+
+
 def midnight(day: date, zone: ZoneInfo) -> datetime:
     """Give the instant a day begins in a zone, in UTC; where the clock skips midnight, the first instant after."""
     return datetime.combine(day, time(), zone).astimezone(UTC)

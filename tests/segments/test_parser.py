@@ -10,7 +10,8 @@ from segments.rules.parser import MAX_DEPTH, MAX_NODES
 from tests.segments.world import FIELDS, rule_of
 
 GERMAN = {"field": "country", "op": "is", "value": "DE"}
-ORDERS = {"event": "Order Completed", "count": {">=": 2}}
+ORDER = {"event": "Order Completed"}
+ORDERS = {**ORDER, "count": {">=": 2}}
 WINDOW = {"last": 7, "unit": "days"}
 FAULTS: list[tuple[Any, str]] = [
     ({"all": [GERMAN, {"field": "age", "op": ">", "value": "abc"}]}, 'rule.all[1].value: expects a number, got "abc"'),
@@ -123,9 +124,72 @@ FAULTS: list[tuple[Any, str]] = [
         {"event": "Order Complete", "count": {">": 1}},
         "rule: no event named 'Order Complete'; did you mean 'Order Completed'?",
     ),
-    ({"event": "Order Completed"}, "rule: needs exactly one of count, sum, avg, min, max, first_ever, stopped"),
+    ({"event": "Order Completed"}, "rule: needs exactly one of count, sum, avg, min, max, distinct, first, last"),
     ({**ORDERS, "first_ever": True}, "rule: needs exactly one of count"),
-    ({**ORDERS, "where": []}, "rule: no key 'where' here"),
+    ({**ORDERS, "where": []}, "rule.where: expects a list of conditions on the event, got []"),
+    ({**ORDERS, "where": [{"any": []}]}, "rule.where[0]: expects a condition such as"),
+    (
+        {**ORDERS, "where": [{"field": "properties.totl", "op": ">", "value": 1}]},
+        "rule.where[0]: no field named 'properties.totl'; did you mean 'properties.total'?",
+    ),
+    (
+        {"event": "Page Viewed", "count": {">": 1}, "where": [{"field": "properties.total", "op": "has_value"}]},
+        "rule.where[0]: no field named 'properties.total'",
+    ),
+    (
+        {**ORDERS, "where": [{"field": "properties.coupon", "op": "is", "value": 5}]},
+        "rule.where[0].value: expects a text, got 5",
+    ),
+    (
+        {**ORDERS, "where": [{"field": "value", "op": "top_percent", "value": 5}]},
+        "rule.where[0].op: top_percent compares customers, not events",
+    ),
+    ({**ORDERS, "where": [GERMAN]}, "rule.where[0]: no field named 'country'"),
+    ({**ORDERS, "lines": "any"}, "rule.lines: needs a condition on product, category, quantity or price in 'where'"),
+    ({**ORDERS, "lines": "some"}, 'rule.lines: expects one of any, all, none, got "some"'),
+    (
+        {**ORDERS, "lines": {"sum": "value", "compare": {">": 1}}},
+        "rule.lines.sum: expects one of quantity, price, amount",
+    ),
+    (
+        {"event": "Order Completed", "distinct": "coupon", "compare": {">": 0.5}},
+        "rule.compare.>: expects a whole number",
+    ),
+    (
+        {"event": "Order Completed", "sum": "coupon", "compare": {">": 1}},
+        "rule.sum: expects a property of type number; coupon is text",
+    ),
+    (
+        {"event": "Order Completed", "last": "coupon", "compare": {">": "A"}},
+        'rule.compare: expects one of =, !=, got ">"',
+    ),
+    ({"event": "Order Completed", "resumed": {"for": WINDOW}}, "rule.resumed: no key 'for' here"),
+    (
+        {"event": "Order Completed", "regularly": {"at_least": 5, "of": 4, "period": "week"}},
+        "rule.regularly.at_least: expects a whole number from 1 to 4, got 5",
+    ),
+    (
+        {"event": "Order Completed", "regularly": {"at_least": 1, "of": 4, "period": "weeks"}},
+        "rule.regularly.period: expects one of day, week",
+    ),
+    ({"event": "Order Completed", "trend": {"window": WINDOW}}, "rule.trend: 'ratio' is missing"),
+    (
+        {"event": "Order Completed", "overdue": {"times_usual_gap": 0}},
+        "rule.overdue.times_usual_gap: expects a number above 0",
+    ),
+    ({"event": "Order Completed", "overdue": {"times_usual_gap": 2}, "within": WINDOW}, "rule: no key 'within' here"),
+    ({"sequence": [ORDER]}, "rule.sequence: expects a list of 2 to 10 events"),
+    ({"sequence": [ORDER, {"event": "Page Vewed"}]}, "rule.sequence[1]: no event named 'Page Vewed'; did you mean"),
+    ({"sequence": [ORDER, {**ORDER, "count": {">": 1}}]}, "rule.sequence[1]: no key 'count' here"),
+    ({"sequence": [{**ORDER, "not": True}] * 2}, "rule.sequence: needs an event without 'not'"),
+    ({"sequence": [ORDER, {**ORDER, "not": 1}]}, "rule.sequence[1].not: expects true or false, got 1"),
+    (
+        {"sequence": [ORDER, ORDER], "gap": {"at_most": 2, "unit": "months"}},
+        'rule.gap.unit: expects one of minutes, hours, days, weeks, got "months"',
+    ),
+    ({"segment": "vip", "entered": {"n": 7, "unit": "days"}}, "rule.entered: no key 'n' here"),
+    ({"segment": "vip", "in_for": WINDOW}, "rule.in_for: no key 'last' here"),
+    ({"segment": "vip", "op": "in", "left": WINDOW}, "rule: needs exactly one of op, entered, left, in_for"),
     ({**ORDERS, "count": {"=>": 2}}, 'rule.count: expects one of =, !=, >, >=, <, <=, between, got "=>"'),
     ({**ORDERS, "count": {">=": -1}}, "rule.count.>=: expects a whole number from 0"),
     ({**ORDERS, "count": {"between": [1, 2.5]}}, "rule.count.between[1]: expects a whole number from 0"),
@@ -143,7 +207,7 @@ FAULTS: list[tuple[Any, str]] = [
     ({**ORDERS, "within": None}, "rule.within: expects an object with"),
     (
         {"event": "Order Completed", "sum": "valeu", "compare": {">": 1}},
-        "rule.sum: no number named \"valeu\" in events; did you mean 'value'?",
+        "rule.sum: no property named \"valeu\" of this event; did you mean 'value'?",
     ),
     ({"event": "Order Completed", "sum": "value"}, "rule: 'compare' is missing"),
     ({"event": "Order Completed", "stopped": WINDOW}, "rule.stopped: no key 'last' here"),

@@ -10,7 +10,8 @@ import polars as pl
 
 from segments import cuts
 from segments.rules import Context, Field, Fields, Rule, Type, mask, needs, parse
-from segments.rules.meaning import TOLD
+from segments.rules.event_rows import EVENTS, LINES, PROPERTIES
+from segments.rules.meaning import CHANGES, TOLD
 from tests.segments.slow.rows import Happened, Person, World
 
 TIME = pl.Datetime("us", "UTC")
@@ -30,6 +31,13 @@ COLUMNS: dict[str, Any] = {
     "time_zone": pl.String,
     "scores.lapse.band": pl.String,
     "campaigns.winback.last_sent": TIME,
+}
+PROPERTIES_OF_ORDERS = {
+    "total": Type.NUMBER,
+    "coupon": Type.TEXT,
+    "is_gift": Type.YES_NO,
+    "ship_on": Type.DATE,
+    "tags": Type.LIST,
 }
 FIELDS = Fields(
     {
@@ -55,6 +63,15 @@ FIELDS = Fields(
     },
     frozenset({"Order Completed", "Page Viewed"}),
     {"vip": frozenset(), "loyal": frozenset({"vip"}), "first": frozenset({"second"}), "second": frozenset({"third"})},
+    {
+        "Order Completed": {
+            "total": Type.NUMBER,
+            "coupon": Type.TEXT,
+            "is_gift": Type.YES_NO,
+            "ship_on": Type.DATE,
+            "tags": Type.LIST,
+        }
+    },
 )
 AS_OF = datetime(2026, 5, 20, 12, tzinfo=UTC)
 
@@ -87,17 +104,38 @@ def frame_of(people: Sequence[Person]) -> pl.DataFrame:
     return pl.DataFrame(base, schema=types).with_columns(columns)
 
 
+def _happened(people: Sequence[Person]) -> list[tuple[tuple[int, int, str, datetime, datetime], Happened]]:
+    """Give all events with what every table tells of them, numbered as they come."""
+    each = [(one.number, e) for one in people for e in one.events]
+    return [((number, i, e.name, e.at, e.known_at), e) for i, (number, e) in enumerate(each)]
+
+
 def events_of(people: Sequence[Person]) -> pl.LazyFrame:
     """Give the customers' events as the lake does."""
-    rows = [(one.number, e.name, e.at, e.known_at, e.value) for one in people for e in one.events]
-    schema: dict[str, Any] = {
-        "customer_id": pl.Int64,
-        "name": pl.String,
-        "occurred_at": TIME,
-        "known_at": TIME,
-        "value": pl.Float64,
-    }
-    return pl.LazyFrame(rows, schema=schema, orient="row")
+    rows = [(*at, e.value) for at, e in _happened(people)]
+    return pl.LazyFrame(rows, schema=EVENTS, orient="row")
+
+
+def properties_of(people: Sequence[Person]) -> pl.LazyFrame:
+    """Give the properties of the events that have any, as the lake does."""
+    rows = [(*at, json.dumps(e.properties)) for at, e in _happened(people) if e.properties]
+    return pl.LazyFrame(rows, schema=PROPERTIES, orient="row")
+
+
+def lines_of(people: Sequence[Person]) -> pl.LazyFrame:
+    """Give the order lines with the names of what they are of."""
+    rows = [
+        (*at, one.product, one.category, one.quantity, one.price, None)
+        for at, e in _happened(people)
+        for one in e.lines
+    ]
+    return pl.LazyFrame(rows, schema=LINES, orient="row")
+
+
+def changes_of(people: Sequence[Person]) -> pl.LazyFrame:
+    """Give when the customers entered and left segments."""
+    rows = [(one.number, move.segment, move.kind, move.as_of) for one in people for move in one.moves]
+    return pl.LazyFrame(rows, schema=CHANGES, orient="row")
 
 
 def told_of(people: Sequence[Person]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
@@ -123,7 +161,16 @@ def context_of(world: World, *nodes: Any) -> Context:
     found = cuts.take([frame_of(world.people)], {one for each in asked for one in each.cuts})
     attributes, bands = told_of(world.people)
     return Context(
-        world.as_of, events_of(world.people), found, segments, ZoneInfo(world.zone), attributes=attributes, bands=bands
+        world.as_of,
+        events_of(world.people),
+        found,
+        segments,
+        ZoneInfo(world.zone),
+        attributes=attributes,
+        bands=bands,
+        properties=properties_of(world.people),
+        lines=lines_of(world.people),
+        changes=changes_of(world.people),
     )
 
 

@@ -1,0 +1,250 @@
+"""What conditions on events and sequences mean: for whom of some people they hold, and what was found."""
+
+from collections.abc import Callable, Iterator
+from collections.abc import Sequence as Some
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+
+from customers.rows import Ints, Mask
+from segments.rules.comparisons import holds
+from segments.rules.event_fields import HOUR, LINE, WEEKDAY
+from segments.rules.event_rows import Source, Table, Tables, Wanted, read
+from segments.rules.measures import MEASURES
+from segments.rules.nodes import Condition, EventCondition, Field, Happening, Other, Sequence
+from segments.rules.sequences import Moments, last_of
+from segments.rules.windows import CUSTOMER, Moment, Span, happened
+
+Meet = Callable[[pl.DataFrame, Some[Condition]], pl.Series]
+EventNode = EventCondition | Sequence
+
+
+class Answer(NamedTuple):
+    """For whom a node holds, and what was found to compare, both in the order of the people."""
+
+    holds: pl.Series
+    found: pl.Series
+
+
+class People(NamedTuple):
+    """Customers by id, in their order, and the zones they live in: a mask over them for each."""
+
+    ids: Ints
+    zones: dict[str, Mask]
+
+
+class Events:
+    """Answers nodes on events; `meet` says which rows of a frame meet some conditions, `moment` gives a zone's."""
+
+    def __init__(self, source: Source, people: People, moment: Callable[[str], Moment], meet: Meet) -> None:
+        self.source = source
+        self.people = people
+        self.moment = moment
+        self.meet = meet
+        self.tables: dict[str, Tables] = {}
+        self.met: dict[tuple[Happening, str], Mask] = {}
+
+    def answers(self, nodes: Some[EventNode]) -> list[Answer]:
+        """Give the answer of every node; what they need is read at once."""
+        as_of = self.moment("").as_of
+        self.tables = read(self.wanted(nodes), self.source, self.people.ids, as_of)
+        return [self.answer(node) for node in nodes]
+
+    def wanted(self, nodes: Some[EventNode]) -> dict[str, Wanted]:
+        """Give what must be read of each event."""
+        found: dict[str, Wanted] = {}
+        for node in nodes:
+            start = self.since(node)
+            for of in happenings(node):
+                want = found.setdefault(of.event, Wanted(start))
+                want.since = None if want.since is None or start is None else min(want.since, start)
+                want.fields |= fields_of(node) if isinstance(node, EventCondition) else _fields(of)
+                want.has_lines |= asks_lines(node)
+        return found
+
+    def since(self, node: EventNode) -> datetime | None:
+        """Give the time from which on a node needs events, the earliest of all zones; None for ever."""
+        zones = [*self.people.zones] if node.zone == CUSTOMER else [node.zone]
+        starts = [self.span(node, self.moment(zone)).start for zone in zones or [""]]
+        return min((start for start in starts if start is not None), default=None) if all(starts) else None
+
+    def span(self, node: EventNode, moment: Moment) -> Span:
+        return (
+            MEASURES[node.measure].span(node, moment)
+            if isinstance(node, EventCondition)
+            else happened(node.within, moment)
+        )
+
+    def answer(self, node: EventNode) -> Answer:
+        """Give the answer of one node; where it asks for the customers' own zone, zone by zone."""
+        one = self.measured if isinstance(node, EventCondition) else self.in_order
+        if not _is_local(node):
+            return one(node, node.zone)  # type: ignore[arg-type]
+        parts = {zone: one(node, zone) for zone in self.people.zones}  # type: ignore[arg-type]
+        whole = one(node, "")  # type: ignore[arg-type]
+        for zone, part in parts.items():
+            mine = pl.Series(self.people.zones[zone])
+            whole = Answer(part.holds.zip_with(mine, whole.holds), part.found.zip_with(mine, whole.found))
+        return whole
+
+    def measured(self, node: EventCondition, zone: str) -> Answer:
+        """Give what a measure finds and whether it holds, with days and hours of a zone."""
+        measure, moment = MEASURES[node.measure], self.moment(_zone(node.zone, zone))
+        tables = self.tables[node.of.event]
+        of_lines = node.field is not None and node.field.group == LINE
+        table = tables.lines if of_lines else tables.events
+        mask = table.within(measure.span(node, moment))
+        mask = (
+            mask & self.lines_meeting(node.of, node.zone, zone)
+            if of_lines
+            else mask & self.meeting(node.of, node.zone, zone)
+        )
+        table = self.with_clock(table, node.field, moment)
+        rows = table.happened(mask, node.field.name if node.field else "", moment.as_of)
+        found = measure.outcome(rows, node, moment).alias("found")
+        if isinstance(node.compare, Condition):
+            asked = replace(node.compare, zone=_zone(node.zone, zone))
+            return Answer(self.meet(pl.DataFrame({asked.field.name: found}), [asked]), found)
+        frame = pl.DataFrame({"found": found})
+        return Answer(frame.select(measure.test(pl.col("found"), node, moment).fill_null(False)).to_series(), found)
+
+    def in_order(self, node: Sequence, zone: str) -> Answer:
+        """Give who did all steps in their order, and when she did the last."""
+        moment = self.moment(_zone(node.zone, zone))
+        span = happened(node.within, moment)
+        moments = []
+        for step in node.steps:
+            table = self.tables[step.of.event].events
+            rows = table.happened(table.within(span) & self.meeting(step.of, node.zone, zone), "", moment.as_of).rows
+            moments.append(Moments(rows.who, -rows.age, step.is_not))
+        last = last_of(moments, node.gap, len(self.people.ids))
+        at = pl.DataFrame({"ago": last}).select(
+            found=pl.lit(moment.as_of).dt.cast_time_unit("us") + pl.duration(microseconds="ago")
+        )
+        return Answer(at["found"].is_not_null(), at["found"])
+
+    def meeting(self, of: Happening, own: str, zone: str) -> Mask:
+        """Say which events of the name are meant."""
+        key = (of, _zone(own, zone) if not any(one.zone == CUSTOMER for one in of.where) else zone)
+        if key not in self.met:
+            tables = self.tables[of.event]
+            mask = self.meeting_all(tables.events, _about_event(of), own, zone)
+            if _about_lines(of) or of.lines.compare is not None:
+                mask = mask & self.by_lines(tables, of, self.meeting_all(tables.lines, _about_lines(of), own, zone))
+            self.met[key] = mask
+        return self.met[key]
+
+    def lines_meeting(self, of: Happening, own: str, zone: str) -> Mask:
+        """Say which lines are meant: those that meet the conditions, of the events that are meant."""
+        tables = self.tables[of.event]
+        mask = np.ones(len(tables.lines.at), dtype=bool)
+        if of.lines.kind != "none":
+            mask = self.meeting_all(tables.lines, _about_lines(of), own, zone)
+        if _about_event(of) or of.lines.kind != "any":
+            events = tables.events.frame["event_id"].to_numpy()[self.meeting(of, own, zone)]
+            mask = mask & np.isin(tables.lines.frame["event_id"].to_numpy(), events)
+        return mask
+
+    def meeting_all(self, table: Table, conditions: list[Condition], own: str, zone: str) -> Mask:
+        """Say which rows of a table meet all conditions."""
+        if not conditions:
+            return np.ones(len(table.at), dtype=bool)
+        asked, frame = [], table.frame
+        for one in conditions:
+            place = zone if one.zone == CUSTOMER else one.zone or _zone(own, zone)
+            if one.field.name in CLOCK:
+                name = f"{one.field.name} {place}"
+                if name not in frame.columns:
+                    frame = frame.with_columns(CLOCK[one.field.name](self.moment(place).zone.key).alias(name))
+                one = replace(one, field=replace(one.field, name=name))
+            asked.append(replace(one, zone=place))
+        return self.meet(frame, asked).to_numpy()
+
+    def by_lines(self, tables: Tables, of: Happening, is_met: Mask) -> Mask:
+        """Say which events have lines as asked; `is_met` says which lines meet the conditions."""
+        ids = tables.events.frame["event_id"].to_numpy()
+        lines = tables.lines.frame["event_id"].to_numpy()
+        if of.lines.compare is None:
+            has_met = np.isin(ids, lines[is_met])
+            if of.lines.kind == "all":
+                return has_met & ~np.isin(ids, lines[~is_met])
+            return ~has_met if of.lines.kind == "none" else has_met
+        what = pl.len() if of.lines.field is None else pl.col(of.lines.field.name).sum().round(6)
+        totals = tables.lines.frame.filter(pl.Series(is_met)).group_by("event_id").agg(found=what)
+        frame = pl.DataFrame({"event_id": ids}).join(totals, on="event_id", how="left", maintain_order="left")
+        return frame.select(holds(of.lines.compare, pl.col("found").fill_null(0))).to_series().to_numpy()
+
+    def with_clock(self, table: Table, field: Field | None, moment: Moment) -> Table:
+        """Give the table with the hour or weekday that is asked about."""
+        if field is not None and field.name in CLOCK:
+            table.frame = table.frame.with_columns(CLOCK[field.name](moment.zone.key).alias(field.name))
+        return table
+
+
+def happenings(node: EventNode) -> Iterator[Happening]:
+    """Give which events a node is about."""
+    if isinstance(node, EventCondition):
+        yield node.of
+    else:
+        yield from (step.of for step in node.steps)
+
+
+def zoned(node: Any) -> Iterator[Any]:
+    """Give a node, and the conditions on its events: each has a zone."""
+    yield node
+    if isinstance(node, EventCondition | Sequence):
+        yield from (one for of in happenings(node) for one in of.where)
+
+
+def fields_of(node: EventNode) -> set[Field]:
+    """Give everything a node asks about its events and their lines."""
+    found = {node.field} if isinstance(node, EventCondition) and node.field else set()
+    for of in happenings(node):
+        found |= _fields(of)
+    return found
+
+
+def asks_lines(node: EventNode) -> bool:
+    """Say whether a node asks about order lines."""
+    lines = any(of.lines.compare is not None for of in happenings(node))
+    return lines or any(field.group == LINE for field in fields_of(node))
+
+
+def _fields(of: Happening) -> set[Field]:
+    fields = {field for one in of.where for field in _fields_of(one)}
+    return fields | {of.lines.field} if of.lines.field else fields
+
+
+def _is_local(node: EventNode) -> bool:
+    """Say whether a node asks for days or hours in the customers' own zones."""
+    return any(one.zone == CUSTOMER for one in zoned(node))
+
+
+def _zone(own: str, zone: str) -> str:
+    return zone if own == CUSTOMER else own
+
+
+def _fields_of(condition: Condition) -> list[Field]:
+    other = [condition.value.field] if isinstance(condition.value, Other) else []
+    return [condition.field, *other]
+
+
+def _about_event(of: Happening) -> list[Condition]:
+    return [one for one in of.where if one.field.group != LINE]
+
+
+def _about_lines(of: Happening) -> list[Condition]:
+    return [one for one in of.where if one.field.group == LINE]
+
+
+def _local(zone: str) -> pl.Expr:
+    return pl.col("occurred_at").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+
+
+CLOCK: dict[str, Callable[[str], pl.Expr]] = {
+    HOUR: lambda zone: _local(zone).dt.hour().cast(pl.Float64),
+    WEEKDAY: lambda zone: _local(zone).dt.weekday().cast(pl.Float64),
+}
