@@ -18,6 +18,7 @@ from segments.rules.comparisons import Comparison, counted_in_words, holds, in_w
 from segments.rules.event_fields import compared_in_words, comparison, property_named
 from segments.rules.nodes import Condition, EventCondition, Field, Habit, RuleError, Type
 from segments.rules.silence import is_after_silence
+from segments.rules.texts import folded
 from segments.rules.windows import PERIODS, TICK, Ever, Last, Moment, Span, happened, period_starts
 
 EVENT_KEYS = {"event", "zone", "where", "lines"}
@@ -163,8 +164,12 @@ def _avg(events: Happened, node: EventCondition, moment: Moment) -> pl.Series:
 
 
 def _distinct(events: Happened, node: EventCondition, moment: Moment) -> pl.Series:
+    """Give how many different values there are; texts are compared without case."""
     told = events.with_value()
-    codes = told.told.rank("dense").cast(pl.Int64).to_numpy()
+    values = pl.DataFrame({"told": told.told})
+    if values.schema["told"] == pl.String:
+        values = values.select(folded(pl.col("told")))
+    codes = values["told"].rank("dense").cast(pl.Int64).to_numpy()
     return pl.Series(told.rows.with_columns(code=codes).distinct("code"))
 
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import polars as pl
 
-from customers.rows import Ints, Mask, numbered
+from customers.rows import Ints, numbered
 from segments.rules.event_meaning import Answer, People
 from segments.rules.event_rows import TIME, microseconds
 from segments.rules.nodes import SegmentHistory
-from segments.rules.windows import CUSTOMER, Moment, happened
+from segments.rules.windows import CUSTOMER, Moment, Span, happened
 
 NEVER = np.iinfo(np.int64).min
 ENTERED, LEFT, IN_FOR = "entered", "left", "in_for"
@@ -25,30 +25,30 @@ def histories(
 
 
 def _answer(node: SegmentHistory, changes: pl.DataFrame, people: People, moment: Callable[[str], Moment]) -> Answer:
-    times = {kind: _last(changes.filter(pl.col("kind") == kind), people.ids) for kind in (ENTERED, LEFT)}
-    since = times[LEFT if node.kind == LEFT else ENTERED]
-    found = pl.Series(since).cast(TIME).set(pl.Series(since == NEVER), None)
+    who = numbered(people.ids, changes["customer_id"].to_numpy())
+    is_there = pl.Series(who >= 0)
+    moves = changes.filter(is_there).select("kind", "as_of", who=pl.Series(who).filter(is_there))
+    of_kind = moves.filter(pl.col("kind") == (LEFT if node.kind == LEFT else ENTERED))
+    last, left = (_last(rows, len(people.ids)) for rows in (of_kind, moves.filter(pl.col("kind") == LEFT)))
     zones = people.zones if node.zone == CUSTOMER else {node.zone: np.ones(len(people.ids), dtype=bool)}
     holds = np.zeros(len(people.ids), dtype=bool)
     for zone, is_here in zones.items():
-        holds |= is_here & _as_asked(node, since, times[LEFT], moment(zone))
-    return Answer(pl.Series(holds), found)
+        span = happened(node.window, moment(zone))
+        if node.kind == IN_FOR:
+            assert span.start is not None
+            holds |= is_here & (last > left) & (last < microseconds(span.start))
+        else:
+            holds |= is_here & (_last(of_kind.filter(_is_within(span)), len(people.ids)) != NEVER)
+    return Answer(pl.Series(holds, dtype=pl.Boolean), pl.Series(last).cast(TIME).set(pl.Series(last == NEVER), None))
 
 
-def _as_asked(node: SegmentHistory, since: Ints, left: Ints, moment: Moment) -> Mask:
-    span = happened(node.window, moment)
-    start = NEVER if span.start is None else microseconds(span.start)
-    holds: Mask = since != NEVER
-    if node.kind == IN_FOR:
-        holds &= (since > left) & (since < start)
-    else:
-        holds &= (since >= start) & (since < microseconds(span.end))
-    return holds
+def _is_within(span: Span) -> pl.Expr:
+    is_before = pl.col("as_of") < span.end
+    return is_before if span.start is None else is_before & (pl.col("as_of") >= span.start)
 
 
-def _last(changes: pl.DataFrame, ids: Ints) -> Ints:
-    """Give when each customer's last of some changes was."""
-    who = numbered(ids, changes["customer_id"].to_numpy())
-    last = np.full(len(ids), NEVER)
-    np.maximum.at(last, who[who >= 0], changes["as_of"].to_physical().to_numpy()[who >= 0])
+def _last(moves: pl.DataFrame, customers: int) -> Ints:
+    """Give when each customer's last move was."""
+    last: Ints = np.full(customers, NEVER)
+    np.maximum.at(last, moves["who"].to_numpy(), moves["as_of"].to_physical().to_numpy())
     return last
