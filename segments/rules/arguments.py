@@ -1,9 +1,11 @@
 """The values of a rule: each kind has its form in the builder, its parser and its words. Errors name the path."""
 
 import difflib
+import itertools
 import json
 import math
 import re
+import unicodedata
 from calendar import day_name, month_name
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
@@ -30,6 +32,12 @@ from segments.rules.windows import (
 
 MAX_VALUES = 1_000
 MAX_PATTERN = 500
+MAX_TEXT = 1_000
+MAX_NAME = 200
+MAX_IDS = 100_000
+LONGEST, DEEPEST = 60, 6  # of a value that an error shows
+UNSTORABLE = "\0"
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 MAX_YEARS = 200
 YEARS = (1800, 2200)
 PER_YEAR = {
@@ -52,9 +60,16 @@ class Argument(NamedTuple):
 
 
 def shown(value: object) -> str:
-    """Give a value as JSON, cut to a readable length."""
-    text = json.dumps(value, ensure_ascii=True, default=repr)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    """Give a value as JSON, cut to a readable length, however large it is."""
+    text = json.dumps(_cut(value), ensure_ascii=True, default=repr)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 3]}..."
+
+
+def quoted(name: object) -> str:
+    """Give a name in quotes, cut to a readable length; another value as JSON."""
+    if not isinstance(name, str):
+        return shown(name)
+    return f"'{name}'" if len(name) <= LONGEST else f"'{name[: LONGEST - 3]}...'"
 
 
 def expects(path: str, what: str, value: object) -> RuleError:
@@ -64,19 +79,36 @@ def expects(path: str, what: str, value: object) -> RuleError:
 
 def nearest(name: object, names: Iterable[str]) -> str:
     """Give `; did you mean 'age'?`, or nothing where no name is near."""
-    found = difflib.get_close_matches(str(name), list(names), 1)
+    if not isinstance(name, str) or len(name) > MAX_NAME:
+        return ""
+    found = difflib.get_close_matches(name, list(names), 1)
     return f"; did you mean '{found[0]}'?" if found else ""
 
 
 def text(value: object, path: str) -> str:
-    """Give a text that is not blank and can be stored."""
+    """Give a text that shows something and can be stored."""
     if not isinstance(value, str):
         raise expects(path, "a text", value)
-    if not value.strip():
-        raise expects(path, "a text that is not blank (no_value asks for those without)", value)
-    if not value.isprintable() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in value):
+    if len(value) > MAX_TEXT:
+        raise RuleError(path, f"has {len(value)} letters; a text of at most {MAX_TEXT} can be compared")
+    if value.isascii() and value.isprintable() and value.strip():
+        return value.strip()
+    if any(letter in UNSTORABLE for letter in value) or (not value.isprintable() and any(map(_is_half, value))):
         raise expects(path, "a text of whole characters", value)
+    if any(letter in TURNING for letter in value):
+        raise expects(path, "a text without marks that turn the direction of reading", value)
+    if all(unicodedata.category(letter)[0] in "CZ" for letter in value):
+        raise expects(path, "a text that is not blank (no_value asks for those without)", value)
     return value.strip()
+
+
+def ids(value: object, path: str) -> tuple[str, ...]:
+    """Give many different external ids."""
+    if not isinstance(value, list) or not value:
+        raise expects(path, f"a list of 1 to {MAX_IDS} external ids", value)
+    if len(value) > MAX_IDS:
+        raise RuleError(path, f"has {len(value)} external ids; more than {MAX_IDS} belong into an uploaded list")
+    return tuple(dict.fromkeys(text(one, f"{path}[{i}]") for i, one in enumerate(value)))
 
 
 def number(value: object, path: str) -> float:
@@ -312,7 +344,7 @@ def keys_of(value: object, path: str, allowed: Iterable[str], needed: Iterable[s
         raise expects(path, f"an object with {', '.join(sorted(allowed))}", value)
     for key in value:
         if key not in allowed:
-            raise RuleError(path, f"no key '{key}' here{nearest(key, allowed)}")
+            raise RuleError(path, f"no key {quoted(key)} here{nearest(key, allowed)}")
     for key in sorted(needed):
         if key not in value:
             raise RuleError(path, f"'{key}' is missing")
@@ -336,6 +368,24 @@ def _numbered(value: object, path: str, high: int) -> tuple[int, ...]:
     if not isinstance(value, list):
         return (whole(value, path, 1, high),)
     return tuple(dict.fromkeys(whole(entry, f"{path}[{i}]", 1, high) for i, entry in enumerate(members(value, path))))
+
+
+def _cut(value: object, depth: int = 0) -> object:
+    """Leave out of a value what nobody reads."""
+    if isinstance(value, str):
+        return value[:LONGEST]
+    if isinstance(value, dict | list) and depth == DEEPEST:
+        return "..."
+    if isinstance(value, dict):
+        return {str(key)[:LONGEST]: _cut(value[key], depth + 1) for key in itertools.islice(value, LONGEST)}
+    if isinstance(value, list):
+        return [_cut(entry, depth + 1) for entry in value[:LONGEST]]
+    return value
+
+
+def _is_half(letter: str) -> bool:
+    """Say whether a letter is one half of a pair, which no text may have alone."""
+    return 0xD800 <= ord(letter) <= 0xDFFF
 
 
 def _in_order(start: Point | None, end: Point | None, path: str) -> Range:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from segments.rules import arguments
-from segments.rules.arguments import expects, keys_of, nearest, shown
+from segments.rules.arguments import expects, keys_of, nearest, quoted, shown
 from segments.rules.event_fields import LINE, of_event, property_named
 from segments.rules.measures import MEASURES, TYPES
 from segments.rules.nodes import (
@@ -72,8 +72,7 @@ class EventReader:
         """Give the fields of the event that is named."""
         name = data["event"]
         if not isinstance(name, str) or name not in self.fields.events:
-            quoted = f"'{name}'" if isinstance(name, str) else shown(name)
-            raise RuleError(path, f"no event named {quoted}{nearest(name, self.fields.events)}")
+            raise RuleError(path, f"no event named {quoted(name)}{nearest(name, self.fields.events)}")
         return of_event(name, self.fields)
 
     def happening(self, data: Json, path: str, known: Mapping[str, Field]) -> Happening:

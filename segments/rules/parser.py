@@ -1,10 +1,11 @@
 """From JSON to a Rule, or an error that names the place. Nothing is dropped, nothing is guessed."""
 
+import itertools
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from segments.rules import arguments, history
-from segments.rules.arguments import expects, keys_of, nearest, shown
+from segments.rules.arguments import expects, keys_of, nearest, quoted, shown
 from segments.rules.event_parser import EventReader
 from segments.rules.history import HISTORIES
 from segments.rules.nodes import (
@@ -29,7 +30,7 @@ from segments.rules.windows import CUSTOMER, Anniversary, Window
 VERSION = 1
 MAX_DEPTH = 8
 MAX_NODES = 200
-MAX_IDS = 1_000_000
+FEW = 10
 MAX_OFFSET_DAYS = 36_600
 CONDITION_KEYS = {"field", "op", "value", "missing", "exact", "zone", "leap"}
 
@@ -62,7 +63,7 @@ class _Parser:
             raise expects(path, "a condition or a group", data)
         kinds = [kind for kind in KINDS if kind in data]
         if not kinds:
-            near = next((hint for key in data if (hint := nearest(key, KINDS))), "")
+            near = next((hint for key in itertools.islice(data, FEW) if (hint := nearest(key, KINDS))), "")
             raise RuleError(path, f"expects one of {', '.join(KINDS)}, got {shown(data)}{near}")
         if len(kinds) > 1:
             raise RuleError(path, f"is two things at once: {' and '.join(kinds)}")
@@ -106,7 +107,7 @@ class _Parser:
         if row is None:
             known = names(field.type)
             hint = nearest(data["op"], known) or f"; there are {', '.join(known)}"
-            raise RuleError(f"{path}.op", f"no operator {_quoted(data['op'])} for {field.type.replace('_', '/')}{hint}")
+            raise RuleError(f"{path}.op", f"no operator {quoted(data['op'])} for {field.type.replace('_', '/')}{hint}")
         if row.argument is not arguments.NOTHING and "value" not in data:
             raise RuleError(path, "'value' is missing")
         return Condition(field, row.name, self.value(row, data, path), is_missing_included, is_exact, zone)
@@ -114,7 +115,7 @@ class _Parser:
     def field(self, name: object, path: str) -> Field:
         found = self.fields.fields.get(name) if isinstance(name, str) else None
         if found is None:
-            raise RuleError(path, f"no field named {_quoted(name)}{nearest(name, self.fields.fields)}")
+            raise RuleError(path, f"no field named {quoted(name)}{nearest(name, self.fields.fields)}")
         return found
 
     def value(self, row: Operator, data: Mapping[str, object], path: str) -> object:
@@ -159,7 +160,7 @@ class _Parser:
         keys_of(data, path, {"segment", "op", "zone", *HISTORY}, {"segment"})
         key = data["segment"]
         if not isinstance(key, str) or key not in {*self.fields.segments, self.key} - {""}:
-            raise RuleError(path, f"no segment named {_quoted(key)}{nearest(key, self.fields.segments)}")
+            raise RuleError(path, f"no segment named {quoted(key)}{nearest(key, self.fields.segments)}")
         self.refuse_cycle(key, path)
         asked = [name for name in ("op", *HISTORY) if name in data]
         if len(asked) != 1:
@@ -169,7 +170,7 @@ class _Parser:
             return SegmentHistory(key, asked[0], window, _zone(data, path))
         keys_of(data, path, {"segment", "op"}, set())
         if data["op"] not in ("in", "not_in"):
-            raise RuleError(f"{path}.op", f"no operator {_quoted(data['op'])} for segments; there are in, not_in")
+            raise RuleError(f"{path}.op", f"no operator {quoted(data['op'])} for segments; there are in, not_in")
         return SegmentReference(key, data["op"] == "in")
 
     def refuse_cycle(self, key: str, path: str) -> None:
@@ -190,10 +191,7 @@ class _Parser:
 
     def ids(self, data: Mapping[str, object], path: str, depth: int) -> Node:
         keys_of(data, path, {"ids"}, set())
-        listed = data["ids"]
-        if not isinstance(listed, list) or not listed or len(listed) > MAX_IDS:
-            raise RuleError(f"{path}.ids", f"expects a list of 1 to {MAX_IDS} external ids")
-        return Ids(tuple(dict.fromkeys(arguments.text(one, f"{path}.ids[{i}]") for i, one in enumerate(listed))))
+        return Ids(arguments.ids(data["ids"], f"{path}.ids"))
 
     def listed(self, data: Mapping[str, object], path: str, depth: int) -> Node:
         keys_of(data, path, {"listed"}, set())
@@ -236,7 +234,3 @@ def _zone(data: Mapping[str, object], path: str) -> str:
     if data.get("zone") == CUSTOMER:
         return CUSTOMER
     return arguments.zone(data["zone"], f"{path}.zone") if "zone" in data else ""
-
-
-def _quoted(name: object) -> str:
-    return f"'{name}'" if isinstance(name, str) else shown(name)

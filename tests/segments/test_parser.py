@@ -1,5 +1,6 @@
 """What cannot be read is refused, with the place and, where there is one, the nearest name."""
 
+import time
 from typing import Any
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from segments.rules import RuleError, needs, parse
 from segments.rules.nodes import Condition
 from segments.rules.parser import MAX_DEPTH, MAX_NODES
-from tests.segments.world import FIELDS, rule_of
+from tests.segments.slow.rows import World
+from tests.segments.world import AS_OF, FIELDS, matching, person, rule_of
 
 GERMAN = {"field": "country", "op": "is", "value": "DE"}
 ORDER = {"event": "Order Completed"}
@@ -40,6 +42,10 @@ FAULTS: list[tuple[Any, str]] = [
     ({"field": "age", "op": "starts", "value": "1"}, "rule.op: no operator 'starts' for number; there are =, !=, >"),
     ({**GERMAN, "value": " "}, "rule.value: expects a text that is not blank"),
     ({**GERMAN, "value": "\ud800"}, "rule.value: expects a text of whole characters"),
+    ({**GERMAN, "value": "a\0b"}, "rule.value: expects a text of whole characters"),
+    ({**GERMAN, "value": "\u200b\u00ad"}, "rule.value: expects a text that is not blank"),
+    ({**GERMAN, "value": "\u202eED"}, "rule.value: expects a text without marks that turn the direction of reading"),
+    ({**GERMAN, "value": "a\u0301" * 501}, "rule.value: has 1002 letters; a text of at most 1000 can be compared"),
     ({**GERMAN, "value": 5}, "rule.value: expects a text, got 5"),
     ({**GERMAN, "op": "any_of", "value": ["DE", 5]}, "rule.value[1]: expects a text, got 5"),
     ({**GERMAN, "op": "any_of", "value": []}, "rule.value: expects a list of values, got []"),
@@ -215,7 +221,7 @@ FAULTS: list[tuple[Any, str]] = [
     ({"segment": "vip", "op": "within"}, "rule.op: no operator 'within' for segments; there are in, not_in"),
     ({"sample": 101, "salt": "x"}, "rule.sample: expects a percentage above 0, at most 100, got 101"),
     ({"sample": 10}, "rule: 'salt' is missing"),
-    ({"ids": []}, "rule.ids: expects a list of 1 to 1000000 external ids"),
+    ({"ids": []}, "rule.ids: expects a list of 1 to 100000 external ids"),
     ({"ids": ["a", 1]}, "rule.ids[1]: expects a text, got 1"),
     ({"fields": "country"}, "did you mean 'field'?"),
 ]
@@ -257,6 +263,45 @@ def test_a_rule_has_not_too_many_nodes() -> None:
     assert rule_of({"all": [GERMAN] * (MAX_NODES - 1)})
     with pytest.raises(RuleError, match=f"has more than {MAX_NODES} nodes"):
         rule_of({"all": [GERMAN] * MAX_NODES})
+
+
+LARGE: list[tuple[Any, str]] = [
+    ({"all": [GERMAN] * 10_000}, "rule.all[199]: has more than 200 nodes"),
+    (nested(200), "is nested more than 8 levels deep"),
+    ({"ids": ["c"] * 1_000_000}, "rule.ids: has 1000000 external ids; more than 100000 belong into an uploaded list"),
+    ({"ids": [f"c-{i}" for i in range(99_999)] + [5]}, "rule.ids[99999]: expects a text, got 5"),
+    ({**GERMAN, "field": "x" * 1_000_000}, f"rule: no field named '{'x' * 57}...'"),
+    ({**GERMAN, "op": "x" * 1_000_000}, f"rule.op: no operator '{'x' * 57}...' for text"),
+    ({**GERMAN, "x" * 1_000_000: 1}, f"rule: no key '{'x' * 57}...' here"),
+    ({str(i): i for i in range(100_000)}, "rule: expects one of all, any, none"),
+    ({**GERMAN, "value": {str(i): [i] for i in range(100_000)}}, 'rule.value: expects a text, got {"0": [0], "1": [1]'),
+    ({**GERMAN, "op": "matches", "value": r"((\w{50}){50}){50}"}, "it is too large"),
+]
+
+
+@pytest.mark.parametrize(("node", "message"), LARGE, ids=[message[:40] for _, message in LARGE])
+def test_what_is_far_too_large_is_refused_at_once(node: Any, message: str) -> None:
+    began = time.process_time()
+    with pytest.raises(RuleError) as raised:
+        rule_of(node)
+    assert time.process_time() - began < 1
+    assert message in str(raised.value)
+    assert len(str(raised.value)) < 500
+
+
+def test_a_value_nested_without_end_is_shown_in_part() -> None:
+    value: Any = "x"
+    for _ in range(50_000):
+        value = [value]
+    with pytest.raises(RuleError, match=r"rule\.value: expects a text, got \[\["):
+        rule_of({**GERMAN, "value": value})
+
+
+def test_a_pattern_that_explodes_elsewhere_is_matched_in_linear_time() -> None:
+    people = [person(1, country="a" * 50_000 + "b"), person(2, country="a" * 50_000)]
+    began = time.process_time()
+    assert matching({"field": "country", "op": "matches", "value": "^(a+)+$"}, World(people, AS_OF)) == [2]
+    assert time.process_time() - began < 1
 
 
 def test_a_segment_that_would_depend_on_itself_is_refused_by_name() -> None:
