@@ -204,6 +204,10 @@ class Lake:
         """Give every attribute change: customer_id, change_id, name, value as JSON text, known_at."""
         return self._table("attributes", scope)
 
+    def files(self, table: str) -> list[Path]:
+        """Give the files of a table, which never change."""
+        return [self._folder / part.path for part in self._parts(table, Scope())]
+
     def sizes(self) -> list[Size]:
         """Give files, rows and bytes of every table."""
         sizes = []

@@ -1,5 +1,6 @@
 """What events tell in their properties: JSON objects as text, read one property at a time."""
 
+import json
 import re
 from collections.abc import Mapping
 
@@ -35,7 +36,8 @@ def _nested(texts: pl.Series, name: str) -> pl.Series:
     """Give a value of objects that hold others. The path gives texts without their quotes: these are put back."""
     path = "$" + "".join(f"['{step}']" for step in name.replace("'", "").split("."))
     found = texts.str.json_path_match(path)
-    key = re.escape(name.rsplit(".", 1)[-1])
+    last = name.rsplit(".", 1)[-1]
+    key = f"(?:{re.escape(last)}|{re.escape(json.dumps(last)[1:-1])})"
     is_text = texts.str.contains(rf'"{key}"\s*:\s*"') & ~texts.str.contains(rf'"{key}"\s*:\s*[-\d\[tfn]')
     quoted = pl.struct(v=pl.col("found")).struct.json_encode().str.slice(5).str.strip_suffix("}")
     frame = pl.DataFrame({"found": found, "is_text": is_text})

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from customers import features
 from customers.events import NEVER_COUNTED
 from customers.models import Attribute, Channel, Consent, EventName
+from customers.property_types import PropertyTypes
 from scoring.models import Target
 from segments.models import Segment
 from segments.rules.needs import named
@@ -40,7 +41,7 @@ def catalogue(consents: Iterable[str] | None = None) -> Fields:
     found = [*CORE, *_attributes(), *_features(), *_scores(), *REACH, *_consents(consents)]
     segments = {key: named(rule, "segment") for key, rule in Segment.objects.values_list("key", "rule")}
     events = frozenset(EventName.objects.values_list("name", flat=True))
-    return Fields({field.name: field for field in found}, events | STANDARD_EVENTS, segments)
+    return Fields({field.name: field for field in found}, events | STANDARD_EVENTS, segments, PropertyTypes())
 
 
 def _attributes() -> Iterator[Field]:

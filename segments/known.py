@@ -4,18 +4,16 @@ Read from the latest snapshot and the lake, once a snapshot in each process. Wha
 """
 
 import functools
-import json
 import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import polars as pl
 from django.conf import settings
 
-from customers import history, snapshot
+from customers import history, property_types, snapshot
 from customers.generations import LakeError
 from customers.history import Lake, Scope
 from scoring import ranking
@@ -25,7 +23,6 @@ from segments.rules.texts import folded
 MOST_VALUES = 50  # of one field, those of the most customers
 MOST_DIFFERENT = 2_000  # more different values are no list to pick from
 FEW_DIFFERENT = 20  # up to here a field may have another value for everybody
-READ_EVENTS = 200  # of one name, to find its properties
 PERSONAL_NAMES = re.compile(
     r"(^|[._\s])(e?-?mail|phone|mobile|tel|telephone|fax|name|(first|last|full|user|sur)[_ ]?name|surname|address"
     r"|street|iban|ssn|passport|password|token|(external|customer|user)[_ ]?id)($|[._\s\d])",
@@ -154,25 +151,8 @@ def _has_list(field: Field) -> bool:
 def _events(lake: Lake) -> dict[str, EventFacts]:
     counted = lake.events(Scope()).group_by("name").len().collect()
     counts = dict(counted.select(pl.col("name").cast(pl.String), "len").rows())
-    return {name: EventFacts(count, _properties(lake, name)) for name, count in sorted(counts.items())}
+    return {name: EventFacts(count, _types(lake, name)) for name, count in sorted(counts.items())}
 
 
-def _properties(lake: Lake, name: str) -> dict[str, Type]:
-    """Give the properties that some events of a name have; what is a number once and a text elsewhere is text."""
-    rows = lake.properties(Scope()).filter(pl.col("name") == name).select("properties").head(READ_EVENTS).collect()
-    found: dict[str, Type] = {}
-    for text in rows["properties"]:
-        for key, value in json.loads(text).items():
-            if (type_ := _type_of(value)) is not None:
-                found[key] = type_ if found.get(key, type_) == type_ else Type.TEXT
-    return dict(sorted(found.items()))
-
-
-def _type_of(value: Any) -> Type | None:
-    if isinstance(value, bool):
-        return Type.YES_NO
-    if isinstance(value, int | float):
-        return Type.NUMBER
-    if isinstance(value, list):
-        return Type.LIST
-    return Type.TEXT if isinstance(value, str) else None
+def _types(lake: Lake, name: str) -> dict[str, Type]:
+    return {key: Type(type_) for key, type_ in property_types.types(lake, name).items()}

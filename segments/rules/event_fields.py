@@ -32,7 +32,7 @@ OF_LINES = (
 def of_event(name: str, fields: Fields) -> dict[str, Field]:
     """Give what a rule may ask about the events of a name."""
     known = fields.properties.get(name, {}).items()
-    told = (Field(f"{PREFIX}{key}", key, type, PROPERTY) for key, type in known)
+    told = (Field(f"{PREFIX}{key}", key, Type(type), PROPERTY) for key, type in known)
     return {field.name: field for field in (*OF_EVENT, *OF_LINES, *told)}
 
 

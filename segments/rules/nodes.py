@@ -63,7 +63,7 @@ class Fields:
     fields: Mapping[str, Field]
     events: frozenset[str] = frozenset()
     segments: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    properties: Mapping[str, Mapping[str, Type]] = field(default_factory=dict)
+    properties: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
