@@ -13,6 +13,7 @@ from customers.keys import Scope
 from customers.problems import NowhereView, refusals
 from scoring import api as scoring
 from segments import api as segments
+from segments import field_doors, hand_doors, member_doors, version_doors
 
 
 class CustomerSerializer(FactsSerializer):
@@ -42,11 +43,26 @@ class CustomerView(Door):
 urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
     path("targets/", scoring.TargetsView.as_view(), name="targets"),
-    path("fields/", segments.FieldsView.as_view(), name="fields"),
+    path("fields/", field_doors.FieldsView.as_view(), name="fields"),
     path("segments/", segments.SegmentsView.as_view(), name="segments"),
     path("segments/preview/", segments.PreviewView.as_view(), name="segment-preview"),
+    path("segments/overlap/", version_doors.OverlapView.as_view(), name="segment-overlap"),
     path("segments/<str:public_id>/", segments.SegmentView.as_view(), name="segment"),
-    path("segments/<str:public_id>/members/", segments.MembersView.as_view(), name="segment-members"),
+    path("segments/<str:public_id>/members/", member_doors.MembersView.as_view(), name="segment-members"),
+    path("segments/<str:public_id>/members.csv", member_doors.CsvView.as_view(), name="segment-csv"),
+    path("segments/<str:public_id>/members.ndjson", member_doors.NdjsonView.as_view(), name="segment-ndjson"),
+    path("segments/<str:public_id>/changes/", member_doors.ChangesView.as_view(), name="segment-changes"),
+    path("segments/<str:public_id>/pins/", hand_doors.PinsView.as_view(), name="segment-pins"),
+    path("segments/<str:public_id>/list/", hand_doors.ListView.as_view(), name="segment-list"),
+    path("segments/<str:public_id>/versions/", version_doors.VersionsView.as_view(), name="segment-versions"),
+    path(
+        "segments/<str:public_id>/versions/<int:number>/restore/",
+        version_doors.RestoreView.as_view(),
+        name="segment-restore",
+    ),
+    path("segments/<str:public_id>/sizes/", version_doors.SizesView.as_view(), name="segment-sizes"),
+    path("segments/<str:public_id>/duplicate/", version_doors.DuplicateView.as_view(), name="segment-duplicate"),
+    path("segments/<str:public_id>/freeze/", version_doors.FreezeView.as_view(), name="segment-freeze"),
     path("campaigns/", campaigns.CampaignsView.as_view(), name="campaigns"),
     path("campaigns/<str:public_id>/report/", campaigns.ReportView.as_view(), name="campaign-report"),
     re_path(r"", NowhereView.as_view()),

@@ -169,6 +169,12 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "SegmentKindEnum": "segments.models.Segment.Kind",
+        "PinKindEnum": "segments.models.SegmentPin.Kind",
+        "MoveEnum": "segments.models.MembershipChange.Kind",
+        "TargetKindEnum": "scoring.models.Target.Kind",
+    },
 }
 
 # --- Logs -------------------------------------------------------------------------------------------------------

@@ -38,12 +38,16 @@ def place(request: Request, list_name: str, *, limit: int = 100) -> Place:
 
 
 def page(request: Request, at: Place, rows: Sequence[dict[str, Any]], key: Callable[[dict[str, Any]], int]) -> Response:
-    """Answer with a page; `rows` holds one row more than `at.limit` where there is a next page, `key` gives its key."""
+    """Answer with a page; `rows` holds one row more than `at.limit` where there is a next page, `key` gives its key.
+
+    A row that says `_is_gone` has its place in the list, and is not shown.
+    """
     has_more = len(rows) > at.limit
     shown = list(rows[: at.limit])
     following = _url(request, at, key(shown[-1])) if has_more else None
     headers = {"Link": f'<{following}>; rel="next"'} if following else {}
-    results = [{name: value for name, value in row.items() if name != "_key"} for row in shown]
+    there = [row for row in shown if not row.get("_is_gone")]
+    results = [{name: value for name, value in row.items() if not name.startswith("_")} for row in there]
     return Response({"results": results, "next": following}, headers=headers)
 
 

@@ -10,7 +10,7 @@ import polars as pl
 
 from customers import bulk, identity, reading
 from customers.models import Customer
-from segments import by_hand, membership
+from segments import by_hand, definition, membership
 from segments.by_hand import PEOPLE, listed
 from segments.models import ListChange, ListMember, Membership, Segment
 
@@ -74,15 +74,17 @@ def replace(segment: Segment, given: Given, by: str, at: datetime) -> ListChange
     return _change(segment, given, How.REPLACED, by, at)
 
 
-def freeze(segment: Segment, members_of: Segment, source: str, by: str, at: datetime) -> ListChange:
-    """Fill an empty list with the members that another segment has at the moment."""
-    rows = Membership.objects.filter(segment=members_of).values_list("customer_id", "bucket")
+def frozen(segment: Segment, key: str, name: str, by: "definition.By", at: datetime) -> Segment:
+    """Make a list of the members that a segment has at the moment. Raises what `definition.save` raises."""
+    made = definition.save(Segment(key=key, name=name, kind=Segment.Kind.LIST, folder=segment.folder), by, at)
+    rows = Membership.objects.filter(segment=segment).values_list("customer_id", "bucket")
     people = bulk.read(rows, PEOPLE)
-    change = ListChange(segment=segment, how=How.FROZEN, source=source[:300], at=at, by=by, read=people.height)
-    change.added = bulk.insert(ListMember, _rows(segment, people), ignore=list(ROWS))
+    source = f"{segment.key} as of {segment.as_of or at:%Y-%m-%d %H:%M} UTC"
+    change = ListChange(segment=made, how=How.FROZEN, source=source, at=at, by=definition.name_of(by), read=len(people))
+    change.added = bulk.insert(ListMember, _rows(made, people), ignore=list(ROWS))
     change.save()
-    _tell(segment, people, is_on=True, at=at)
-    return change
+    _tell(made, people, is_on=True, at=at)
+    return made
 
 
 def size(segment: Segment) -> int:

@@ -156,15 +156,11 @@ def _write(changes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     now = pl.lit(as_of).dt.cast_time_unit("us")
     bulk.insert(Membership, entered.select(*PAIR, "bucket", since=now, as_of=now))
     bulk.delete(Membership, left.select(PAIR))
+    rows = changes.with_columns(as_of=now)
     try:
         with transaction.atomic():
-            bulk.insert(MembershipChange, changes.with_columns(as_of=now))
-    except IntegrityError:  # the same time again, with other facts: the later change takes the row
-        bulk.upsert(
-            MembershipChange,
-            changes.with_columns(as_of=now),
-            key=[*PAIR, "as_of"],
-            update=["kind", "stored_xact"],
-            compare=["kind"],
-        )
+            bulk.insert(MembershipChange, rows)
+    except IntegrityError:  # the same time again, with other facts: whoever follows the commits is told the later ones
+        bulk.delete(MembershipChange, rows.select(*PAIR, "as_of"))
+        bulk.insert(MembershipChange, rows)
     return changes

@@ -110,9 +110,11 @@ def test_a_frozen_list_keeps_who_belonged_to_the_rule_then() -> None:
     german = saved("german")
     frame = people("DE", "AT", "DE")
     cycle(frame)
-    frozen = made("german-in-may")
-    change = lists.freeze(frozen, german, "country is DE", "mia", AS_OF)
-    assert (change.read, change.added, change.how, change.source) == (2, 2, "frozen", "country is DE")
+    german.refresh_from_db()
+    frozen = lists.frozen(german, "german-in-may", "Germans in May", None, AS_OF)
+    change = frozen.list_changes.get()
+    assert (change.read, change.added, change.how) == (2, 2, "frozen")
+    assert change.source == "german as of 2026-05-20 12:00 UTC"
     cycle(frame.with_columns(country=pl.lit("AT")), AS_OF + HOUR)
     assert members("german") == []
     assert members("german-in-may") == ["c-0", "c-2"]

@@ -1,0 +1,98 @@
+"""The members of a segment as a file, bucket by bucket, so that no more than one is held; each export leaves a row."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+from django.conf import settings
+
+from customers import bulk, snapshot
+from customers.generations import LakeError
+from scoring import ranking
+from segments.models import Membership, Segment, SegmentExport
+
+CSV, NDJSON = "csv", "ndjson"
+CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", NDJSON: "application/x-ndjson"}
+# A cell that a spreadsheet would take for a formula, also behind blanks.
+FORMULA = r"^[\s]*[=+\-@\t\r]"
+ROWS: bulk.Schema = {
+    "customer_id": pl.Int64,
+    "external_id": pl.String,
+    "since": pl.Datetime("us", "UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Export:
+    """Who takes out which segment, in which format, with which fields besides the external id."""
+
+    segment: Segment
+    format: str
+    fields: tuple[str, ...]
+    by: str
+    at: datetime
+
+    def written(self) -> Iterator[bytes]:
+        """Give the file in parts; the row of the export is there before the first."""
+        row = SegmentExport.objects.create(
+            segment=self.segment, at=self.at, by=self.by, format=self.format, fields=list(self.fields)
+        )
+        taken_at = snapshot.latest() if self.fields else None
+        rows = 0
+        for frame in self.frames(taken_at):
+            yield self.text(frame, is_first=rows == 0).encode()
+            rows += frame.height
+        if rows == 0:
+            yield self.text(pl.DataFrame(schema=["external_id", "since", *self.fields]), is_first=True).encode()
+        SegmentExport.objects.filter(pk=row.pk).update(rows=rows)
+
+    def frames(self, taken_at: datetime | None) -> Iterator[pl.DataFrame]:
+        """Give the members of one bucket after the other, with the fields as of the snapshot."""
+        for bucket in range(settings.BUCKETS):
+            found = bulk.read(
+                Membership.objects.filter(segment=self.segment, bucket=bucket)
+                .order_by("customer_id")
+                .values_list("customer_id", "customer__external_id", "since"),
+                ROWS,
+            )
+            if found.is_empty():
+                continue
+            told = _told(taken_at, bucket, self.fields)
+            joined = found.join(told, on="customer_id", how="left", maintain_order="left")
+            yield joined.select("external_id", "since", *self.fields)
+
+    def text(self, frame: pl.DataFrame, *, is_first: bool) -> str:
+        """Give rows in the format; the names of the columns go before the first."""
+        if self.format == NDJSON:
+            return frame.with_columns(_dates(frame)).write_ndjson()
+        return frame.with_columns([*_dates(frame), *_cells(frame)]).write_csv(include_header=is_first)
+
+
+def _told(taken_at: datetime | None, bucket: int, names: Collection[str]) -> pl.DataFrame:
+    """Give the fields of one bucket's customers; one that nobody has a value of is empty."""
+    nobody = pl.DataFrame(schema={"customer_id": pl.Int64, **dict.fromkeys(names, pl.String)})
+    if taken_at is None:
+        return nobody
+    wanted = {*names, *(".".join(name.split(".")[:2]) for name in names)}
+    try:
+        frame = ranking.place(snapshot.load(taken_at, bucket, wanted), ranking.published())
+    except LakeError:
+        return nobody
+    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
+    return frame.with_columns(absent).select("customer_id", *names)
+
+
+def _dates(frame: pl.DataFrame) -> list[pl.Expr]:
+    times = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Datetime)]
+    return [pl.col(name).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ") for name in times]
+
+
+def _cells(frame: pl.DataFrame) -> list[pl.Expr]:
+    """Give texts so that no spreadsheet takes one for a formula; lists as texts, split by a bar."""
+    texts = {name: pl.col(name) for name, dtype in frame.schema.items() if dtype == pl.String}
+    lists = {name: pl.col(name).list.join("|") for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)}
+    return [
+        pl.when(one.str.contains(FORMULA)).then(pl.concat_str(pl.lit("'"), one)).otherwise(one).alias(name)
+        for name, one in {**texts, **lists}.items()
+    ]

@@ -1,0 +1,238 @@
+"""REST about what is set by hand: pins, and the members of lists."""
+
+from typing import IO, Any, ClassVar
+
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers import identity, paging
+from customers.api import Door
+from customers.keys import Scope
+from customers.problems import Problem, StrictJSONParser, StrictSerializer, refusals
+from segments import lists, pins
+from segments.definition import name_of
+from segments.doors import refusing, segment_of, valid, who
+from segments.lists import Given
+from segments.models import ListChange, Segment, SegmentPin
+from segments.pins import Pinned
+
+MOST_BYTES = 64 * 2**20  # a million ids of 60 letters
+HOW = {"add": lists.add, "remove": lists.remove, "replace": lists.replace}
+DEFAULT_NAME, BODY = "upload", "body"
+
+
+class PlainParser(BaseParser):
+    """Text as it comes, up to 64 MiB."""
+
+    media_type = "text/plain"
+
+    def parse(self, stream: IO[bytes], media_type: Any = None, parser_context: Any = None) -> dict[str, bytes]:
+        """Give the body under its name."""
+        body = stream.read(MOST_BYTES + 1)
+        if len(body) > MOST_BYTES:
+            raise Problem(413, "too_large", f"The body is larger than {MOST_BYTES:,} bytes.")
+        return {BODY: body}
+
+
+class CsvParser(PlainParser):
+    """A table as it comes."""
+
+    media_type = "text/csv"
+
+
+class FileParser(PlainParser):
+    """Any file as it comes."""
+
+    media_type = "application/octet-stream"
+
+
+class PinInSerializer(StrictSerializer):
+    """Customers to be pinned."""
+
+    customers = serializers.ListField(child=serializers.CharField(max_length=200), min_length=1, max_length=1000)
+    kind = serializers.ChoiceField(choices=SegmentPin.Kind.choices)
+    reason = serializers.CharField(required=False, allow_blank=True, max_length=300)
+
+
+class UnpinInSerializer(StrictSerializer):
+    """Customers whose pins are to go."""
+
+    customers = serializers.ListField(child=serializers.CharField(max_length=200), min_length=1, max_length=1000)
+
+
+class PinSerializer(serializers.Serializer[Any]):
+    """A customer who is in a segment, or is not, whatever its rule says."""
+
+    external_id = serializers.CharField(source="customer.external_id")
+    kind = serializers.ChoiceField(choices=SegmentPin.Kind.choices)
+    reason = serializers.CharField(allow_blank=True)
+    by = serializers.CharField(allow_blank=True)
+    at = serializers.DateTimeField()
+
+
+class PinPageSerializer(serializers.Serializer[Any]):
+    """A page of pins."""
+
+    results = PinSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class PinnedSerializer(serializers.Serializer[Any]):
+    """How many were pinned, or were pinned no longer; and the ids of nobody."""
+
+    customers = serializers.IntegerField()
+    unknown = serializers.ListField(child=serializers.CharField())
+
+
+class IdsInSerializer(StrictSerializer):
+    """External ids as JSON."""
+
+    ids = serializers.ListField(child=serializers.CharField(max_length=200), min_length=1)
+
+
+class ListChangeSerializer(serializers.Serializer[Any]):
+    """What was done to a list, and what became of the ids that were given."""
+
+    how = serializers.ChoiceField(choices=ListChange.How.choices)
+    source = serializers.CharField()  # type: ignore[assignment]
+    at = serializers.DateTimeField()
+    by = serializers.CharField(allow_blank=True)
+    read = serializers.IntegerField(help_text="Ids given.")
+    repeated = serializers.IntegerField(help_text="Ids given more than once.")
+    unknown = serializers.IntegerField(help_text="Ids of nobody.")
+    unknown_ids = serializers.ListField(child=serializers.CharField(), help_text="The first of them.")
+    added = serializers.IntegerField()
+    removed = serializers.IntegerField()
+
+
+class ListChangePageSerializer(serializers.Serializer[Any]):
+    """A page of what was done to a list, the newest first."""
+
+    results = ListChangeSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class PinsView(Door):
+    """`segments/{id}/pins/`."""
+
+    required_scope = Scope.SEGMENTS_READ
+    write_scope = Scope.SEGMENTS_WRITE
+    parameters: ClassVar[set[str]] = paging.PARAMETERS
+
+    @extend_schema(
+        operation_id="segments_pins_list",
+        parameters=paging.DESCRIBED,
+        responses={200: PinPageSerializer, **refusals(400, 404)},
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        """List the customers who were set by hand, with who did so and why."""
+        segment = segment_of(public_id)
+        at = paging.place(request, f"pins of {segment.public_id}")
+        found = segment.pins.filter(pk__gt=at.after or 0).select_related("customer").order_by("pk")[: at.limit + 1]
+        rows = [{**PinSerializer(one).data, "_key": one.pk} for one in found]
+        return paging.page(request, at, rows, lambda row: int(row["_key"]))
+
+    @extend_schema(
+        operation_id="segments_pins_create",
+        request=PinInSerializer,
+        responses={200: PinnedSerializer, **refusals(400, 404)},
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        """Pin customers: they are members, or no longer, at once, and stay so whatever the rule says."""
+        segment = segment_of(public_id)
+        body = valid(PinInSerializer(data=request.data))
+        known, unknown = _known(body["customers"])
+        pinned = Pinned(body["kind"], body.get("reason", ""), name_of(who(request)), timezone.now())
+        with refusing():
+            pins.put(segment, known, pinned)
+        return Response({"customers": len(known), "unknown": unknown})
+
+    @extend_schema(
+        operation_id="segments_pins_delete",
+        request=UnpinInSerializer,
+        responses={200: PinnedSerializer, **refusals(400, 404)},
+    )
+    def delete(self, request: Request, public_id: str) -> Response:
+        """Take pins away: the next cycle asks the rule again."""
+        segment = segment_of(public_id)
+        known, unknown = _known(valid(UnpinInSerializer(data=request.data))["customers"])
+        return Response({"customers": pins.remove(segment, known), "unknown": unknown})
+
+
+class ListView(Door):
+    """`segments/{id}/list/`."""
+
+    parser_classes = [StrictJSONParser, PlainParser, CsvParser, FileParser]
+    required_scope = Scope.SEGMENTS_READ
+    write_scope = Scope.SEGMENTS_WRITE
+    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"how", "column", "name"}
+
+    @extend_schema(
+        operation_id="segments_list_changes",
+        parameters=paging.DESCRIBED,
+        responses={200: ListChangePageSerializer, **refusals(400, 404)},
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        """List what was done to a list, the newest first."""
+        segment = _list_of(public_id)
+        at = paging.place(request, f"list of {segment.public_id}")
+        rows = segment.list_changes.order_by("-pk")
+        found = (rows.filter(pk__lt=at.after) if at.after else rows)[: at.limit + 1]
+        shown = [{**ListChangeSerializer(one).data, "_key": one.pk} for one in found]
+        return paging.page(request, at, shown, lambda row: int(row["_key"]))
+
+    @extend_schema(
+        operation_id="segments_list_change",
+        parameters=[
+            OpenApiParameter("how", OpenApiTypes.STR, enum=sorted(HOW), description="add, if left out."),
+            OpenApiParameter("column", OpenApiTypes.STR, description="The column of a table that holds the ids."),
+            OpenApiParameter("name", OpenApiTypes.STR, description="What the file is called."),
+        ],
+        request={
+            "application/json": IdsInSerializer,
+            "text/plain": OpenApiTypes.STR,
+            "text/csv": OpenApiTypes.STR,
+            "application/octet-stream": OpenApiTypes.BINARY,
+        },
+        responses={200: ListChangeSerializer, **refusals(400, 404, 413)},
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        """Add, remove or replace up to a million ids: one a line, a table with a column of ids, or JSON."""
+        segment = _list_of(public_id)
+        how = request.query_params.get("how", "add")
+        if how not in HOW:
+            message = f"how must be one of {', '.join(sorted(HOW))}."
+            raise Problem(400, "bad_how", message, [{"path": "how", "code": "bad_how", "message": message}])
+        try:
+            change = HOW[how](segment, _given(request), name_of(who(request)), timezone.now())
+        except lists.ListError as error:
+            raise Problem(400, "bad_list", str(error)) from error
+        return Response(ListChangeSerializer(change).data)
+
+
+def _given(request: Request) -> Given:
+    body = request.data.get(BODY) if isinstance(request.data, dict) else None
+    if isinstance(body, bytes):
+        name = request.query_params.get("name") or DEFAULT_NAME
+        return lists.uploaded(name, body, request.query_params.get("column", ""))
+    return lists.pasted("\n".join(valid(IdsInSerializer(data=request.data))["ids"]))
+
+
+def _list_of(public_id: str) -> Segment:
+    segment = segment_of(public_id)
+    if segment.kind != Segment.Kind.LIST:
+        raise Problem(400, "no_list", f"Segment '{segment.key}' has a rule and no list; pin single customers.")
+    return segment
+
+
+def _known(external_ids: list[str]) -> tuple[list[int], list[str]]:
+    """Give the customers of some external ids, and the ids of nobody."""
+    given = lists.pasted("\n".join(external_ids)).ids.unique(maintain_order=True)
+    found = identity.find(given)
+    unknown = given.filter(~given.is_in(found["external_id"].implode()))
+    return sorted(set(found["customer_id"].to_list())), unknown.to_list()

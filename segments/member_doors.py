@@ -1,0 +1,224 @@
+"""REST about members: pages, files, who entered and left."""
+
+import re
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from django.core import signing
+from django.http import StreamingHttpResponse
+from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from customers import paging
+from customers.api import Door
+from customers.keys import Scope
+from customers.problems import Problem, refusals
+from scoring.api import ScoreSerializer, scores_of
+from scoring.models import Target
+from segments import exports, members
+from segments.definition import name_of
+from segments.doors import refusing, segment_of, who
+from segments.exports import CONTENT_TYPES, Export
+from segments.fields import catalogue
+from segments.members import Member
+from segments.models import MembershipChange, Segment
+
+FIELDS = OpenApiParameter(
+    "fields", OpenApiTypes.STR, description="Fields to add, such as country,features.spend_90d,scores.lapse."
+)
+Method = Callable[..., StreamingHttpResponse]
+SCORE = re.compile(r"scores\.([^.]+)\Z")
+
+
+class MemberSerializer(serializers.Serializer[Any]):
+    """One customer in a segment, since when; with `fields`, the scores and the values asked for."""
+
+    external_id = serializers.CharField()
+    since = serializers.DateTimeField()
+    scores = ScoreSerializer(many=True, required=False)
+    values = serializers.DictField(required=False, help_text="As of the latest snapshot.")
+
+
+class MemberPageSerializer(serializers.Serializer[Any]):
+    """A page of members."""
+
+    results = MemberSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class ChangeSerializer(serializers.Serializer[Any]):
+    """One customer entered or left a segment."""
+
+    external_id = serializers.CharField()
+    kind = serializers.ChoiceField(choices=MembershipChange.Kind.choices)
+    as_of = serializers.DateTimeField()
+
+
+class ChangePageSerializer(serializers.Serializer[Any]):
+    """Who entered and left since a cursor, in the order in which it was stored; `since` is the next cursor."""
+
+    results = ChangeSerializer(many=True)
+    since = serializers.CharField()
+    has_more = serializers.BooleanField()
+
+
+class MembersView(Door):
+    """`segments/{id}/members/`."""
+
+    required_scope = Scope.SEGMENTS_READ
+    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"fields", "sort"}
+
+    @extend_schema(
+        operation_id="segments_members",
+        parameters=[
+            *paging.DESCRIBED,
+            FIELDS,
+            OpenApiParameter("sort", OpenApiTypes.STR, description="A score, such as -scores.lapse: highest first."),
+        ],
+        responses={200: MemberPageSerializer, **refusals(400, 404, 409)},
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        """List the members, each once even where the segment changes meanwhile; those without a score come last."""
+        segment = segment_of(public_id)
+        sort = request.query_params.get("sort", "")
+        at = paging.place(request, f"members of {segment.public_id} {sort}".strip(), limit=paging.MAX_LIMIT)
+        scores, others = _fields(request)
+        found = _sorted(segment, sort, at)
+        rows = [_row(one) for one in found]
+        ids = [one.customer_id for one in found]
+        with refusing():
+            values = members.values_of(ids, others) if others else {}
+        told = scores_of(ids, scores) if scores else {}
+        for row, pk in zip(rows, ids, strict=True):
+            if scores:
+                row["scores"] = ScoreSerializer(told.get(pk, []), many=True).data
+            if others:
+                row["values"] = values.get(pk, dict.fromkeys(others))
+        return paging.page(request, at, rows, lambda row: int(row["_key"]))
+
+
+class ExportView(Door):
+    """`segments/{id}/members.csv` and `.ndjson`."""
+
+    required_scope = Scope.SEGMENTS_READ
+    parameters: ClassVar[set[str]] = {"fields"}
+    form = exports.CSV
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        """Take any Accept header: the address says the format, refusals are JSON."""
+        return super().perform_content_negotiation(request, force=True)
+
+    def export(self, request: Request, public_id: str) -> StreamingHttpResponse:
+        """Give all members as a file, while it is read; who took it is noted."""
+        segment = segment_of(public_id)
+        scores, others = _fields(request)
+        fields = (*(f"scores.{key}" for key in scores), *others)
+        export = Export(segment, self.form, fields, name_of(who(request)), timezone.now())
+        name = f'attachment; filename="{segment.key}.{self.form}"'
+        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
+        return StreamingHttpResponse(export.written(), content_type=CONTENT_TYPES[self.form], headers=headers)
+
+
+def _file(form: str) -> Callable[[Method], Method]:
+    media = CONTENT_TYPES[form].split(";")[0]
+    described: Callable[[Method], Method] = extend_schema(
+        operation_id=f"segments_members_{form}",
+        parameters=[FIELDS],
+        responses={(200, media): OpenApiResponse(OpenApiTypes.BINARY), **refusals(400, 404)},
+    )
+    return described
+
+
+class CsvView(ExportView):
+    """`segments/{id}/members.csv`."""
+
+    @_file(exports.CSV)
+    def get(self, request: Request, public_id: str) -> StreamingHttpResponse:
+        """Give all members as a table; no cell of it is a formula."""
+        return self.export(request, public_id)
+
+
+class NdjsonView(ExportView):
+    """`segments/{id}/members.ndjson`."""
+
+    form = exports.NDJSON
+
+    @_file(exports.NDJSON)
+    def get(self, request: Request, public_id: str) -> StreamingHttpResponse:
+        """Give all members as lines of JSON."""
+        return self.export(request, public_id)
+
+
+class ChangesView(Door):
+    """`segments/{id}/changes/`."""
+
+    required_scope = Scope.SEGMENTS_READ
+    parameters: ClassVar[set[str]] = {"since", "limit"}
+
+    @extend_schema(
+        operation_id="segments_changes",
+        parameters=[
+            OpenApiParameter("since", OpenApiTypes.STR, description="`since` of the page before; `now` for none yet."),
+            paging.DESCRIBED[1],
+        ],
+        responses={200: ChangePageSerializer, **refusals(400, 404)},
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        """Tell who entered and left since the cursor: nothing twice, and nothing left out, whoever writes meanwhile."""
+        segment = segment_of(public_id)
+        limit = paging.place(request, "changes", limit=paging.MAX_LIMIT).limit
+        since = request.query_params.get("since", "")
+        after = members.newest_change(segment) if since == "now" else _place(since, segment)
+        found = members.changes(segment, *after, limit + 1) if since != "now" else []
+        shown = found[:limit]
+        last = (shown[-1].xact, shown[-1].id) if shown else after
+        cursor = paging.SIGNER.sign_object({"changes": segment.public_id, "after": last})
+        page = {"results": shown, "since": cursor, "has_more": len(found) > limit}
+        return Response(ChangePageSerializer(page).data)
+
+
+def _place(since: str, segment: Segment) -> tuple[int, int]:
+    if not since:
+        return (-1, 0)
+    message = "since is not a cursor that was given out here for this segment."
+    refusal = Problem(400, "bad_since", message, [{"path": "since", "code": "bad_since", "message": message}])
+    try:
+        held = paging.SIGNER.unsign_object(since)
+    except (signing.BadSignature, ValueError) as error:
+        raise refusal from error
+    if held.get("changes") != segment.public_id:
+        raise refusal
+    xact, pk = held["after"]
+    return int(xact), int(pk)
+
+
+def _sorted(segment: Segment, sort: str, at: paging.Place) -> list[Member]:
+    if not sort:
+        return members.by_id(segment, at.after or 0, at.limit + 1)
+    found = SCORE.match(sort.removeprefix("-"))
+    target = Target.objects.filter(key=found[1]).first() if found else None
+    if target is None:
+        message = f"sort: no score named {sort.removeprefix('-')!r}."
+        raise Problem(400, "unknown_field", message, [{"path": "sort", "code": "unknown_field", "message": message}])
+    return members.by_score(segment, target, at.after or 0, at.limit + 1, is_descending=sort.startswith("-"))
+
+
+def _row(member: Member) -> dict[str, Any]:
+    is_gone = member.external_id is None or member.since is None
+    return {"_key": member.place, "_is_gone": is_gone, "external_id": member.external_id, "since": member.since}
+
+
+def _fields(request: Request) -> tuple[list[str], list[str]]:
+    """Give the targets whose scores are asked for, and the other fields; both must be in the catalogue."""
+    asked = [part.strip() for part in request.query_params.get("fields", "").split(",") if part.strip()]
+    known = catalogue().fields if asked else {}
+    for name in asked:
+        if name not in known:
+            place = {"path": "fields", "code": "unknown_field", "message": f"No field named {name!r}."}
+            raise Problem(400, "unknown_field", f"fields: no field named {name!r}.", [place])
+    scores = [found[1] for name in asked if (found := SCORE.match(name))]
+    return scores, [name for name in dict.fromkeys(asked) if not SCORE.match(name)]
