@@ -108,7 +108,7 @@ def test_without_pins_and_lists_the_frame_costs_no_more_than_one_question() -> N
     frame = people("DE", "AT")
     book = rulebook.read()
     with CaptureQueriesContext(connection) as asked:
-        context = book.context(AS_OF, None, [0])
+        context = book.context(AS_OF, [0])
         masks(book.rules, frame, context)
     assert len(asked) == 1
 
