@@ -1,35 +1,26 @@
-"""The admin of segments: a plain rule form, its sentence, its size and its members."""
+"""The admin of segments: the list, the page of one, and the builder of its rule."""
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-import polars as pl
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
-from customers import charts
 from customers.admin import BaseAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
-from customers.panels import LAST, Cell, Panel, link, moment, number, tag
-from scoring import ranking
-from scoring.admin import band_kind
-from scoring.models import ModelVersion, Score, Target
-from segments import definition, views
+from customers.panels import Cell, Panel, link, moment, tag
+from segments import by_hand_page, definition, segment_page, views, words
 from segments.fields import catalogue
-from segments.forms import SegmentForm
-from segments.models import Membership, MembershipChange, Segment
-
-TIMES = 200
-REACH = "admin:segments_segment_reach"
-HEAD = ("Customer", "Name", "E-mail", "Since")
+from segments.forms import SegmentForm, written
+from segments.models import Membership, MembershipChange, Segment, SegmentVersion
 
 
 class SegmentList(ChangeList):  # type: ignore[misc]
@@ -40,7 +31,7 @@ class SegmentList(ChangeList):  # type: ignore[misc]
         super().get_results(request)
         known = catalogue()
         for segment in self.result_list:
-            segment.sentence = views.sentence_of(segment, known)
+            segment.sentence = words.sentence_of(segment, known)
 
 
 @admin.register(Segment)
@@ -54,11 +45,12 @@ class SegmentAdmin(BaseAdmin):
     ordering = ("name",)
     fieldsets = ((None, {"fields": (("name", "key"), "description")}),)
     prepopulated_fields = {"key": ("name",)}
+    change_form_outer_before_template = "admin/segment_above.html"
 
     @admin.display(description="Members", ordering="size")
     def size_shown(self, segment: Segment) -> Cell:
         """Give the size as of the last refresh, or that it could not be brought up to date."""
-        return tag("has a problem", "bad") if segment.problem else size_of(segment)
+        return tag("has a problem", "bad") if segment.problem else segment_page.size_of(segment)
 
     @admin.display(description="Who belongs to it")
     def sentence_shown(self, segment: Any) -> str:
@@ -77,33 +69,126 @@ class SegmentAdmin(BaseAdmin):
         """Keep the key of a stored segment: other rules name it."""
         return ("key",) if obj else ()
 
-    def get_urls(self) -> list[URLPattern]:
-        """Give the addresses, with the preview of a rule that is being written."""
-        view = self.admin_site.admin_view(self.preview_view)
-        reach = self.admin_site.admin_view(self.reach_view)
-        return [
-            path("preview/", view, name="segments_segment_preview"),
-            path("<int:segment_id>/reach/", reach, name="segments_segment_reach"),
-            *super().get_urls(),
-        ]
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with a copy of another segment where a link asks for one."""
+        found = Segment.objects.filter(pk=_number(request.GET.get("from", ""))).first()
+        if found is None:
+            return {}
+        name = f"Copy of {found.name}"[:120]
+        return {"name": name, "description": found.description, "rule_json": written(found.rule)}
 
-    def reach_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        """Give how many of a segment can be reached: asked by its page, which does not wait for the count."""
+    def get_urls(self) -> list[URLPattern]:
+        """Give the addresses, with those that the builder and the page of a segment ask."""
+        at = self.admin_site.admin_view
+        own = [
+            path("catalogue/", at(self.catalogue_view), name="segments_segment_catalogue"),
+            path("preview/", at(require_POST(self.preview_view)), name="segments_segment_preview"),
+            path("effect/", at(require_POST(self.effect_view)), name="segments_segment_effect"),
+            path("<int:segment_id>/effect/", at(require_POST(self.effect_view)), name="segments_segment_effect_on"),
+            path("<int:segment_id>/reach/", at(self.reach_view), name="segments_segment_reach"),
+            path("<int:segment_id>/explain/", at(self.explain_view), name="segments_segment_explain"),
+            path("<int:segment_id>/pin/", at(require_POST(self.pin_view)), name="segments_segment_pin"),
+            path("<int:segment_id>/unpin/", at(require_POST(self.unpin_view)), name="segments_segment_unpin"),
+            path("overlap/", at(self.overlap_view), name="segments_segment_overlap"),
+            path("<path:object_id>/edit/", at(self.edit_view), name="segments_segment_edit"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Give the form of a segment; where somebody saves in the same moment, give it with what they saved."""
+        try:
+            answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except definition.SegmentChanged:
+            answer = super().changeform_view(request, object_id, form_url, extra_context)
+        return answer
+
+    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give the builder with a segment's rule in it."""
+        extra: dict[str, Any] = {"is_editing": True}
+        number = _number(request.GET.get("version", ""))
+        if number and (version := SegmentVersion.objects.filter(segment=_number(object_id), number=number).first()):
+            extra["rule_shown"] = written(version.rule)
+        answer: HttpResponse = self.changeform_view(request, object_id, "", extra)
+        return answer
+
+    def catalogue_view(self, request: HttpRequest) -> HttpResponse:
+        """Give what a rule may ask."""
+        self._check_builder(request)
+        return views.offered()
+
+    def preview_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the sentence and the count of what stands in the builder."""
+        self._check_builder(request)
+        return views.preview(request)
+
+    def effect_view(self, request: HttpRequest, segment_id: int = 0) -> HttpResponse:
+        """Give who would enter and leave if what stands in the builder were saved."""
+        self._check_builder(request)
+        return views.effect(request, get_object_or_404(Segment, pk=segment_id) if segment_id else None)
+
+    def _check_builder(self, request: HttpRequest) -> None:
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+
+    def _seen(self, request: HttpRequest, segment_id: int) -> Segment:
         segment = get_object_or_404(Segment, pk=segment_id)
         if not self.has_view_permission(request, segment):
             raise PermissionDenied
-        return views.reach(segment)
+        return segment
 
-    def preview_view(self, request: HttpRequest) -> HttpResponse:
-        """Give the sentence and the count of what stands in the form."""
-        return views.preview(request, self.has_add_permission(request) or self.has_change_permission(request))
+    def explain_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Give why a customer is in a segment, or is not."""
+        return views.explain(request, self._seen(request, segment_id))
+
+    def overlap_view(self, request: HttpRequest) -> HttpResponse:
+        """Give how some segments overlap."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.model._meta, "title": "Compare segments"}
+        return views.overlap(request, context)
+
+    def pin_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Set a customer by hand."""
+        return self._set_by_hand(request, segment_id, by_hand_page.pin)
+
+    def unpin_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Let the rule decide about a customer again."""
+        return self._set_by_hand(request, segment_id, by_hand_page.unpin)
+
+    def _set_by_hand(
+        self, request: HttpRequest, segment_id: int, do: Callable[[HttpRequest, Segment], str]
+    ) -> HttpResponse:
+        segment = get_object_or_404(Segment, pk=segment_id)
+        if not self.has_change_permission(request, segment):
+            raise PermissionDenied
+        try:
+            messages.success(request, do(request, segment))
+        except (LookupError, ValueError) as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:segments_segment_change", args=[segment_id]))
+
+    def reach_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Give how many of a segment can be reached: asked by its page, which does not wait for the count."""
+        return views.reach(self._seen(request, segment_id))
 
     def save_model(self, request: HttpRequest, obj: Segment, form: SegmentForm, change: bool) -> None:
         """Store it through the one door of definitions."""
         obj.created_at = obj.created_at or timezone.now()
         if not change:
             obj.created_by_id = request.user.pk
-        definition.save(obj, request.user, timezone.now())
+        definition.save(obj, request.user, timezone.now(), form.read_edition() if change else None)
+
+    def response_post_save_add(self, request: HttpRequest, obj: Model) -> HttpResponse:
+        """Go to the page of what was saved."""
+        return HttpResponseRedirect(reverse("admin:segments_segment_change", args=[obj.pk]))
+
+    response_post_save_change = response_post_save_add
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Give what a deletion takes along, in numbers, and what uses the segment and so forbids it."""
@@ -119,112 +204,25 @@ class SegmentAdmin(BaseAdmin):
             [user for one in found for user in definition.users(one)],
         )
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Give the page of a segment, with the addresses that lead on from it."""
+        segment = self.get_object(request, object_id)
+        extra = {"api_address": segment_page.api_address(segment)} if segment else {}
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
+
     def lead(self, request: HttpRequest, item: Segment) -> list[Panel]:
         """Give the sentence with the size, who can be reached, and what is wrong."""
-        return [meaning(item)]
+        return [segment_page.meaning(item)]
 
     def panels(self, request: HttpRequest, item: Segment) -> list[Panel]:
         """Give the size over time, members, movement and versions."""
-        return [growth(item), members(item), movement(item), versions(item)]
+        return segment_page.panels(item, request)
 
 
-def size_of(segment: Segment) -> str:
-    """Give the size as of the last refresh in words."""
-    return "not counted yet" if segment.size is None else number(segment.size)
-
-
-def meaning(segment: Segment) -> Panel:
-    """Give the rule in words, how many it holds, and how many of them can be reached."""
-    facts: list[tuple[str, Cell]] = [("Members", size_of(segment)), ("As of", moment(segment.as_of))]
-    users = definition.users(segment)
-    waiting = format_html('<span data-ask="{}">counting …</span>', reverse(REACH, args=[segment.pk]))
-    facts += [("Reachable now", waiting), ("Used by", ", ".join(users) or "nothing")]
-    problem = f"Its members could not be brought up to date. {segment.problem}" if segment.problem else ""
-    return Panel("As it stands", views.sentence_of(segment), facts=facts, warning=problem)
-
-
-def growth(segment: Segment) -> Panel:
-    """Give the size over time, which the entries and departures add up to."""
-    counted = (
-        segment.changes.values("as_of")
-        .annotate(entered=Count("pk", filter=Q(kind="entered")), left=Count("pk", filter=Q(kind="left")))
-        .order_by("as_of")
-    )
-    size, points, rows = 0, [], []
-    for one in counted:
-        size += one["entered"] - one["left"]
-        points.append((one["as_of"], float(size)))
-        rows.append((moment(one["as_of"]), number(one["entered"]), number(one["left"]), number(size)))
-    drawing = charts.over_time(points[-TIMES:], "members over time") if len(points) > 1 else None
-    head = ("When", "Entered", "Left", "Members then")
-    empty = "Nobody has entered or left yet."
-    return Panel("Size over time", head=head, rows=rows[: -LAST // 2 - 1 : -1], drawing=drawing, empty=empty)
-
-
-def members(segment: Segment) -> Panel:
-    """Give the first members, those of the highest score of the first scored target first."""
-    run = ranking.published()
-    orders = ranking.orders_of(run)
-    target = Target.objects.filter(pk__in=orders).order_by("pk").first()
-    if target is None:
-        found = segment.memberships.select_related("customer").order_by("customer_id")[:LAST]
-        plain = [(link(m.customer), _name(m.customer), m.customer.email or "–", moment(m.since)) for m in found]
-        return Panel("Members", _first(plain), head=HEAD, rows=plain, empty=_nobody(segment))
-    top = list(
-        Score.objects.filter(run=run, target=target, customer__memberships__segment=segment)
-        .select_related("customer")
-        .order_by("-value", "customer_id")[:LAST]
-    )
-    chosen = Membership.objects.filter(segment=segment, customer_id__in=[s.customer_id for s in top])
-    since = dict(chosen.values_list("customer_id", "since"))
-    live = ModelVersion.objects.filter(target=target, state=ModelVersion.State.LIVE).first()
-    bands = orders[target.pk].band(pl.Series([s.value for s in top], dtype=pl.Float64)).to_list()
-    rows = [
-        (
-            link(s.customer),
-            _name(s.customer),
-            s.customer.email or "–",
-            moment(since.get(s.customer_id)),
-            f"{s.value:.3f}",
-            tag(band, band_kind(live, band)) if band else "–",
-        )
-        for s, band in zip(top, bands, strict=True)
-    ]
-    note = f"{_first(rows)} Highest score of “{target.label}” first." if rows else ""
-    return Panel("Members", note, head=(*HEAD, target.label, "Band"), rows=rows, empty=_nobody(segment))
-
-
-def _name(customer: Customer) -> str:
-    return f"{customer.first_name or ''} {customer.last_name or ''}".strip() or "–"
-
-
-def _first(rows: Sequence[object]) -> str:
-    return f"The first {len(rows)}; all of them over REST, at segments/…/members/." if rows else ""
-
-
-def _nobody(segment: Segment) -> str:
-    return "The next cycle finds its members." if segment.as_of is None else "Nobody belongs to it now."
-
-
-def movement(segment: Segment) -> Panel:
-    """Give who entered and left last."""
-    found = MembershipChange.objects.filter(segment=segment).select_related("customer").order_by("-as_of", "-pk")
-    rows = [
-        (moment(c.as_of), link(c.customer), tag(c.get_kind_display(), "good" if c.kind == "entered" else "wait"))
-        for c in found[:LAST]
-    ]
-    head = ("When", "Customer", "What")
-    return Panel("Entered and left lately", head=head, rows=rows, empty="Nobody has entered or left yet.")
-
-
-def versions(segment: Segment) -> Panel:
-    """Give what the rule was."""
-    known = catalogue()
-    rows = [
-        (str(v.number), moment(v.at), str(v.by or "–"), views.sentence_of_rule(v.rule, "", known))
-        for v in segment.versions.select_related("by").order_by("-number")[:LAST]
-    ]
-    return Panel("Versions of the rule", head=("Version", "Since", "By", "Rule"), rows=rows)
+def _number(text: str) -> int:
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def customer_segments(customer: Customer) -> Panel:

@@ -1,29 +1,98 @@
-"""What the rule form asks while it is written: the sentence and the count."""
+"""What the builder and the page of a segment ask while they are open: fields, counts, effects, reach."""
 
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, JsonResponse
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.utils import timezone
 
 from customers.models import Channel
-from customers.panels import share, when
+from customers.panels import share
+from segments import effect as effects
+from segments import explain_page, overlap_page, picker
 from segments import preview as previews
 from segments.fields import catalogue
-from segments.forms import SegmentForm
+from segments.forms import rule_of
 from segments.models import Segment
 from segments.rules import RuleError, parse, sentence
-from segments.rules.nodes import Fields
+from segments.rules.measures import MEASURES
+from segments.rules.nodes import Type
+from segments.rules.operators import OPERATORS
+
+MOST_ASKED = 20
+WAYS = ["in", "not_in"]
 
 
-def preview(request: HttpRequest, is_allowed: bool) -> JsonResponse:
-    """Answer a posted form with its rule in words and how many it holds now, or with what is wrong."""
-    if not is_allowed or request.method != "POST":
-        raise PermissionDenied
-    form = SegmentForm(request.POST)
+def offered() -> JsonResponse:
+    """Answer with everything that a rule may name, and what may be asked of it."""
+    language = {
+        "operators": {str(one): picker.operators(one) for one in Type},
+        "measures": list(MEASURES),
+        "ways": WAYS,
+    }
+    return JsonResponse({**picker.listed(), **language})
+
+
+def _operators(type: Type) -> list[dict[str, Any]]:
+    """Give the operators of a type with what their inputs need to know."""
+    return [
+        {
+            **one,
+            "other": str(row.other or ""),
+            "is_negative": row.is_negative,
+            "asks_for_value": row.asks_for_value,
+        }
+        for one in picker.operators(type)
+        for row in [OPERATORS[type, one["name"]]]
+    ]
+
+
+def preview(request: HttpRequest) -> JsonResponse:
+    """Answer a posted rule with its sentence, its count and some of its customers, or with what is wrong and where."""
+    key = request.POST.get("key", "")
     try:
-        rule = form.read()
+        rule = rule_of(request.POST.get("rule", ""))
+        said = sentence(parse(rule, catalogue(), key))
+        return JsonResponse(previews.preview(rule, timezone.now(), key).as_json())
     except RuleError as error:
-        return JsonResponse({"text": f"Not yet a rule. {error}", "is_rule": False})
-    return JsonResponse({"text": f"{told(sentence(parse(rule, catalogue())))} {counted(rule)}", "is_rule": True})
+        return JsonResponse({"error": {"path": error.path, "message": error.message}})
+    except previews.NoSnapshot as error:
+        return JsonResponse({"sentence": said, "problem": str(error)})
+
+
+def effect(request: HttpRequest, segment: Segment | None) -> JsonResponse:
+    """Answer who would enter and leave if a posted rule were saved, and whether somebody saved meanwhile."""
+    answer: dict[str, Any] = {}
+    if segment and str(segment.edition) != request.POST.get("opened", ""):
+        answer["saved_by"] = segment.changed_by or "Somebody else"
+    try:
+        rule = rule_of(request.POST.get("rule", ""))
+        parse(rule, catalogue(), segment.key if segment else "")
+        answer["is_changed"] = segment is None or rule != segment.rule
+        found = effects.effect(rule, segment, timezone.now())
+    except RuleError as error:
+        return JsonResponse({"error": {"path": error.path, "message": error.message}})
+    except previews.NoSnapshot as error:
+        return JsonResponse({**answer, "problem": f"{error} It will find the members."})
+    for name, move in (("entering", found.entering), ("leaving", found.leaving)):
+        answer |= {name: move.count, f"{name}_examples": move.examples}
+    return JsonResponse(answer)
+
+
+def explain(request: HttpRequest, segment: Segment) -> HttpResponse:
+    """Answer why a customer is in a segment, or is not, as a part of a page."""
+    try:
+        customer = explain_page.find(request.GET.get("customer", ""))
+        found = explain_page.story(segment, customer, timezone.now())
+    except (explain_page.NobodyFound, RuleError, previews.NoSnapshot) as error:
+        return render(request, "admin/segment_story.html", {"problem": str(error)})
+    return render(request, "admin/segment_story.html", {"story": found})
+
+
+def overlap(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+    """Answer with the page that compares segments."""
+    keys = list(dict.fromkeys(request.GET.getlist("segment")))[:MOST_ASKED]
+    return render(request, "admin/segment_overlap.html", {**context, **overlap_page.compared(keys)})
 
 
 def reach(segment: Segment) -> JsonResponse:
@@ -34,31 +103,3 @@ def reach(segment: Segment) -> JsonResponse:
         return JsonResponse({"text": str(error)})
     by = [f"{n:,} by {Channel(name).label.lower()}" for name, n in found.reachable.items()]
     return JsonResponse({"text": f"{', '.join(by)}, of {found.count:,} ({share(found.share)} of all customers)"})
-
-
-def counted(rule: object) -> str:
-    """Give how many a rule holds as of the latest snapshot, and how many of them can be reached."""
-    try:
-        found = previews.preview(rule, timezone.now())
-    except previews.NoSnapshot as error:
-        return str(error)
-    reach = ", ".join(f"{n:,} by {Channel(channel).label.lower()}" for channel, n in found.reachable.items())
-    return f"{found.count:,} of {found.customers:,} customers as of {when(found.as_of)}; reachable: {reach}."
-
-
-def told(words: str) -> str:
-    """Give a rule's words as a sentence."""
-    return f"{words[:1].upper()}{words[1:]}."
-
-
-def sentence_of(segment: Segment, known: Fields | None = None) -> str:
-    """Give a segment's rule in words, or why it cannot be read any more."""
-    return sentence_of_rule(segment.rule, segment.key, known)
-
-
-def sentence_of_rule(rule: object, key: str = "", known: Fields | None = None) -> str:
-    """Give a stored rule in words, or why it cannot be read any more; `known` saves asking for the fields again."""
-    try:
-        return told(sentence(parse(rule, known or catalogue(), key)))
-    except RuleError as error:
-        return f"This rule cannot be read any more. {error}"

@@ -1,4 +1,4 @@
-// Forms of our own: ask before what cannot be undone; show only what fits in a row of conditions or a kind of trigger.
+// Forms of our own: ask before what cannot be undone; show only what fits a kind of trigger.
 (function () {
     "use strict";
 
@@ -14,80 +14,6 @@
             const control = form.elements[name];
             if (control) cell.hidden = !values.split("|").includes(control.value);
         });
-    }
-
-    function fitRow(row) {
-        const picker = row.querySelector("[data-part=what]");
-        const operator = row.querySelector("[data-part=op]");
-        const type = (picker.selectedOptions[0] || {}).dataset?.type || "";
-        let first = null;
-        operator.querySelectorAll("option[data-types]").forEach(function (option) {
-            const fits = option.dataset.types.split(" ").includes(type);
-            option.hidden = option.disabled = Boolean(type) && !fits;
-            if (fits && first === null) first = option;
-        });
-        const chosen = operator.selectedOptions[0];
-        if (type && first && (!chosen || chosen.disabled || !chosen.value)) operator.value = first.value;
-        const now = operator.selectedOptions[0];
-        row.querySelector("[data-cell=value]").hidden = Boolean(now && now.dataset.bare);
-        row.querySelector("[data-cell=days]").hidden = type !== "event";
-        const value = row.querySelector("[data-part=value]");
-        value.placeholder = (now && now.dataset.hint) || "";
-        const list = picker.selectedOptions[0] && picker.selectedOptions[0].dataset.list;
-        if (list) value.setAttribute("list", list); else value.removeAttribute("list");
-    }
-
-    function shown(rows) {
-        return rows.filter((row) => !row.hidden);
-    }
-
-    function startRows(box) {
-        const rows = Array.from(box.querySelectorAll(".cusp-row"));
-        const add = box.querySelector("[data-add]");
-        rows.forEach(function (row, index) {
-            row.hidden = index > 0 && !row.querySelector("[data-part=what]").value && !row.querySelector(".cusp-error");
-            row.addEventListener("change", () => fitRow(row));
-            row.querySelector("[data-remove]").addEventListener("click", function () {
-                row.querySelectorAll("select, input").forEach((control) => { control.value = ""; });
-                row.hidden = shown(rows).length > 1;
-                fitRow(row);
-                add.hidden = false;
-                (shown(rows)[0] || row).querySelector("select").focus();
-            });
-            fitRow(row);
-        });
-        add.hidden = shown(rows).length === rows.length;
-        add.addEventListener("click", function () {
-            const next = rows.find((row) => row.hidden);
-            if (!next) return;
-            next.hidden = false;
-            next.querySelector("select").focus();
-            add.hidden = shown(rows).length === rows.length;
-        });
-    }
-
-    // Ask for the sentence and the count a moment after the last change; a newer question cancels the older one.
-    function startPreview(box) {
-        const form = box.closest("form");
-        const said = box.querySelector("[data-said]");
-        let timer = null;
-        let asked = null;
-        function ask() {
-            if (asked) asked.abort();
-            asked = new AbortController();
-            fetch(box.dataset.preview, { method: "POST", body: new FormData(form), signal: asked.signal })
-                .then((answer) => answer.json())
-                .then((answer) => { said.textContent = answer.text; })
-                .catch((error) => { if (error.name !== "AbortError") said.textContent = "The count is not available now."; });
-        }
-        function soon() {
-            window.clearTimeout(timer);
-            timer = window.setTimeout(ask, 300);
-        }
-        box.addEventListener("input", soon);
-        box.addEventListener("change", soon);
-        box.addEventListener("click", (event) => { if (event.target.closest("[data-remove]")) soon(); });
-        if (box.querySelector("[data-part=what]").value || form.querySelector("[name=rule_json]").value) ask();
     }
 
     // Keys of the call queue: a digit chooses an outcome, n takes the next call, Ctrl+Enter writes it down.
@@ -137,12 +63,38 @@
         again();
     }
 
+    // An address is copied; where the browser forbids that, it is shown to be copied by hand.
+    function startCopying(button) {
+        const words = button.textContent;
+        button.addEventListener("click", function () {
+            const address = button.dataset.copy;
+            const copied = navigator.clipboard ? navigator.clipboard.writeText(address) : Promise.reject();
+            copied.then(() => { button.textContent = "Copied"; }, () => { window.prompt("Copy this address", address); });
+            window.setTimeout(() => { button.textContent = words; }, 2000);
+        });
+    }
+
+    // A question that is answered in its own place: the newest answer is shown.
+    function startFragment(form) {
+        const place = form.parentElement.querySelector("[data-fragment-place]");
+        let asked = 0;
+        form.addEventListener("submit", function (event) {
+            event.preventDefault();
+            asked += 1;
+            const mine = asked;
+            fetch(`${form.action}?${new URLSearchParams(new FormData(form))}`)
+                .then((answer) => (answer.ok && !answer.redirected ? answer.text() : Promise.reject()))
+                .then((text) => { if (mine === asked) place.innerHTML = text; })
+                .catch(() => { if (mine === asked) place.textContent = "This cannot be answered now."; });
+        });
+    }
+
     document.addEventListener("DOMContentLoaded", function () {
+        document.querySelectorAll("[data-copy]").forEach(startCopying);
+        document.querySelectorAll("[data-fragment]").forEach(startFragment);
         document.querySelectorAll("[data-refresh]").forEach(startRefreshing);
         document.querySelectorAll("[data-ask]").forEach(startAsking);
         document.querySelectorAll(".cusp-calls").forEach(startHotkeys);
-        document.querySelectorAll("[data-rows]").forEach(startRows);
-        document.querySelectorAll("[data-preview]").forEach(startPreview);
         document.querySelectorAll("form").forEach(function (form) {
             if (!form.querySelector("[data-when]")) return;
             showWhenChosen(form);

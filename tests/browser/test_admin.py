@@ -1,4 +1,4 @@
-"""A marketer at the screen: logs in, reads the home page, makes a segment with plain rows, takes a call."""
+"""A marketer at the screen: logs in, reads the home page, takes a call."""
 
 import re
 
@@ -52,41 +52,6 @@ def test_the_home_page_shows_the_loop_and_fits_the_screen(page: Page, live_serve
     expect(page.get_by_text("Sending is on")).to_be_visible()
     expect(page.get_by_role("region", name="Campaigns, table")).to_be_visible()
     assert fits(page)
-
-
-@pytest.mark.parametrize("width", WIDTHS)
-def test_a_segment_is_made_with_plain_rows(page: Page, live_server: LiveServer, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 900})
-    enter(page, live_server, "/admin/segments/segment/add/")
-    page.get_by_label("Name").fill("German speakers")
-    row = page.get_by_role("listitem", name="Condition 1", exact=True)
-    row.get_by_label("What").select_option("field:country")
-    row.get_by_label("Comparison").select_option("any_of")
-    row.get_by_label("Value").fill("DE, AT")
-    page.get_by_role("button", name="Add a condition").click()
-    second = page.get_by_role("listitem", name="Condition 2", exact=True)
-    second.get_by_label("What").select_option("event:Order Completed")
-    expect(second.get_by_label("Comparison")).to_have_value("count >=")
-    second.get_by_label("Value").fill("2")
-    second.get_by_label("In the last days").fill("90")
-    expect(page.locator("[data-said]")).to_contain_text("Country is DE or AT")
-    assert fits(page)
-    page.get_by_role("button", name="Save", exact=True).click()
-    expect(page).to_have_url(f"{live_server.url}/admin/segments/segment/")
-    rule = Segment.objects.get(key="german-speakers").rule["rule"]
-    assert rule["all"][0] == {"field": "country", "op": "any_of", "value": ["DE", "AT"]}
-    assert rule["all"][1]["within"] == {"last": 90, "unit": "days"}
-
-
-def test_only_what_fits_is_offered(page: Page, live_server: LiveServer) -> None:
-    enter(page, live_server, "/admin/segments/segment/add/")
-    row = page.get_by_role("listitem", name="Condition 1", exact=True)
-    expect(row.get_by_label("In the last days")).to_be_hidden()
-    row.get_by_label("What").select_option("segment:regulars")
-    expect(row.get_by_label("Comparison")).to_have_value("in")
-    expect(row.get_by_label("Value")).to_be_hidden()
-    offered = row.locator("[data-part=op] option:not([disabled])").all_inner_texts()
-    assert offered == ["Choose", "belongs to it", "does not belong to it"]
 
 
 def test_a_campaign_form_shows_the_fields_of_its_action(page: Page, live_server: LiveServer) -> None:

@@ -18,6 +18,8 @@ from campaigns.models import (
     Programme,
     Schedule,
 )
+from customers import history, snapshot
+from customers.history import Scope
 from customers.models import (
     Attribute,
     AttributeChange,
@@ -342,6 +344,18 @@ def operation() -> None:
         CycleTask.objects.create(cycle=cycle, stage="score", bucket=bucket, state="done", attempts=1, seconds=0.4)
     Schedule.objects.create(key="full-cycle", every_seconds=3600, next_at=T + timedelta(hours=1), last_at=T)
     AuditEntry.objects.create(at=T, by=User.objects.first(), what="campaign launched", about="win-back")
+
+
+def take_snapshot() -> None:
+    """Store the snapshot of everybody as of T, as a full cycle does, with the countries that were told before."""
+    told = [
+        AttributeChange(customer=one, name="country", value=one.country, known_at=T - timedelta(days=90))
+        for one in Customer.objects.all()
+    ]
+    AttributeChange.objects.bulk_create(told)
+    history.sync()
+    for bucket in range(4):
+        snapshot.store(snapshot.take(Scope(bucket=bucket), T), T, bucket)
 
 
 def allow_calls(person: Customer) -> None:

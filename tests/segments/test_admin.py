@@ -1,24 +1,30 @@
-"""A segment is made with plain rows; JSON goes first where it was edited; a fault is shown where it is."""
+"""A segment's rule is posted as JSON; a fault is told with its place; nobody overwrites what another one saved."""
 
 import json
 import re
 from datetime import timedelta
+from typing import Any
 
+import polars as pl
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from campaigns.models import Campaign
-from segments import fields
-from segments.forms import node_of, row_of, rows_of
+from customers.models import Customer
+from segments import membership, movement
 from segments.models import Segment
 from tests.config import world
+from tests.segments.test_preview import stored_snapshot
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
-PARTS = ("what", "op", "value", "days")
 DAY = timedelta(days=1)
 ADD = "admin:segments_segment_add"
+EDIT = "admin:segments_segment_edit"
+CHANGE = "admin:segments_segment_change"
+GERMAN = {"field": "country", "op": "any_of", "value": ["DE"]}
 
 
 @pytest.fixture
@@ -28,102 +34,120 @@ def boss(client: Client) -> Client:
     return client
 
 
-def form(*rows: tuple[str, ...], match: str = "all", **others: str) -> dict[str, str]:
-    """Give what the browser posts for rows of (what, comparison, value, days)."""
-    posted = {"name": "New", "key": "new", "match": match, "rule_json": "", "rule_json_before": "", **others}
-    for index, row in enumerate(rows):
-        posted |= {
-            f"row-{index}-{part}": text for part, text in zip(("what", "op", "value", "days"), row, strict=False)
-        }
-    return posted
+def form(rule: object, **others: str) -> dict[str, str]:
+    """Give what the browser posts for a rule."""
+    text = rule if isinstance(rule, str) else json.dumps(rule)
+    return {"name": "New", "key": "new", "description": "", "rule_json": text, "opened": "", **others}
+
+
+def ask(client: Client, name: str, rule: object, *args: object, **others: str) -> Any:
+    """Give what the builder is answered."""
+    return client.post(
+        reverse(f"admin:segments_segment_{name}", args=args), {"rule": json.dumps(rule), **others}
+    ).json()
+
+
+def test_a_rule_is_stored_as_it_was_posted(boss: Client) -> None:
+    rule = {"any": [GERMAN, {"not": {"at_least": 1, "of": [{"event": "Order Completed", "count": {"=": 0}}]}}]}
+    answer = boss.post(reverse(ADD), form({"version": 1, "rule": rule}))
+    stored = Segment.objects.get(key="new")
+    assert stored.rule == {"version": 1, "rule": rule}
+    assert answer["Location"] == reverse(CHANGE, args=[stored.pk])
+
+
+def test_a_rule_without_its_version_is_taken_too(boss: Client) -> None:
+    boss.post(reverse(ADD), form(GERMAN))
+    assert Segment.objects.get(key="new").rule == {"version": 1, "rule": GERMAN}
+
+
+def test_the_key_follows_from_the_name(boss: Client) -> None:
+    boss.post(reverse(ADD), form(GERMAN, name="German speakers", key=""))
+    assert Segment.objects.filter(key="german-speakers").exists()
 
 
 @pytest.mark.parametrize(
-    ("row", "node"),
+    ("text", "said"),
     [
-        (("field:country", "any_of", "DE, AT"), {"field": "country", "op": "any_of", "value": ["DE", "AT"]}),
-        (("field:country", "has_value", ""), {"field": "country", "op": "has_value"}),
-        (("field:scores.lapse", ">=", "0.7"), {"field": "scores.lapse", "op": ">=", "value": 0.7}),
-        (
-            ("field:scores.lapse", "between", "0.2 to 0.4"),
-            {"field": "scores.lapse", "op": "between", "value": [0.2, 0.4]},
-        ),
-        (("field:scores.lapse", "top_percent", "10"), {"field": "scores.lapse", "op": "top_percent", "value": 10}),
-        (
-            ("field:birth_date", "more_than_ago", "30 years"),
-            {"field": "birth_date", "op": "more_than_ago", "value": {"n": 30, "unit": "years"}},
-        ),
-        (
-            ("event:Order Completed", "count >=", "2", "90"),
-            {"event": "Order Completed", "count": {">=": 2}, "within": {"last": 90, "unit": "days"}},
-        ),
-        (("event:Order Completed", "count =", "0", ""), {"event": "Order Completed", "count": {"=": 0}}),
-        (("segment:regulars", "not_in", ""), {"segment": "regulars", "op": "not_in"}),
+        ("", "add at least one condition"),
+        ("{", "line 1"),
+        ('{"field": "age"}', "no field named"),
+        ("[1]", "expects"),
+        ('{"all": [{"field": "scores.lapse", "op": ">=", "value": "much"}]}', "rule.all[0].value: expects a number"),
     ],
 )
-def test_a_row_becomes_its_condition_and_comes_back(
-    boss: Client, row: tuple[str, ...], node: dict[str, object]
-) -> None:
-    boss.post(reverse(ADD), form(row, match="any"))
-    assert Segment.objects.get(key="new").rule == {"version": 1, "rule": {"any": [node]}}
-    catalogue = fields.catalogue()
-    back = row_of(0, node, catalogue)
-    assert back is not None
-    assert (back.what, back.op) == row[:2]
-    assert node_of(back, catalogue) == node
-
-
-@pytest.mark.parametrize(
-    ("row", "said"),
-    [
-        (("field:scores.lapse", ">=", "much"), "expects a number, got &quot;much&quot;"),
-        (("field:country", ">=", "3"), "no operator"),
-        (("field:nothing", "is", "x"), "no field named"),
-        (("event:Order Completed", "count >=", "2", "some"), "days: expects a number"),
-        (("field:country", "is", ""), "not blank"),
-    ],
-)
-def test_a_fault_is_shown_at_its_row_and_nothing_is_stored(boss: Client, row: tuple[str, ...], said: str) -> None:
-    page = boss.post(reverse(ADD), form(("field:city", "is", "Vienna"), row)).content.decode()
-    assert not Segment.objects.filter(key="new").exists()
-    at_row = page.split('id="row-1-error"')[1].split("</p>")[0]
-    assert said in at_row
-    assert 'id="row-0-error"' not in page
-    assert 'value="Vienna"' in page
-
-
-def test_a_segment_without_a_condition_is_refused(boss: Client) -> None:
-    assert "add at least one condition" in boss.post(reverse(ADD), form()).content.decode()
-
-
-def test_edited_json_goes_before_the_rows(boss: Client) -> None:
-    rule = {"not": {"field": "country", "op": "is", "value": "DE"}}
-    boss.post(reverse(ADD), form(("field:city", "is", "Vienna"), rule_json=json.dumps(rule)))
-    assert Segment.objects.get(key="new").rule == {"version": 1, "rule": rule}
-
-
-@pytest.mark.parametrize(
-    ("text", "said"), [("{", "line 1"), ('{"field": "age"}', "no field named"), ("[1]", "expects")]
-)
-def test_json_that_is_no_rule_is_refused(boss: Client, text: str, said: str) -> None:
-    page = boss.post(reverse(ADD), form(rule_json=text)).content.decode()
+def test_what_is_no_rule_is_refused_with_its_place(boss: Client, text: str, said: str) -> None:
+    page = boss.post(reverse(ADD), form(text)).content.decode()
     assert said in page.split('id="rule-json-error"')[1].split("</p>")[0]
+    assert not Segment.objects.filter(key="new").exists()
 
 
-def test_a_rule_richer_than_the_rows_stays_as_it_is(boss: Client) -> None:
-    rule = {"version": 1, "rule": {"not": {"field": "country", "op": "is", "value": "DE"}}}
-    assert rows_of(rule, fields.catalogue()) is None
+def test_a_duplicate_begins_with_the_rule_of_the_other(boss: Client) -> None:
     segment = Segment.objects.get()
-    Segment.objects.update(rule=rule)
-    text = json.dumps(rule, indent=2)
-    page = boss.post(
-        reverse("admin:segments_segment_change", args=[segment.pk]),
-        form(rule_json=text, rule_json_before=text),
-        follow=True,
-    )
-    assert page.status_code == 200
+    page = boss.get(reverse(ADD), {"from": segment.pk}).content.decode()
+    assert f"Copy of {segment.name}" in page
+    assert "&quot;Order Completed&quot;" in page.split('name="rule_json"')[1].split("</textarea>")[0]
+    assert boss.get(reverse(ADD), {"from": "x"}).status_code == 200
+
+
+def test_who_saved_meanwhile_is_not_overwritten_unless_that_is_said(boss: Client) -> None:
+    segment = Segment.objects.get()
+    opened = str(segment.edition)
+    address = reverse(EDIT, args=[segment.pk])
+    theirs = {"version": 1, "rule": {"field": "country", "op": "is", "value": "AT"}}
+    boss.post(address, form(theirs, name="Theirs", opened=opened))
+    page = boss.post(address, form(GERMAN, name="Mine", opened=opened)).content.decode()
     segment.refresh_from_db()
-    assert (segment.rule, segment.name) == (rule, "New")
+    assert (segment.name, segment.rule) == ("Theirs", theirs)
+    assert "Theirs: Country is AT." in page
+    assert 'value="Mine"' in page
+    assert "&quot;DE&quot;" in page
+    boss.post(address, form(GERMAN, name="Mine", opened=opened, over=str(segment.edition)))
+    segment.refresh_from_db()
+    assert (segment.name, segment.rule["rule"]) == ("Mine", GERMAN)
+    assert [one.rule["rule"] for one in segment.versions.order_by("number")][1:] == [theirs["rule"], GERMAN]
+
+
+def test_before_it_saves_the_builder_tells_who_would_enter_and_leave(boss: Client) -> None:
+    stored_snapshot()
+    segment = Segment.objects.get()
+    segment.memberships.all().delete()
+    for customer_id, bucket in ((1, 0), (2, 1)):
+        segment.memberships.create(customer_id=customer_id, bucket=bucket, since=world.T, as_of=world.T)
+    rule = {"field": "country", "op": "is", "value": "AT"}
+    answer = ask(boss, "effect_on", rule, segment.pk, opened=str(segment.edition))
+    assert (answer["entering"], answer["entering_examples"]) == (1, ["c"])
+    assert (answer["leaving"], answer["leaving_examples"]) == (2, ["a", "b"])
+    assert "saved_by" not in answer
+    assert ask(boss, "effect_on", rule, segment.pk, opened="0")["saved_by"] == "Somebody else"
+    assert ask(boss, "effect", rule)["entering_examples"] == ["c"]
+
+
+def test_a_fault_is_answered_to_the_builder_with_its_path(boss: Client) -> None:
+    rule = {"version": 1, "rule": {"all": [GERMAN, {"field": "nothing", "op": "is", "value": "x"}]}}
+    for name in ("preview", "effect"):
+        assert ask(boss, name, rule)["error"]["path"] == "rule.all[1]"
+
+
+def test_a_rule_is_told_in_words_before_the_first_cycle(boss: Client) -> None:
+    answer = ask(boss, "preview", GERMAN)
+    assert answer["sentence"] == "country is DE"
+    assert "no snapshot" in answer["problem"]
+
+
+def test_the_builder_is_told_what_a_rule_may_ask(boss: Client) -> None:
+    listed = boss.get(reverse("admin:segments_segment_catalogue")).json()
+    assert {"name", "label", "group", "type", "operators"} <= listed["results"][0].keys()
+    assert "count" in listed["measures"]
+    assert {one["form"] for one in listed["operators"]["number"]} >= {"number", "number_range", "percent"}
+
+
+def test_the_builder_answers_only_those_who_may_write_rules(boss: Client, client: Client) -> None:
+    client.force_login(User.objects.create_user("new", is_staff=True))
+    segment = Segment.objects.get()
+    assert client.get(reverse("admin:segments_segment_catalogue")).status_code == 403
+    for address in ("preview", "effect"):
+        assert client.post(reverse(f"admin:segments_segment_{address}"), {"rule": "{}"}).status_code == 403
+    assert client.get(reverse(EDIT, args=[segment.pk])).status_code == 403
 
 
 def test_the_page_of_a_segment_shows_its_sentence_and_members_by_score(boss: Client) -> None:
@@ -135,17 +159,9 @@ def test_the_page_of_a_segment_shows_its_sentence_and_members_by_score(boss: Cli
 def test_a_changed_rule_is_a_new_version(boss: Client) -> None:
     segment = Segment.objects.get()
     address = reverse("admin:segments_segment_change", args=[segment.pk])
-    boss.post(address, form(("field:country", "is", "CH")))
+    boss.post(address, form(GERMAN))
     segment.refresh_from_db()
     assert (segment.rule_version, segment.versions.count()) == (2, 2)
-
-
-def test_the_preview_says_the_rule_in_words(boss: Client) -> None:
-    answer = boss.post(reverse("admin:segments_segment_preview"), form(("field:country", "any_of", "DE, AT"))).json()
-    assert answer["is_rule"]
-    assert "Country is DE or AT." in answer["text"]
-    wrong = boss.post(reverse("admin:segments_segment_preview"), form(("field:country", "is", ""))).json()
-    assert not wrong["is_rule"]
 
 
 def test_a_segment_in_use_is_not_deleted(boss: Client) -> None:
@@ -172,15 +188,116 @@ def test_a_segment_with_a_problem_says_so_on_its_page_and_in_the_list(boss: Clie
     assert "has a problem" in boss.get(reverse("admin:segments_segment_changelist")).content.decode()
 
 
-def test_the_size_over_time_is_what_entered_less_what_left(boss: Client) -> None:
+def section(page: str, title: str) -> str:
+    """Give one block of a page."""
+    return page.split(f'aria-label="{title}"')[1].split("</section>")[0]
+
+
+def page_of(client: Client, segment: Segment, **query: str) -> str:
+    return client.get(reverse(CHANGE, args=[segment.pk]), query).content.decode()
+
+
+def test_the_size_over_time_is_that_of_every_day(boss: Client) -> None:
     segment = Segment.objects.get()
-    gone = segment.memberships.order_by("customer_id")[0]
-    segment.changes.create(customer_id=gone.customer_id, bucket=gone.bucket, kind="left", as_of=world.T + DAY)
-    page = boss.get(reverse("admin:segments_segment_change", args=[segment.pk])).content.decode()
-    told = page.split('aria-label="Size over time"')[1].split("</section>")[0]
+    now = timezone.now()
+    for days, size, entered, left in ((3, 3, 3, 0), (1, 5, 6, 1)):
+        segment.sizes.create(as_of=now - days * DAY, size=size, entered=entered, left=left)
+    told = section(page_of(boss, segment), "Size over time")
     rows = [re.findall(r"<td>(\d+)</td>", row) for row in told.split("<tr>")[2:]]
-    assert rows == [["0", "1", "2"], ["3", "0", "3"]]
+    assert rows == [["5", "3", "1"], ["3", "3", "0"]]
     assert "<svg" in told
+
+
+def test_members_are_searched_and_put_in_order(boss: Client) -> None:
+    segment = Segment.objects.get()
+    assert re.findall(r">(c-\d+)<", section(page_of(boss, segment, order="-lapse"), "Members"))[0] == "c-0002"
+    found = re.findall(r">(c-\d+)<", section(page_of(boss, segment, member="grace.1@example.test"), "Members"))
+    assert found == ["c-0001"]
+    assert re.findall(r">(c-\d+)<", section(page_of(boss, segment, member="c-0002"), "Members")) == ["c-0002"]
+    assert "No member has this id" in page_of(boss, segment, member="c-0005", page="x", order="<b>")
+
+
+def test_why_somebody_entered_is_told_as_far_as_it_is_known(boss: Client) -> None:
+    segment = Segment.objects.get()
+    last = Customer.objects.get(external_id="c-0005")
+    segment.sizes.create(as_of=world.T, size=3, entered=3, left=0)
+    by_data = segment.changes.create(customer=last, bucket=last.bucket, kind="left", as_of=world.T + DAY)
+    boss.post(
+        reverse("admin:segments_segment_pin", args=[segment.pk]),
+        {"customer": "c-0005", "kind": "include", "reason": "A <b>friend</b>"},
+    )
+    told = section(page_of(boss, segment), "Entered and left lately")
+    assert "Always in, set by hand: A &lt;b&gt;friend&lt;/b&gt;" in told
+    assert "The segment was new" in told
+    assert movement.DATA in told
+    assert by_data.kind == "left"
+
+
+def test_a_customer_set_by_hand_is_a_member_until_the_rule_decides_again(boss: Client) -> None:
+    segment = Segment.objects.get()
+    address = reverse("admin:segments_segment_pin", args=[segment.pk])
+    boss.post(address, {"customer": "c-0005", "kind": "include"})
+    assert segment.memberships.filter(customer__external_id="c-0005").exists()
+    assert "c-0005" in section(page_of(boss, segment), "Set by hand")
+    boss.post(reverse("admin:segments_segment_unpin", args=[segment.pk]), {"customer": "c-0005"})
+    assert not segment.pins.exists()
+    for wrong in ({"customer": "nobody", "kind": "include"}, {"customer": "c-0005", "kind": "perhaps"}):
+        boss.post(address, wrong)
+    assert not segment.pins.exists()
+
+
+def test_only_who_may_change_a_segment_sets_customers_by_hand(boss: Client, client: Client) -> None:
+    person = User.objects.create_user("reader", is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="view_segment"))
+    client.force_login(person)
+    segment = Segment.objects.get()
+    address = reverse("admin:segments_segment_pin", args=[segment.pk])
+    assert client.post(address, {"customer": "c-0005", "kind": "include"}).status_code == 403
+    assert "Let the rule decide" not in page_of(client, segment)
+    assert "Edit the rule" not in page_of(client, segment)
+
+
+def test_an_explanation_says_what_holds_and_what_was_seen(boss: Client) -> None:
+    world.take_snapshot()
+    segment = Segment.objects.get()
+    address = reverse("admin:segments_segment_explain", args=[segment.pk])
+    told = boss.get(address, {"customer": "c-0002"}).content.decode()
+    assert "is in it" in told
+    assert re.search(r'cb-no">\s*<span class="cb-answer">no</span>\s*<span>country is DE or AT .*here: CH', told)
+    assert "No customer has the id" in boss.get(address, {"customer": "<script>"}).content.decode()
+    assert "<script>" not in boss.get(address, {"customer": "<script>"}).content.decode()
+
+
+def test_an_earlier_version_opens_in_the_builder(boss: Client) -> None:
+    segment = Segment.objects.get()
+    boss.post(reverse(CHANGE, args=[segment.pk]), form(GERMAN))
+    page = page_of(boss, segment)
+    assert "?version=1" in section(page, "Versions of the rule")
+    shown = boss.get(reverse(EDIT, args=[segment.pk]), {"version": "1"}).content.decode()
+    assert "Order Completed" in shown.split('name="rule_json"')[1].split("</textarea>")[0]
+
+
+def test_segments_are_compared_by_their_members(boss: Client) -> None:
+    page = reverse("admin:segments_segment_overlap")
+    assert "Choose 2 to 6 segments" in boss.get(page).content.decode()
+    stored_snapshot()
+    for key, rule in (("a", GERMAN), ("b", {"sample": 100, "salt": "x"})):
+        boss.post(reverse(ADD), form(rule, name=f"Name of {key}", key=key))
+    people = Customer.objects.all()
+    frame = pl.DataFrame(
+        {
+            "customer_id": [one.pk for one in people],
+            "bucket": [one.bucket for one in people],
+            "seed": [one.seed for one in people],
+            "external_id": [one.external_id for one in people],
+            "country": [one.country for one in people],
+        }
+    )
+    membership.refresh(frame, world.T)
+    told = section(boss.get(page, {"segment": ["a", "b"]}).content.decode(), "How they overlap")
+    rows = re.findall(r"</span> ([^<]+)</td><td>(\d+) ", told)
+    assert rows == [("only Name of b", "4"), ("Name of a, Name of b", "2")]
+    assert "can be compared, not 1" in boss.get(page, {"segment": ["a"]}).content.decode()
 
 
 def test_who_can_be_reached_is_asked_after_the_page_and_only_by_those_who_may_see_it(
