@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern] = [
     path("segments/<str:public_id>/members.csv", member_doors.CsvView.as_view(), name="segment-csv"),
     path("segments/<str:public_id>/members.ndjson", member_doors.NdjsonView.as_view(), name="segment-ndjson"),
     path("segments/<str:public_id>/changes/", member_doors.ChangesView.as_view(), name="segment-changes"),
+    path("segments/<str:public_id>/explain/", member_doors.ExplainView.as_view(), name="segment-explain"),
     path("segments/<str:public_id>/pins/", hand_doors.PinsView.as_view(), name="segment-pins"),
     path("segments/<str:public_id>/list/", hand_doors.ListView.as_view(), name="segment-list"),
     path("segments/<str:public_id>/versions/", version_doors.VersionsView.as_view(), name="segment-versions"),

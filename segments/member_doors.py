@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.core import signing
@@ -14,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from customers import paging
-from customers.api import Door
+from customers.api import Door, customer_of
 from customers.keys import Scope
 from customers.problems import Problem, refusals
 from scoring.api import ScoreSerializer, scores_of
@@ -25,7 +26,8 @@ from segments.doors import refusing, segment_of, who
 from segments.exports import CONTENT_TYPES, Export
 from segments.fields import catalogue
 from segments.members import Member
-from segments.models import MembershipChange, Segment
+from segments.models import MembershipChange, Segment, SegmentPin
+from segments.why import Why, why
 
 FIELDS = OpenApiParameter(
     "fields", OpenApiTypes.STR, description="Fields to add, such as country,features.spend_90d,scores.lapse."
@@ -64,6 +66,31 @@ class ChangePageSerializer(serializers.Serializer[Any]):
     results = ChangeSerializer(many=True)
     since = serializers.CharField()
     has_more = serializers.BooleanField()
+
+
+class PinToldSerializer(serializers.Serializer[Any]):
+    """What was set by hand for a customer, and by whom."""
+
+    kind = serializers.ChoiceField(choices=SegmentPin.Kind.choices)
+    reason = serializers.CharField(allow_blank=True)
+    by = serializers.CharField(allow_blank=True)
+    at = serializers.DateTimeField()
+
+
+class WhySerializer(serializers.Serializer[Any]):
+    """Why a customer is in a segment or is not; a pin goes before the rule."""
+
+    external_id = serializers.CharField(source="customer.external_id")
+    segment = serializers.CharField(source="segment.key")
+    as_of = serializers.DateTimeField()
+    is_in = serializers.BooleanField()
+    since = serializers.DateTimeField(allow_null=True, help_text="Since when she is stored as a member.")
+    pin = PinToldSerializer(allow_null=True)
+    rule = serializers.SerializerMethodField(help_text="Every node: sentence, holds, the value seen, and its parts.")
+
+    def get_rule(self, why: Why) -> dict[str, Any]:
+        """Give the tree of nodes."""
+        return asdict(why.rule)
 
 
 class MembersView(Door):
@@ -222,3 +249,26 @@ def _fields(request: Request) -> tuple[list[str], list[str]]:
             raise Problem(400, "unknown_field", f"fields: no field named {name!r}.", [place])
     scores = [found[1] for name in asked if (found := SCORE.match(name))]
     return scores, [name for name in dict.fromkeys(asked) if not SCORE.match(name)]
+
+
+class ExplainView(Door):
+    """`segments/{id}/explain/`."""
+
+    required_scope = Scope.SEGMENTS_READ
+    parameters: ClassVar[set[str]] = {"customer"}
+
+    @extend_schema(
+        operation_id="segments_explain",
+        parameters=[OpenApiParameter("customer", OpenApiTypes.STR, required=True, description="An external id.")],
+        responses={200: WhySerializer, **refusals(400, 404, 409)},
+    )
+    def get(self, request: Request, public_id: str) -> Response:
+        """Say why a customer is in a segment or is not, as of the latest snapshot."""
+        segment = segment_of(public_id)
+        asked = request.query_params.get("customer", "")
+        if not asked:
+            message = "customer is missing: the external id of a customer."
+            raise Problem(400, "missing", message, [{"path": "customer", "code": "missing", "message": message}])
+        with refusing():
+            found = why(segment, customer_of(asked))
+        return Response(WhySerializer(found).data)

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 from django.db import IntegrityError, transaction
 
-from customers import bulk, history
+from customers import bulk, history, snapshot
 from segments import bitmaps, cuts, growth, past, rulebook
 from segments.models import Bucket, Membership, MembershipChange, Segment
 from segments.rulebook import Rulebook
@@ -43,11 +43,11 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 def put(segment: Segment, people: pl.DataFrame, inside: pl.Series, at: datetime) -> pl.DataFrame:
     """Say of customers (customer_id, bucket) whether they are in a segment, whatever was found before; give who moved.
 
-    They are so as of just after the last change of the segment, or of the time `at` where there was none: the next
-    cycle has the last word.
+    They are so as of just after the last change of the segment, or the latest snapshot, or of the time `at` where there
+    was neither: the next cycle has the last word.
     """
     last = segment.changes.order_by("-as_of").values_list("as_of", flat=True).first()
-    as_of = max((time + TICK for time in (last, segment.as_of) if time), default=at)
+    as_of = max((time + TICK for time in (last, segment.as_of, snapshot.latest()) if time), default=at)
     changes = [pl.DataFrame(schema=CHANGES)]
     asked = people.with_columns(inside=inside).sort("customer_id")
     for bucket in asked["bucket"].unique().sort().to_list():
@@ -56,7 +56,8 @@ def put(segment: Segment, people: pl.DataFrame, inside: pl.Series, at: datetime)
             lock([bucket])
             changes.append(_write(_compared(part, {segment.pk: part["inside"].to_numpy()}, bucket, as_of), as_of))
     size = bitmaps.totals([segment.pk]).get(segment.pk, bitmaps.NONE).size
-    Segment.objects.filter(pk=segment.pk).update(size=size, as_of=segment.as_of or as_of)
+    is_list = segment.kind == Segment.Kind.LIST
+    Segment.objects.filter(pk=segment.pk).update(size=size, as_of=as_of if is_list else segment.as_of)
     return pl.concat(changes)
 
 

@@ -1,0 +1,71 @@
+"""Why one customer is in a segment or is not: her pin, every node of the rule, and what is stored of her."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import polars as pl
+
+from customers import history
+from customers.columns import Replaced
+from customers.models import Customer
+from segments import cuts, everybody, past, rulebook
+from segments.explanation import Explained, explain
+from segments.fields import catalogue
+from segments.models import Segment, SegmentPin
+from segments.rules import Rule, parse
+from segments.rules.meaning import in_levels, missing_cuts
+
+
+class NotYetSeen(Exception):
+    """A customer who is not in the latest snapshot."""
+
+    def __init__(self, customer: Customer) -> None:
+        super().__init__(
+            f"Customer {customer.external_id} is not in the latest snapshot; a full cycle sees her."
+        )
+
+
+@dataclass(frozen=True)
+class Why:
+    """`is_in` is the answer as of the snapshot: the pin's, else the rule's. `since` is null for who is not a member."""
+
+    segment: Segment
+    customer: Customer
+    as_of: datetime
+    is_in: bool
+    pin: SegmentPin | None
+    rule: Explained
+    since: datetime | None
+
+
+def why(segment: Segment, customer: Customer) -> Why:
+    """Explain one customer by the same evaluation as membership, as of the latest snapshot.
+
+    Raises RuleError, NeedsFullCycle, NoSnapshot before the first full cycle, and NotYetSeen.
+    """
+    rule = parse(segment.rule, catalogue(), segment.key)
+    while True:
+        try:
+            explained, as_of = _explained(rule, customer)
+        except Replaced:
+            continue
+        break
+    pin = SegmentPin.objects.filter(segment=segment, customer=customer).first()
+    is_in = explained.holds if pin is None else pin.kind == SegmentPin.Kind.INCLUDE
+    member = segment.memberships.filter(customer=customer).first()
+    return Why(segment, customer, as_of, is_in, pin, explained, member.since if member else None)
+
+
+def _explained(rule: Rule, customer: Customer) -> tuple[Explained, datetime]:
+    people = everybody.latest()
+    book = rulebook.behind(rule, catalogue())
+    rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
+    everyone = people.frame(rules)
+    own = everyone.filter(pl.col("customer_id") == customer.pk)
+    if own.is_empty():
+        raise NotYetSeen(customer)
+    scope = history.Scope(ids=(customer.pk,), bucket=customer.bucket)
+    context = past.known(book.context(people.pinned.as_of, [customer.bucket]), rules, scope)
+    absent = missing_cuts(rule, context)
+    context = replace(context, cuts={**context.cuts, **cuts.take([everyone], absent)})
+    return explain(rule, own, context), context.as_of

@@ -1,0 +1,68 @@
+"""Why somebody is in a segment: the pin first, then every node of the rule, the same as membership."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers.models import Customer
+from segments import definition, lists, pins, why
+from segments.models import Segment
+from segments.pins import Pinned
+from tests.customers.test_api import bearer, is_problem
+from tests.segments.crowd import AS_OF, AUSTRIAN, GERMAN, HOUR, cycle, ids, members, people, saved
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+
+
+def ask(client: Client, segment: Segment, customer: str) -> Any:
+    address = f"/api/v1/segments/{segment.public_id}/explain/?customer={customer}"
+    return client.get(address, headers=bearer("segments:read"))
+
+
+def test_every_node_says_what_it_saw(client: Client) -> None:
+    segment = saved("speakers", {"any": [GERMAN, AUSTRIAN]})
+    cycle(people("DE", "FR"))
+    inside, outside = (ask(client, segment, name).json() for name in ("c-0", "c-1"))
+    assert (inside["is_in"], inside["since"][:10], inside["pin"]) == (True, "2026-05-20", None)
+    assert [(part["sentence"], part["holds"], part["seen"]) for part in inside["rule"]["parts"]] == [
+        ("country is DE", True, "DE"),
+        ("country is AT", False, "DE"),
+    ]
+    assert (outside["is_in"], outside["since"], outside["rule"]["holds"]) == (False, None, False)
+
+
+def test_a_pin_is_told_and_goes_before_the_rule(client: Client) -> None:
+    german = saved("german")
+    cycle(people("DE", "AT"))
+    pins.put(german, ids("c-0"), Pinned("exclude", "asked for it", "mia", AS_OF))
+    told = ask(client, german, "c-0").json()
+    assert (told["is_in"], told["since"], told["rule"]["holds"]) == (False, None, True)
+    assert (told["pin"]["kind"], told["pin"]["reason"], told["pin"]["by"]) == ("exclude", "asked for it", "mia")
+
+
+def test_the_answer_is_that_of_the_members(client: Client) -> None:
+    german = saved("german")
+    saved("others", {"segment": "german", "op": "not_in"})
+    friends = definition.save(Segment(key="friends", name="Friends", kind="list"), None, AS_OF)
+    frame = people("DE", "AT", "DE", "FR", None)
+    cycle(frame)
+    pins.put(german, ids("c-1"), Pinned("include", "", "mia", AS_OF))
+    lists.add(friends, lists.pasted("c-0\nc-3"), "mia", AS_OF)
+    cycle(frame, AS_OF + HOUR)
+    for segment in Segment.objects.all():
+        inside = [one.external_id for one in Customer.objects.all() if why.why(segment, one).is_in]
+        assert sorted(inside) == members(segment.key), segment
+
+
+def test_who_cannot_be_explained_is_told_why(client: Client) -> None:
+    german = saved("german")
+    frame = people("DE", "DE")
+    assert is_problem(ask(client, german, "c-0"), 409)["code"] == "no_snapshot"
+    cycle(frame.head(1))
+    assert "not in the latest snapshot" in is_problem(ask(client, german, "c-1"), 409)["detail"]
+    is_problem(ask(client, german, "nobody"), 404)
+    assert is_problem(ask(client, german, ""), 400)["errors"][0]["path"] == "customer"
+    german.rule = {"version": 1, "rule": {**GERMAN, "field": "gone"}}
+    german.save()
+    assert is_problem(ask(client, german, "c-0"), 400)["code"] == "bad_rule"
