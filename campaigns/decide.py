@@ -1,5 +1,6 @@
 """Who is due, who gets it, and why: one Decision for every customer whose edge fires, and a planned Delivery."""
 
+import json
 import secrets
 from collections import Counter
 from datetime import datetime
@@ -26,8 +27,9 @@ BASELINE_VALUES = ["campaign_version", "rule_versions", "model_versions", "as_of
 
 
 class Turn(NamedTuple):
-    """What one campaign decided in one pass: its edges, the decisions and the step they plan."""
+    """What one campaign, told by its key, decided in one pass: its edges, the decisions and the step they plan."""
 
+    key: str
     edges: Edges
     decisions: pl.DataFrame
     step: steps.Step
@@ -63,7 +65,7 @@ def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFram
     step = steps.parse(campaign.steps)[0]
     edges = find(seen, campaign, trigger)
     if edges.due.is_empty():
-        return Turn(edges, NOBODY, step)
+        return Turn(campaign.key, edges, NOBODY, step)
     arms = assign(edges.due["seed"], campaign.key, rules.holdout_share, campaign.control_share)
     due = edges.due.hstack(arms).with_columns(
         why=_at_start(_why(trigger)), is_in_audience=_in_audience(seen, campaign, edges.due)
@@ -73,7 +75,7 @@ def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFram
     for one in (may, messages):
         due = due.join(one, on="customer_id", how="left", maintain_order="left")
     chosen = policy.choose(due, _terms(campaign, step, rules))
-    return Turn(edges, _decisions(chosen, seen, campaign, trigger), step)
+    return Turn(campaign.key, edges, _decisions(chosen, seen, campaign, trigger), step)
 
 
 def _terms(campaign: Campaign, step: steps.Step, rules: Programme) -> policy.Terms:
@@ -157,7 +159,7 @@ def _write(turns: list[Turn], seen: View) -> Counter[str]:
         bulk.insert(Decision, turn.decisions, ignore=["campaign_id", "customer_id", "round"])
         made = turn.decisions.join(_stored(turn.decisions, seen), on="public_id", maintain_order="left")
         bulk.insert(Delivery, _deliveries(made, turn.step))
-        _record(made, seen.as_of)
+        _record(made, turn.key, seen.as_of)
         counts.update(made["outcome"].to_list())
     return counts
 
@@ -186,8 +188,8 @@ def _deliveries(made: pl.DataFrame, step: steps.Step) -> pl.DataFrame:
     )
 
 
-def _record(made: pl.DataFrame, as_of: datetime) -> None:
-    """Tell the lower apps who was left alone, so that scoring can learn from it."""
+def _record(made: pl.DataFrame, key: str, as_of: datetime) -> None:
+    """Tell the lower apps whom a campaign left alone, so that scoring can learn from it."""
     names = {outcome.value: name for outcome, name in EVENTS.items()}
     alone = made.filter(pl.col("outcome").is_in(list(names)))
     if alone.is_empty():
@@ -197,5 +199,6 @@ def _record(made: pl.DataFrame, as_of: datetime) -> None:
         message_id="public_id",
         name=pl.col("outcome").replace_strict(names, return_dtype=pl.String),
         occurred_at="as_of",
+        properties=pl.lit(json.dumps({"campaign": key})),
     )
     events.record(rows, SOURCE, as_of)

@@ -10,6 +10,7 @@ from django.db.models import F
 from campaigns import steps, triggers
 from campaigns.models import AuditEntry, Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
+from customers import events
 from customers.models import Attribute
 from scoring import ranking
 from scoring.models import Score, Target
@@ -46,6 +47,7 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
     with transaction.atomic():
         _move(campaign, State.DRAFT, State.LIVE, "launched")
         _watch(campaign, trigger)
+        events.name_campaign(campaign.key)
         campaign.launched_at, campaign.fires_on_start = at, fires_on_start
         campaign.save(update_fields=["launched_at", "fires_on_start"])
         matching = waiting(campaign)

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from customers import bulk
-from customers.models import Customer, Event, EventName, OrderLine, Source
+from customers.models import CampaignName, Customer, Event, EventName, OrderLine, Source
 
 ORDER_COMPLETED = "Order Completed"
 ORDER_REFUNDED = "Order Refunded"
@@ -149,6 +149,11 @@ def move(kept: Customer, gone: Customer) -> int:
     ids = bulk.read(Event.objects.filter(customer=kept).values_list("pk", *key), stored)
     bulk.insert(OrderLine, lines.join(ids, on=key, maintain_order="left").drop(key))
     return len(told)
+
+
+def name_campaign(key: str) -> None:
+    """Note a campaign, of which events will tell, so that rules may ask about it."""
+    CampaignName.objects.get_or_create(key=key)
 
 
 def note_names(names: pl.Series) -> None:

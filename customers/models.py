@@ -158,6 +158,15 @@ class EventName(models.Model):
         return self.name
 
 
+class CampaignName(models.Model):
+    """A campaign that deals with customers: the events that tell of it have its key among their properties."""
+
+    key = models.SlugField(max_length=60, unique=True)
+
+    def __str__(self) -> str:
+        return self.key
+
+
 class Import(models.Model):
     """One file that was read, and what became of its lines."""
 

@@ -128,10 +128,11 @@ def is_stored(as_of: datetime, bucket: int) -> bool:
     return (_folder(as_of) / f"{bucket}.parquet").exists()
 
 
-def latest() -> datetime | None:
-    """Give the time of the newest snapshot of which every bucket is stored."""
+def latest(until: datetime | None = None) -> datetime | None:
+    """Give the time of the newest snapshot of which every bucket is stored; of those up to a time, if it is given."""
     newest_first = sorted(_stored().items(), reverse=True)
-    return next((time for time, folder in newest_first if _is_whole(folder)), None)
+    asked = (folder for folder in newest_first if until is None or folder[0] <= until)
+    return next((time for time, folder in asked if _is_whole(folder)), None)
 
 
 def files(as_of: datetime) -> tuple[File, ...]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from customers import features
 from customers.events import NEVER_COUNTED
-from customers.models import Attribute, Channel, Consent, EventName
+from customers.models import Attribute, CampaignName, Channel, Consent, EventName
 from customers.property_types import PropertyTypes
 from scoring.models import Target
 from segments.models import Segment
@@ -14,6 +14,7 @@ from segments.rules.nodes import Field, Fields, Type
 __all__ = ["Field", "Fields", "Type", "catalogue"]
 
 CUSTOMER, ATTRIBUTES, FEATURES, SCORES, CONSENT = "Customer", "Attributes", "Features", "Scores", "Consent"
+CAMPAIGNS = "Campaigns"
 CORE = (
     Field("country", "country", Type.TEXT, CUSTOMER),
     Field("city", "city", Type.TEXT, CUSTOMER),
@@ -38,7 +39,7 @@ def catalogue(consents: Iterable[str] | None = None) -> Fields:
 
     `consents` are the names of the consent fields; left out, they are looked up in all consents on record.
     """
-    found = [*CORE, *_attributes(), *_features(), *_scores(), *REACH, *_consents(consents)]
+    found = [*CORE, *_attributes(), *_features(), *_scores(), *_campaigns(), *REACH, *_consents(consents)]
     segments = {key: named(rule, "segment") for key, rule in Segment.objects.values_list("key", "rule")}
     events = frozenset(EventName.objects.values_list("name", flat=True))
     return Fields({field.name: field for field in found}, events | STANDARD_EVENTS, segments, PropertyTypes())
@@ -61,7 +62,14 @@ def _scores() -> Iterator[Field]:
         yield Field(f"scores.{key}", f"{label}: score", Type.NUMBER, SCORES, "probability")
         yield Field(f"scores.{key}.percentile", f"{label}: percentile", Type.NUMBER, SCORES, "%")
         yield Field(f"scores.{key}.rank", f"{label}: rank", Type.NUMBER, SCORES)
+        yield Field(f"scores.{key}.change_7d", f"{label}: change in 7 days", Type.NUMBER, SCORES, "probability")
         yield Field(f"scores.{key}.band", f"{label}: band", Type.TEXT, SCORES)
+
+
+def _campaigns() -> Iterator[Field]:
+    for key in CampaignName.objects.order_by("key").values_list("key", flat=True):
+        yield Field(f"campaigns.{key}.state", f"what {key} last did", Type.TEXT, CAMPAIGNS)
+        yield Field(f"campaigns.{key}.last_sent", f"when {key} last wrote or called", Type.DATE, CAMPAIGNS)
 
 
 def _consents(names: Iterable[str] | None) -> Iterator[Field]:

@@ -8,7 +8,7 @@ import polars as pl
 from customers import bulk, history
 from customers.history import Lake, Scope
 from customers.models import Product
-from scoring import bands
+from scoring import bands, earlier
 from segments.models import MembershipChange
 from segments.rules import Context, Rule, needs
 from segments.rules.event_rows import LINES
@@ -25,6 +25,8 @@ def known(context: Context, rules: Iterable[Rule], scope: Scope) -> Context:
     of_scores = {name for name in told if name.startswith("scores.")}
     if of_scores:
         context = replace(context, bands=bands.told(scope, of_scores).lazy())
+    if scores := {name for one in asked for name in one.earlier}:
+        context = replace(context, earlier=earlier.week_before(context.as_of, scores, scope))
     if moves := {key for one in asked for key in one.moves}:
         context = replace(context, changes=_changes(moves, scope).lazy())
     if not any(one.events for one in asked) and told == of_scores:

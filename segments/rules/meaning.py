@@ -16,7 +16,7 @@ from customers.draws import draw
 from customers.models import Attribute
 from customers.rows import Mask
 from customers.typed import typed
-from segments.rules import history
+from segments.rules import derived, history
 from segments.rules.dates import shifted
 from segments.rules.event_meaning import Answer, EventNode, Events, People, zoned
 from segments.rules.event_rows import EVENTS, LINES, PROPERTIES, Source
@@ -98,7 +98,8 @@ class Context:
     `lists` gives the ids of the customers on the list of a segment, `pins` has those set by hand, both by its key.
     Events, their properties and lines, and the changes of memberships are scanned as far as a rule needs them.
     `attributes` are the changes of attributes, each value told as JSON text; `bands` those of the bands of scores,
-    under the names of their fields. `pinned` keeps the files of the frames while they are read.
+    under the names of their fields; `earlier` has the scores of a week before. `pinned` keeps the files of the frames
+    while they are read.
     """
 
     as_of: datetime
@@ -114,6 +115,7 @@ class Context:
     properties: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=PROPERTIES))
     lines: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=LINES))
     changes: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=CHANGES))
+    earlier: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema={"customer_id": pl.Int64}))
 
     def moment(self, zone: str) -> Moment:
         """Give the time and the zone of a condition, the default one for those of customers."""
@@ -180,6 +182,7 @@ def _compiled(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) 
     levels = in_levels(rules, context.segments)
     everything = {key: rule for level in levels for key, rule in level.items()}
     nodes = list(dict.fromkeys(node for rule in everything.values() for node in walk(rule.root)))
+    frame = with_made(frame, nodes, context)
     compiler = _Compiler(context, _with_columns(frame, nodes))
     compiler.prepare(nodes)
     for level in levels:
@@ -393,6 +396,12 @@ MEANINGS: dict[type, Callable[[_Compiler, Any], pl.Expr]] = {
     Ids: _Compiler.ids,
     Listed: _Compiler.listed,
 }
+
+
+def with_made(frame: pl.DataFrame, nodes: Iterable[Node], context: Context) -> pl.DataFrame:
+    """Give the frame with the fields that are made when they are asked for."""
+    fields = [field for node in nodes for field in _fields_of(node)]
+    return derived.made(frame, fields, context.properties, context.earlier, context.as_of)
 
 
 def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from segments.rules.derived import STATES, campaign_of, score_of
 from segments.rules.event_fields import PROPERTY
 from segments.rules.event_meaning import asks_lines, fields_of, happenings, zoned
 from segments.rules.nodes import (
@@ -27,7 +28,8 @@ class Needs:
     """The frame's columns, the events' names, the other segments, and the conditions that compare with everybody.
 
     `told` are the names that the histories are kept under which it asks for, `moves` the segments of which it asks who
-    entered or left. With `has_properties` and `has_lines` it asks about these of its events.
+    entered or left. With `has_properties` and `has_lines` it asks about these of its events. `earlier` are the scores
+    that it compares with those of a week before.
     """
 
     columns: frozenset[str]
@@ -38,6 +40,7 @@ class Needs:
     moves: frozenset[str] = frozenset()
     has_properties: bool = False
     has_lines: bool = False
+    earlier: frozenset[str] = frozenset()
 
 
 def needs(rule: Rule) -> Needs:
@@ -48,19 +51,23 @@ def needs(rule: Rule) -> Needs:
     columns = {node.field.name for node in conditions} | {node.field.name for node in histories}
     columns |= {node.value.field.name for node in conditions if isinstance(node.value, Other)}
     zones = {getattr(one, "zone", "") for node in nodes for one in zoned(node)}
+    earlier = {score for name in columns if (score := score_of(name))}
+    of_campaigns = {*STATES} if any(campaign_of(name) for name in columns) else set()
+    columns |= earlier
     columns |= {"time_zone"} if CUSTOMER in zones else set()
     columns |= {"seed" for node in nodes if isinstance(node, Sample)}
     columns |= {"external_id" for node in nodes if isinstance(node, Ids)}
     events = [node for node in nodes if isinstance(node, EventCondition | Sequence)]
     return Needs(
         frozenset(columns),
-        frozenset(of.event for node in events for of in happenings(node)),
+        frozenset(of.event for node in events for of in happenings(node)) | of_campaigns,
         frozenset(node.key for node in nodes if isinstance(node, SegmentReference | SegmentHistory)),
         frozenset(node for node in conditions if operator(node).cut_point),
         frozenset(node.field.told_as for node in histories),
         frozenset(node.key for node in nodes if isinstance(node, SegmentHistory)),
-        any(field.group == PROPERTY for node in events for field in fields_of(node)),
+        bool(of_campaigns) or any(field.group == PROPERTY for node in events for field in fields_of(node)),
         any(asks_lines(node) for node in events),
+        frozenset(earlier),
     )
 
 
