@@ -284,6 +284,7 @@ def test_held_out_and_control_customers_never_get_a_delivery_and_are_told_as_eve
         Decision.objects.filter(outcome="held_out").values_list("public_id", flat=True)
     )
     assert Event.objects.filter(name="Control Assigned").count() == counts["control"]
+    assert set(Event.objects.values_list("properties__campaign", flat=True)) == {Campaign.objects.get().key}
 
 
 def test_the_draw_and_its_probability_tell_the_arm() -> None:

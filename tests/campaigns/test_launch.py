@@ -12,6 +12,7 @@ from campaigns.models import AuditEntry, Campaign, Decision, Programme, TriggerS
 from scoring import ranking
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments import definition
+from segments.fields import catalogue
 from segments.models import Membership, Segment
 from tests.campaigns.people import (
     OFFER_STEP,
@@ -77,6 +78,7 @@ def test_a_launch_sets_a_draft_live_and_is_on_record(version: ModelVersion) -> N
     assert launch(winback, user, T0) == 2
     winback.refresh_from_db()
     assert (winback.state, winback.launched_at) == ("live", T0)
+    assert {"campaigns.winback.state", "campaigns.winback.last_sent"} <= catalogue().fields.keys()
     entry = AuditEntry.objects.get()
     assert (entry.by, entry.at, entry.what, entry.about) == (user, T0, "campaign launched", "winback")
     assert entry.detail == {"version": 1, "already_matching": 2, "fires_on_start": False}
