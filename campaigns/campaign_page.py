@@ -1,6 +1,6 @@
 """The page of one campaign: its plan in words, what it sends, what it decided, and what that earned."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -100,7 +100,17 @@ def plan(campaign: Campaign) -> Panel:
         ("Version", str(campaign.version)),
         ("Goal", f"{campaign.goal_event} within {campaign.goal_days} days"),
     ]
-    return Panel("The plan", lines(said), facts=facts)
+    return Panel("The plan", lines(said), facts=facts, warning=" ".join(_paused(campaign)))
+
+
+def _paused(campaign: Campaign) -> Iterator[str]:
+    """Give what a campaign waits for, where a segment that it goes by cannot be answered."""
+    watched = str(campaign.trigger.get("segment", "")) if isinstance(campaign.trigger, dict) else ""
+    for segment in Segment.objects.exclude(problem="").order_by("name"):
+        if segment.key == watched:
+            yield f"Its segment “{segment}” is paused, and nobody is considered until it is mended: {segment.problem}."
+        elif segment.pk == campaign.audience_id:
+            yield f"Its audience “{segment}” is paused, and stays as it was: {segment.problem}."
 
 
 def launch_buttons(campaign: Campaign) -> list[Button]:

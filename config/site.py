@@ -17,6 +17,7 @@ from customers.models import Channel, Consent, Customer, Event, Suppression
 from customers.panels import Panel, link, moment, number, plain, tag, when, zone
 from scoring.api import figures_of
 from scoring.models import ModelVersion, Target
+from segments.alerts import alerts
 from segments.models import Segment
 
 SHOWN = 8
@@ -122,7 +123,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     state = Home(
         cards=cards(may),
-        panels=[part() for permission, part in parts if may(permission)],
+        panels=[*attention(may), *(part() for permission, part in parts if may(permission))],
         next_step=next_step(),
         programme=programme.current() if may("campaigns.view_programme") else None,
         may_stop=may("campaigns.change_programme"),
@@ -208,6 +209,17 @@ def models() -> Panel:
         rows=rows,
         empty="No model is live.",
     )
+
+
+def attention(may: Callable[[str], bool]) -> list[Panel]:
+    """Give what somebody should mend: segments that are paused, with what goes by them; nothing where all is well."""
+    found = alerts() if may("segments.view_segment") else []
+    if not found:
+        return []
+    rows = [(link(one.segment), one.problem, ", ".join(one.users) or "nothing") for one in found]
+    what = "1 segment is" if len(found) == 1 else f"{len(found)} segments are"
+    warning = f"{what} paused: members stay as they were until the rule can be answered again."
+    return [Panel("Needs attention", head=("Segment", "Why", "Used by"), rows=rows, warning=warning)]
 
 
 def segments() -> Panel:

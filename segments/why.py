@@ -20,9 +20,7 @@ class NotYetSeen(Exception):
     """A customer who is not in the latest snapshot."""
 
     def __init__(self, customer: Customer) -> None:
-        super().__init__(
-            f"Customer {customer.external_id} is not in the latest snapshot; a full cycle sees her."
-        )
+        super().__init__(f"Customer {customer.external_id} is not in the latest snapshot; a full cycle sees her.")
 
 
 @dataclass(frozen=True)
