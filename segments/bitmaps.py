@@ -4,7 +4,7 @@ A bucket numbers its customers in the order of their ids; bit n of a bitmap stan
 written in one transaction under the bucket's lock; what differs is found without reading the rows.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -13,12 +13,14 @@ import polars as pl
 from django.db.models import Sum
 
 from customers import bulk
+from customers.ids import among
 from customers.models import Customer
 from segments.models import Bitmap, Bucket, Membership
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Places = Ints | slice  # numbers of customers; a slice is all of them
+FEW = 5_000  # customers who are looked up by id; more are read by bucket
 PAIRS: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64}
 
 
@@ -109,19 +111,24 @@ def write(roster: Roster) -> None:
     if roster.is_renumbered:
         _renumber_others(roster)
         Bucket.objects.filter(pk=roster.bucket).update(ids=roster.ids.astype("<i8").tobytes())
+    store(
+        Bitmap(
+            segment_id=segment,
+            bucket=roster.bucket,
+            bits=np.packbits(inside).tobytes(),
+            size=int(inside.sum()),
+            entered=roster.entered[segment],
+            left=roster.left[segment],
+        )
+        for segment, inside in roster.members.items()
+        if segment in roster.unsaved
+    )
+
+
+def store(bitmaps: Iterable[Bitmap]) -> None:
+    """Store bitmaps, in place of those there are."""
     Bitmap.objects.bulk_create(
-        [
-            Bitmap(
-                segment_id=segment,
-                bucket=roster.bucket,
-                bits=np.packbits(inside).tobytes(),
-                size=int(inside.sum()),
-                entered=roster.entered[segment],
-                left=roster.left[segment],
-            )
-            for segment, inside in roster.members.items()
-            if segment in roster.unsaved
-        ],
+        bitmaps,
         update_conflicts=True,
         unique_fields=["segment", "bucket"],
         update_fields=["bits", "size", "entered", "left"],
@@ -161,6 +168,10 @@ def totals(segments: Collection[int] | None = None) -> Mapping[int, Totals]:
 def members(segment: int, people: pl.DataFrame) -> pl.Series:
     """Say of each of some customers (customer_id, bucket) whether she is stored as a member."""
     ids = people["customer_id"].to_numpy()
+    if len(ids) <= FEW:
+        stored = Membership.objects.filter(among("customer_id", ids), segment=segment).values_list("customer_id")
+        own = bulk.read(stored, {"customer_id": pl.Int64})["customer_id"].to_numpy()
+        return pl.Series("is_member", np.isin(ids, own))
     found = np.zeros(len(ids), dtype=bool)
     for bucket in people["bucket"].unique().to_list():
         if Bucket.objects.filter(pk=bucket).exists():

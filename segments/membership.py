@@ -2,18 +2,21 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 
 from customers import bulk, history, snapshot
-from segments import bitmaps, cuts, growth, past, rulebook
+from customers.ids import among
+from segments import bitmaps, cuts, growth, past, picked, rulebook
 from segments.models import Bucket, Membership, MembershipChange, Segment
 from segments.rulebook import Rulebook
 from segments.rules import masks, needs
 
-FEW = 1_000  # customers that are looked up by id; more are read by bucket
+FEW = 5_000  # customers that are looked up by id; more are read by bucket
 PAIR = ["segment_id", "customer_id"]
 CHANGES: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
 KIND = MembershipChange.Kind
@@ -36,8 +39,7 @@ def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
         lock(buckets)
         there = set(Segment.objects.filter(pk__in=inside).values_list("pk", flat=True))
         answers = {segment: mask.to_numpy() for segment, mask in inside.items() if segment in there}
-        changes = [_compared(frame, answers, bucket, as_of) for bucket in buckets]
-        return _write(pl.concat(changes), as_of)
+        return _write(_differences(frame, answers, as_of), as_of)
 
 
 def put(segment: Segment, people: pl.DataFrame, inside: pl.Series, at: datetime) -> pl.DataFrame:
@@ -107,6 +109,36 @@ def lock(buckets: list[int]) -> None:
         list(rows.all())
 
 
+def _differences(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], as_of: datetime) -> pl.DataFrame:
+    """Store the new bits of all the frame's buckets, and give who entered and who left."""
+    few = picked.pick(frame, answers) if frame.height <= FEW else []
+    whole = sorted(set(frame["bucket"].unique().to_list()) - {one.bucket for one in few})
+    found = [_compared_few(frame, answers, few, as_of)] if few else []
+    return pl.concat(found + [_compared(frame, answers, bucket, as_of) for bucket in whole])
+
+
+def _compared_few(
+    frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], few: list[picked.Picked], as_of: datetime
+) -> pl.DataFrame:
+    """Do what `_compared` does for buckets of whose customers few are in the frame."""
+    ids = frame["customer_id"].to_numpy()
+    rows = MembershipChange.objects.filter(among("customer_id", ids), as_of__gt=as_of).values_list(*PAIR)
+    later = _by_segment(rows)
+    parts = []
+    for bits in few:
+        moved: list[tuple[int, str, bitmaps.Ints]] = []
+        own = ids[bits.rows]
+        for segment, mask in answers.items():
+            was, now = bits.inside(segment), mask[bits.rows]
+            now = np.where(np.isin(own, later[segment]), was, now) if segment in later else now
+            if (was != now).any():
+                moved += [(segment, KIND.ENTERED, own[now & ~was]), (segment, KIND.LEFT, own[was & ~now])]
+                bits.put(segment, now)
+        parts.append(_changes(moved, bits.bucket))
+    picked.write(few)
+    return pl.concat(parts)
+
+
 def _compared(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket: int, as_of: datetime) -> pl.DataFrame:
     """Store a bucket's new bits, and give who entered and who left; what is stored for a later time stays."""
     of_bucket = (frame["bucket"] == bucket).to_numpy()
@@ -144,6 +176,10 @@ def _changes(moved: list[tuple[int, str, bitmaps.Ints]], bucket: int) -> pl.Data
 def _written_later(bucket: int, segments: list[int], as_of: datetime) -> dict[int, bitmaps.Ints]:
     """Give by segment the customers whose membership was stored for a later time."""
     rows = MembershipChange.objects.filter(segment__in=segments, bucket=bucket, as_of__gt=as_of).values_list(*PAIR)
+    return _by_segment(rows)
+
+
+def _by_segment(rows: "QuerySet[MembershipChange, Any]") -> dict[int, bitmaps.Ints]:
     later = bulk.read(rows, {name: CHANGES[name] for name in PAIR})
     return {
         segment: part["customer_id"].to_numpy()

@@ -68,6 +68,31 @@ def test_after_any_mix_of_changes_bitmaps_and_rows_agree() -> None:
     assert Bitmap.objects.count() == 2 * len(COUNTRIES)
 
 
+def test_a_few_of_many_customers_are_refreshed_as_all_of_them_would_be() -> None:
+    made = segments(*COUNTRIES)
+    membership.refresh(people(range(1, 101)), T)
+    chance = random.Random(3)
+    for step in range(1, 16):
+        ids = sorted(chance.sample(range(1, 103), 4))  # now and then somebody new
+        told = {one: chance.choice(COUNTRIES) for one in ids}
+        before = {segment: by_rows(segment) for segment in made}
+        membership.refresh(people(ids).with_columns(country=pl.Series(told.values())), T + step * HOUR)
+        for segment in made:
+            now = {one for one, country in told.items() if country == segment.name}
+            assert by_bits(segment) == by_rows(segment) == before[segment] - set(ids) | now
+            assert bitmaps.totals()[segment.pk].size == len(by_rows(segment))
+
+
+def test_of_a_few_of_many_customers_what_is_stored_for_a_later_time_stays() -> None:
+    german, austrian, french = segments(*COUNTRIES)
+    membership.refresh(people(range(1, 101)), T)
+    membership.refresh(people([1, 2], "AT"), T + 2 * HOUR)
+    found = membership.refresh(people([1, 2, 3], "FR"), T + HOUR)
+    entered = {(french.pk, one, "entered") for one in (1, 2, 3)}
+    assert set(found.select("segment_id", "customer_id", "kind").rows()) == {(german.pk, 3, "left")} | entered
+    assert by_bits(austrian) == by_rows(austrian) == {1, 2}
+
+
 def test_members_of_before_the_bitmaps_are_taken_from_their_rows() -> None:
     (german,) = segments("DE")
     frame = people(range(1, 7))
