@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from segments.explanation import explain
 from segments.rules import masks
-from tests.segments.random_rules import ALONE, KINDS, LEAF_KINDS, TREES, below, kind_of
+from tests.segments.random_rules import ALONE, KINDS, LEAF_KINDS, TREES, below, kinds_of
 from tests.segments.random_worlds import worlds
 from tests.segments.slow.rows import Person, World
 from tests.segments.slow.rules import holds
@@ -29,9 +29,9 @@ class Tally:
         self.telling: dict[str, int] = defaultdict(int)
 
     def count(self, node: Any, found: Sequence[bool]) -> None:
-        kind = kind_of(node)
-        self.cases[kind] += 1
-        self.telling[kind] += any(found) and not all(found)
+        for kind in kinds_of(node):
+            self.cases[kind] += 1
+            self.telling[kind] += any(found) and not all(found)
 
     def differ(self, what: str, node: Any, person: Person, world: World) -> None:
         """Note a difference, with what is needed to see it again."""

@@ -7,8 +7,8 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from tests.segments.slow.rows import Happened, Person, World
-from tests.segments.world import seed_of
+from tests.segments.slow.rows import Happened, Line, Moved, Person, Told, World
+from tests.segments.world import PROPERTIES_OF_ORDERS, seed_of
 
 TICK = timedelta(microseconds=1)
 # Pacific/Apia had no 30 December 2011; in Africa/Cairo 24 April 2026 begins at one o'clock.
@@ -31,6 +31,27 @@ CONTACTS = ["ann@shop.example", "bob@SHOP.example", "eve@mail.shop.example", "@s
 BANDS = ["high", "low", "none"]
 AMOUNTS = [0.0, 1.0, 2.0, 2.5, 10.0, -3.0]
 EVENTS = ["Order Completed", "Page Viewed"]
+COUPONS = ["SPRING", "spring", "straße", "autumn"]
+PRODUCTS = ["p1", "P1", "p2"]
+CATEGORIES = ["books", "Books", "toys"]
+# What is told fits its type, does not, is no value, or stands elsewhere.
+TOLD: list[dict[str, Any]] = [
+    {},
+    {"total": 5, "coupon": "SPRING", "is_gift": True, "ship_on": "2026-03-29T01:00:00Z", "tags": ["de", "x"]},
+    {"total": 10.5, "coupon": "spring", "is_gift": False, "ship_on": "2026-01-01T00:00:00+01:00", "tags": []},
+    {"total": "5", "coupon": 5, "is_gift": "true", "ship_on": "soon", "tags": "de"},
+    {"total": True, "coupon": None, "is_gift": 1, "ship_on": 20260101, "tags": None},
+    {"coupon": "STRASSE", "note": 'a "coupon": "spring"', "ship_on": "2025-12-31T23:30:00Z", "tags": ["Straße"]},
+    {"box": {"coupon": "SPRING", "total": 5}, "total": -3.0, "is_gift": True},
+    {"coupon": "autumn", "box": {"coupon": "SPRING"}, "total": 10.5, "tags": ["STRASSE", "DE"]},
+]
+BOUGHT: list[list[Line]] = [
+    [],
+    [Line("p1", "books", 1, 5)],
+    [Line("P1", "Books", 2, 10.5), Line("p2", "toys", 1, 5)],
+    [Line("p2", None, None, 5), Line("p1", "books", 3, 5)],
+    [Line(None, "toys", 2, None), Line("p2", "toys", 1, 10.5)],
+]
 UNITS = ("minutes", "hours", "days", "days", "weeks")
 PEOPLE = [9, 9, 9, 4, 1]
 TIMES = 6
@@ -70,7 +91,23 @@ def perhaps(values: Sequence[Any]) -> st.SearchStrategy[Any]:
 TIME = st.sampled_from(range(TIMES))
 A_TIME = st.sampled_from([None, *range(TIMES), *range(TIMES)])
 LISTS = st.none() | st.lists(st.sampled_from(TEXTS[:4]), max_size=3)
-HAPPENED = st.tuples(st.sampled_from(EVENTS), TIME, st.integers(0, 4), perhaps(AMOUNTS))
+HAPPENED = st.tuples(
+    st.sampled_from(EVENTS),
+    TIME,
+    st.integers(0, 4),
+    perhaps(AMOUNTS),
+    st.sampled_from(TOLD),
+    st.sampled_from(BOUGHT),
+)
+WAS: list[tuple[str, Any]] = [
+    *(("attributes.plan", text) for text in [*TEXTS[:4], None]),
+    *(("country", text) for text in TEXTS[:3]),
+    *(("attributes.tags", texts) for texts in (["DE"], ["de", "de"], ["Straße", "x"])),
+    *(("scores.lapse.band", band) for band in BANDS),
+    *(("attributes.since", _zoned(day, 12, 0)) for day in DAYS),
+]
+TOLDS = st.lists(st.tuples(st.sampled_from(WAS), TIME), max_size=6)
+MOVES = st.lists(TIME, max_size=3)
 VALUES = st.fixed_dictionaries(
     {
         "country": perhaps(TEXTS),
@@ -90,13 +127,23 @@ VALUES = st.fixed_dictionaries(
 TIMED = st.fixed_dictionaries(
     dict.fromkeys(["attributes.since", "attributes.renews", "campaigns.winback.last_sent"], A_TIME)
 )
-CUSTOMERS = st.tuples(VALUES, TIMED, st.lists(HAPPENED, max_size=5))
+CUSTOMERS = st.tuples(VALUES, TIMED, st.lists(HAPPENED, max_size=5), TOLDS, MOVES)
 
 
-def _happened(drawn: tuple[str, int, int, float | None], times: list[datetime], as_of: datetime) -> Happened:
+def _happened(drawn: Any, times: list[datetime], as_of: datetime) -> Happened:
     """Give an event; some became known only at as_of, some are not known yet."""
-    name, place, late, value = drawn
-    return Happened(name, times[place], {3: as_of, 4: as_of + TICK}.get(late, times[place]), value)
+    name, place, late, *told = drawn
+    return Happened(name, times[place], {3: as_of, 4: as_of + TICK}.get(late, times[place]), *told)
+
+
+def _moves(places: list[int], times: list[datetime]) -> list[Moved]:
+    """Give when a customer entered and left, by turns."""
+    moments = sorted({times[place] for place in places})
+    return [
+        Moved(segment, kind, at)
+        for segment, kinds in {"vip": ("entered", "left"), "loyal": ("left", "entered")}.items()
+        for at, kind in zip(moments, kinds * len(moments), strict=False)
+    ]
 
 
 @st.composite
@@ -105,12 +152,13 @@ def worlds(draw: st.DrawFn, leaves: st.SearchStrategy[Any]) -> World:
     as_of = draw(st.sampled_from(NOWS))
     times = [draw(instants(as_of)) for _ in range(TIMES)]
     people = []
-    for number, (values, timed, happened) in enumerate(draw(EVERYBODY), 1):
+    for number, (values, timed, happened, was, places) in enumerate(draw(EVERYBODY), 1):
         found = {name: None if place is None else times[place] for name, place in timed.items()}
         events = [_happened(one, times, as_of) for one in happened]
-        people.append(Person(number, seed_of(number), {**values, **found}, events))
+        told = [Told(field, value, times[place]) for (field, value), place in was]
+        people.append(Person(number, seed_of(number), {**values, **found}, events, told, _moves(places, times)))
     segments = {"vip": draw(leaves), "loyal": {"not": {"segment": "vip", "op": "in"}}}
-    return World(people, as_of, draw(st.sampled_from(ZONES)), segments)
+    return World(people, as_of, draw(st.sampled_from(ZONES)), segments, PROPERTIES_OF_ORDERS)
 
 
 EVERYBODY = st.one_of(*(st.tuples(*[CUSTOMERS] * number) for number in PEOPLE))

@@ -68,12 +68,13 @@ class Person:
 
 @dataclass
 class World:
-    """Everybody, the time, the zone, and the other segments' rules."""
+    """Everybody, the time, the zone, the other segments' rules, and the types of events' properties."""
 
     people: list[Person]
     as_of: datetime
     zone: str = "UTC"
     segments: Mapping[str, Json] = field(default_factory=dict)
+    properties: Mapping[str, str] = field(default_factory=dict)
 
     def zone_of(self, node: Json, person: Person) -> ZoneInfo:
         """Give the zone of a condition's days: its own, the customer's, or the default."""

@@ -2,8 +2,9 @@
 
 import hashlib
 
-from tests.segments.slow.events import event_holds
+from tests.segments.slow.events import event_holds, membership_holds, sequence_holds
 from tests.segments.slow.fields import field_holds
+from tests.segments.slow.history import history_holds
 from tests.segments.slow.rows import Json, Person, World
 
 MASK = 2**64 - 1
@@ -20,10 +21,16 @@ def holds(node: Json, person: Person, world: World) -> bool:
         return not holds(node["not"], person, world)
     if "event" in node:
         return event_holds(node, person, world)
+    if "sequence" in node:
+        return sequence_holds(node, person, world)
+    if "field" in node and "op" not in node:
+        return history_holds(node, person, world)
     return field_holds(node, person, world) if "field" in node else other_holds(node, person, world)
 
 
 def other_holds(node: Json, person: Person, world: World) -> bool:
+    if "segment" in node and "op" not in node:
+        return membership_holds(node, person, world)
     if "segment" in node:
         return holds(world.segments[node["segment"]], person, world) is (node["op"] == "in")
     if "sample" in node:
