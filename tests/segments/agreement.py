@@ -15,8 +15,8 @@ from tests.segments.slow.rows import Person, World
 from tests.segments.slow.rules import holds
 from tests.segments.world import context_of, frame_of, rule_of
 
-KINDS_AT_ONCE = 8
-TREES_A_WORLD = 2
+KINDS_AT_ONCE = 16
+TREES_A_WORLD = 3
 
 
 class Tally:

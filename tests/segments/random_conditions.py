@@ -51,8 +51,8 @@ DATE_VALUES: dict[str, Node] = {
     "anniversary": st.just("today") | node(in_next=one(1, 7, 366)) | node(in_last=one(2, 60)),
 }
 LIST_VALUES: dict[str, Node] = {
-    **dict.fromkeys(["contains", "not_contains"], one(*TEXTS)),
-    **dict.fromkeys(["any_of", "all_of", "none_of", "exactly"], some(TEXTS)),
+    **dict.fromkeys(["contains", "not_contains"], one(*TEXTS[:4])),
+    **dict.fromkeys(["any_of", "all_of", "none_of", "exactly"], some(TEXTS[:4])),
     "length": comparisons([0, 1, 2]),
 }
 NOTHING: dict[str, Node | None] = dict.fromkeys(["has_value", "no_value"])
@@ -96,8 +96,7 @@ SWITCHES: dict[str, dict[str, Node]] = {
 def conditions(fields: Sequence[str], type: str, op: str, value: Node | None = None) -> Node:
     """Give conditions of one operator, now and then with its switches."""
     needed = {"field": one(*fields), "op": op} | ({} if value is None else {"value": value})
-    switches = {} if op in NOTHING else SWITCHES[type]
-    return either(needed, {**switches, "leap": one("mar1", "feb28")} if op == "anniversary" else switches)
+    return either(needed, {} if op in NOTHING else SWITCHES[type])
 
 
 def asked(type: str, op: str) -> list[str]:
@@ -132,7 +131,12 @@ HISTORIES: dict[str, Node] = {
     ),
     "history unchanged_for": either({"field": one(*WAS), "unchanged_for": LENGTHS}, HISTORY_SWITCHES),
 }
+LEAP = either(
+    {"field": "birth_date", "op": "anniversary", "value": DATE_VALUES["anniversary"], "leap": one("mar1", "feb28")},
+    {"zone": one("customer", *ZONES)},
+)
 CONDITIONS: dict[str, Node] = {
+    "leap": LEAP,
     **HISTORIES,
     **{
         f"{type} {op}": conditions(asked(type, op), type, op, value)

@@ -9,6 +9,7 @@ from tests.segments.random_values import (
     DATES,
     LAST,
     PERIODS,
+    WIDE,
     WINDOW,
     WINDOWS,
     Node,
@@ -22,6 +23,8 @@ from tests.segments.random_worlds import AMOUNTS, CATEGORIES, COUPONS, EVENTS, P
 
 ORDERED = EVENTS[0]
 EVERYWHERE = one("customer", *ZONES)
+ZONED = {"zone": EVERYWHERE}
+PRESENT = one({">=": 1}, {"=": 0}, {">=": 2})
 COMPARED_WITH_ALL = ("percent", "percentile_between", "_n", "mean_sd")
 TEXTS: dict[str, list[str]] = {"product": PRODUCTS, "category": CATEGORIES, "properties.coupon": COUPONS}
 NUMBERS: dict[str, list[Any]] = {
@@ -76,12 +79,14 @@ ANY_WHERE = st.lists(st.one_of(*ABOUT.values()), min_size=1, max_size=2)
 
 def events(*, window: bool = True, **parts: Any) -> Node:
     """Give conditions of one measure, now and then in a window, a zone, and with what the events must meet."""
-    switches = {"zone": EVERYWHERE, "where": ANY_WHERE} | ({"within": WINDOW} if window else {})
-    return either({"event": ORDERED, **parts}, {key: one for key, one in switches.items() if key not in parts})
+    switches = {**ZONED, "within": WINDOW} if window else ZONED
+    needed = {"event": ORDERED, **parts}
+    return either(needed, switches) | either(needed, {**switches, "where": ANY_WHERE})
 
 
 def of_property(kind: str, names: dict[str, Node]) -> Node:
-    return st.one_of(*(events(**{kind: name, "compare": compare}) for name, compare in names.items()))
+    parts: list[dict[str, Any]] = [{kind: name, "compare": compare} for name, compare in names.items()]
+    return st.one_of(*(events(**part) for part in parts))
 
 
 NUMBER_OF = {name: comparisons(NUMBERS[name]) for name in ("value", "properties.total")}
@@ -103,28 +108,31 @@ MEASURES: dict[str, Node] = {
     "first": of_property("first", {**NUMBER_OF, **DATE_OF, **OTHERS_OF}),
     "last": of_property("last", {**NUMBER_OF, **DATE_OF, **OTHERS_OF}),
     "first_ever": events(first_ever=True),
-    "stopped": events(stopped=node(**{"for": LAST}), window=False),
-    "resumed": events(resumed=node(after=LAST)),
+    "stopped": events(stopped=node(**{"for": WIDE | LAST}), window=False),
+    "resumed": events(resumed=node(after=LAST | node(last=1, unit=one("days", "hours")))),
     "regularly": events(regularly=node(at_least=one(1, 2), of=one(2, 3, 40), period=one(*PERIODS)), window=False),
-    "trend": events(trend=node(window=LAST, ratio=comparisons([0, 0.5, 1, 2])), window=False),
+    "trend": events(trend=node(window=WIDE | LAST, ratio=comparisons([0, 0.5, 1, 2])), window=False),
     "overdue": events(overdue=node(times_usual_gap=one(0.5, 1, 2)), window=False),
 }
 STEPS = either({"event": one(*EVENTS)}, {"not": one(True, False)}) | either(
     {"event": ORDERED, "where": st.lists(st.one_of(*ABOUT.values()), min_size=1, max_size=1)}, {"not": one(True, False)}
 )
 SEQUENCE = st.lists(STEPS, min_size=2, max_size=3).filter(lambda steps: not all(step.get("not") for step in steps))
-SEQUENCE_SWITCHES = {"within": WINDOW, "zone": EVERYWHERE}
+SEQUENCE_SWITCHES = {"within": WIDE, **ZONED}
 GAP = node(at_most=one(1, 2, 30), unit=one("hours", "days", "weeks"))
 PLAIN_STEPS = st.lists(either({"event": one(*EVENTS)}, {}), min_size=2, max_size=3)
 EVENT_KINDS: dict[str, Node] = {
     **{f"event {kind}": strategy for kind, strategy in MEASURES.items()},
     **{
-        f"where {field}": events(count=FEW, where=condition.map(lambda one: [one]))
+        f"where {field}": either({"event": ORDERED, "count": PRESENT, "where": condition.map(lambda one: [one])}, ZONED)
         for field, condition in ABOUT.items()
     },
-    **{f"lines {kind}": events(count=FEW, where=SOME_LINES, lines=lines) for kind, lines in LINES.items()},
     **{
-        f"within {name}": either({"event": one(*EVENTS), "count": FEW, "within": window}, {"zone": EVERYWHERE})
+        f"lines {kind}": either({"event": ORDERED, "count": PRESENT, "where": SOME_LINES, "lines": lines}, ZONED)
+        for kind, lines in LINES.items()
+    },
+    **{
+        f"within {name}": either({"event": one(*EVENTS), "count": PRESENT, "within": window}, ZONED)
         for name, window in WINDOWS.items()
     },
     "sequence": either({"sequence": PLAIN_STEPS}, SEQUENCE_SWITCHES),

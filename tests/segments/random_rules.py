@@ -28,7 +28,7 @@ def grown(children: Node) -> Node:
 
 
 TREES = st.recursive(st.one_of(*LEAF_KINDS.values()), grown, max_leaves=6)
-KINDS = [*GROUPS, "not", "at_least", *LEAF_KINDS, "missing include", "exact", "leap mar1", "zone", "zone customer"]
+KINDS = [*GROUPS, "not", "at_least", *LEAF_KINDS, "missing include", "exact", "zone", "zone customer"]
 
 
 def below(tree: Json) -> Iterator[Json]:
@@ -76,10 +76,10 @@ def _switches_of(given: Json) -> Iterator[str]:
         yield "missing include"
     if given.get("exact"):
         yield "exact"
-    if given.get("leap") == "mar1":
-        yield "leap mar1"
+    if "leap" in given:
+        yield "leap"
     if "zone" in given:
         yield "zone customer" if given["zone"] == "customer" else "zone"
-    window = next((given[key] for key in ("within", "entered", "left", "changed") if key in given), {})
+    window: Json = next((given[key] for key in ("within", "entered", "left", "changed") if key in given), {})
     if window := window.get("within", window):
         yield f"within {name_of(window)}"

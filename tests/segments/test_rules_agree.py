@@ -1,5 +1,6 @@
 """The meaning of a rule equals a naive reading, customer by customer, on random trees, customers and events."""
 
+from segments.rules.history import HISTORIES
 from segments.rules.measures import MEASURES
 from segments.rules.operators import OPERATORS
 from segments.rules.parser import KINDS as NODES
@@ -7,10 +8,6 @@ from tests.segments.agreement import agree
 from tests.segments.random_rules import KINDS
 
 TREES = 300
-UNREAD = {
-    "sequence",
-    *(f"event {kind}" for kind in ["distinct", "first", "last", "resumed", "regularly", "trend", "overdue"]),
-}
 
 
 def test_mask_explanation_and_the_slow_reading_agree() -> None:
@@ -21,9 +18,8 @@ def test_mask_explanation_and_the_slow_reading_agree() -> None:
 
 
 def test_every_node_and_operator_is_drawn() -> None:
-    asked = {f"{type} {name}" for type, name in OPERATORS} | {f"event {measure}" for measure in MEASURES}
+    asked = {f"history {kind}" for kind in HISTORIES}
+    asked |= {f"{type} {name}" for type, name in OPERATORS} | {f"event {measure}" for measure in MEASURES}
     asked |= {f"{type} {name} another field" for (type, name), row in OPERATORS.items() if row.against}
-    assert asked - set(KINDS) - UNREAD == set()
-    assert {
-        node for node in NODES.keys() - UNREAD if not any(kind.split()[0] in (node, "text") for kind in KINDS)
-    } == set()
+    assert asked - set(KINDS) == set()
+    assert NODES.keys() - {"field"} - {kind.split()[0] for kind in KINDS} == set()

@@ -58,7 +58,7 @@ def lines_hold(node: Json, event: Happened, person: Person, world: World) -> boo
     if kind == "all":
         return bool(met) and len(met) == len(event.lines)
     if kind in ("any", "none"):
-        return bool(met) == (kind == "any")
+        return (kind == "any") is bool(met)
     if "count" in kind:
         return compared(len(met), kind["count"], ZoneInfo("UTC"))
     return compared(total(line_values(line)[kind["sum"]] for line in met), kind["compare"], ZoneInfo("UTC"))
@@ -146,7 +146,7 @@ def total(values: Any) -> float:
 def compared(value: Any, compare: Json, zone: ZoneInfo) -> bool:
     ((op, wanted),) = compare.items()
     if isinstance(value, str):
-        return (fold(value) == fold(wanted)) == (op == "=")
+        return (fold(value) == fold(wanted)) is (op == "=")
     if isinstance(value, date):
         return date_compares(value, op, wanted, zone)
     return compares(value, op, wanted)
@@ -178,7 +178,8 @@ def is_regular(times: Sequence[datetime], habit: Json, today: date, zone: ZoneIn
     """Say in how many of the last periods there were events; the running one is the last of them."""
     now = period_number(today, habit["period"])
     periods = {period_number(day_of(time, zone), habit["period"]) for time in times}
-    return sum(now - habit["of"] < number <= now for number in periods) >= habit["at_least"]
+    recent = [number for number in periods if now - habit["of"] < number <= now]
+    return bool(len(recent) >= habit["at_least"])
 
 
 def has_trend(times: Sequence[datetime], trend: Json, as_of: datetime, zone: ZoneInfo) -> bool:
@@ -231,7 +232,7 @@ def is_between(time: datetime, start: datetime | None, end: datetime | None) -> 
 
 
 def is_near(before: datetime, at: datetime, gap: Json) -> bool:
-    return gap is None or (at - before).total_seconds() <= gap["at_most"] * SECONDS[gap["unit"]]
+    return gap is None or at - before <= timedelta(seconds=gap["at_most"] * SECONDS[gap["unit"]])
 
 
 # --- Segments entered and left. ---------------------------------------------------------------------------------------
