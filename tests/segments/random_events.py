@@ -111,7 +111,9 @@ MEASURES: dict[str, Node] = {
     "stopped": events(stopped=node(**{"for": WIDE | LAST}), window=False),
     "resumed": events(resumed=node(after=LAST | node(last=1, unit=one("days", "hours")))),
     "regularly": events(regularly=node(at_least=one(1, 2), of=one(2, 3, 40), period=one(*PERIODS)), window=False),
-    "trend": events(trend=node(window=WIDE | LAST, ratio=comparisons([0, 0.5, 1, 2])), window=False),
+    "trend": events(
+        trend=node(window=WIDE | LAST, ratio=one({"=": 0}, {"<": 1}, {"<=": 1}, {">=": 0.5}, {">": 1})), window=False
+    ),
     "overdue": events(overdue=node(times_usual_gap=one(0.5, 1, 2)), window=False),
 }
 STEPS = either({"event": one(*EVENTS)}, {"not": one(True, False)}) | either(
@@ -120,7 +122,9 @@ STEPS = either({"event": one(*EVENTS)}, {"not": one(True, False)}) | either(
 SEQUENCE = st.lists(STEPS, min_size=2, max_size=3).filter(lambda steps: not all(step.get("not") for step in steps))
 SEQUENCE_SWITCHES = {"within": WIDE, **ZONED}
 GAP = node(at_most=one(1, 2, 30), unit=one("hours", "days", "weeks"))
-PLAIN_STEPS = st.lists(either({"event": one(*EVENTS)}, {}), min_size=2, max_size=3)
+PLAIN_STEPS = st.lists(node(event=one(*EVENTS)), min_size=2, max_size=2) | st.lists(
+    node(event=ORDERED), min_size=2, max_size=3
+)
 EVENT_KINDS: dict[str, Node] = {
     **{f"event {kind}": strategy for kind, strategy in MEASURES.items()},
     **{
@@ -135,14 +139,15 @@ EVENT_KINDS: dict[str, Node] = {
         f"within {name}": either({"event": one(*EVENTS), "count": PRESENT, "within": window}, ZONED)
         for name, window in WINDOWS.items()
     },
-    "sequence": either({"sequence": PLAIN_STEPS}, SEQUENCE_SWITCHES),
+    "sequence": either({"sequence": PLAIN_STEPS}, ZONED) | either({"sequence": PLAIN_STEPS}, SEQUENCE_SWITCHES),
     "sequence not": either(
         {"sequence": SEQUENCE.filter(lambda steps: any(step.get("not") for step in steps))}, SEQUENCE_SWITCHES
     ),
     "sequence gap": either({"sequence": PLAIN_STEPS, "gap": GAP}, SEQUENCE_SWITCHES),
 }
 MEMBERSHIPS: dict[str, Node] = {
-    **{f"segment {op}": node(segment=one("vip", "loyal"), op=op) for op in ("in", "not_in")},
+    **{f"segment {op}": node(segment=one("vip", "loyal", "hand"), op=op) for op in ("in", "not_in")},
+    "listed": node(segment="hand", op="in"),
     **{
         f"segment {kind}": either({"segment": one("vip", "loyal"), kind: WINDOW}, {"zone": EVERYWHERE})
         for kind in ("entered", "left")

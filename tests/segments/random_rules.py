@@ -56,6 +56,7 @@ def kinds_of(given: Json) -> Iterator[str]:
         is_plain = not any(step.get("not") for step in given["sequence"])
         yield "sequence gap" if "gap" in given else "sequence" if is_plain else "sequence not"
     elif "segment" in given:
+        yield from ["listed"] if given["segment"] == "hand" and "op" in given else []
         yield (
             f"segment {given['op']}"
             if "op" in given

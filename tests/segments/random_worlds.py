@@ -52,7 +52,7 @@ BOUGHT: list[list[Line]] = [
     [Line("p2", None, None, 5), Line("p1", "books", 3, 5)],
     [Line(None, "toys", 2, None), Line("p2", "toys", 1, 10.5)],
 ]
-PEOPLE = [9, 9, 9, 4, 1]
+PEOPLE = [9, 9, 9, 9, 9, 9, 9, 4, 1]
 TIMES = 8
 
 
@@ -82,7 +82,7 @@ OFF = st.tuples(st.sampled_from([0, 0, 0, 1, -1, 5]), st.sampled_from([0, 1, -1]
 @st.composite
 def instants(draw: st.DrawFn, as_of: datetime) -> datetime:
     """Draw times that lie on, just before and just after what windows begin and end at."""
-    if draw(st.integers(0, 2)):
+    if draw(st.integers(0, 3)):
         near = as_of - draw(NEAR)
     else:
         day, zone = draw(MIDNIGHTS)
@@ -93,7 +93,7 @@ def instants(draw: st.DrawFn, as_of: datetime) -> datetime:
 
 
 def perhaps(values: Sequence[Any]) -> st.SearchStrategy[Any]:
-    return st.sampled_from([None, *values])
+    return st.sampled_from([*[None] * (1 + len(values) // 6), *values])
 
 
 # Times are places in a list of few that a world has: so customers share them, and the strategies are made once.
@@ -105,7 +105,7 @@ ROWS = [
     (EVENTS[number % 3 == 2], [None, *AMOUNTS][number % 7], TOLD[number % 8], BOUGHT[number % 5])
     for number in range(60)
 ]
-HAPPENED = st.lists(st.tuples(st.sampled_from(ROWS), TIME, st.integers(0, 7)), min_size=1, max_size=7)
+HAPPENED = st.lists(st.tuples(st.sampled_from(ROWS), TIME, st.integers(0, 7)), max_size=8)
 WAS: list[tuple[str, Any]] = [
     *(("attributes.plan", text) for text in [*TEXTS[:4], None]),
     *(("country", text) for text in TEXTS[:3]),
@@ -114,6 +114,7 @@ WAS: list[tuple[str, Any]] = [
     *(("attributes.since", _zoned(day, 12, 0)) for day in DAYS),
 ]
 TOLDS = st.lists(st.tuples(st.sampled_from(WAS), TIME), max_size=6)
+BY_HAND = st.tuples(*[st.lists(st.integers(1, 9), max_size=2)] * 2)
 MOVES = st.lists(TIME, max_size=3)
 VALUES = st.fixed_dictionaries(
     {
@@ -134,7 +135,7 @@ VALUES = st.fixed_dictionaries(
 TIMED = st.fixed_dictionaries(
     dict.fromkeys(["attributes.since", "attributes.renews", "campaigns.winback.last_sent"], A_TIME)
 )
-CUSTOMERS = st.tuples(VALUES, TIMED, st.just([]) | HAPPENED | HAPPENED | HAPPENED, TOLDS, MOVES)
+CUSTOMERS = st.tuples(VALUES, TIMED, HAPPENED, TOLDS, MOVES)
 
 
 def _happened(drawn: Any, times: list[datetime], as_of: datetime) -> Happened:
@@ -155,7 +156,7 @@ def _moves(places: list[int], times: list[datetime]) -> list[Moved]:
 
 @st.composite
 def worlds(draw: st.DrawFn, leaves: st.SearchStrategy[Any]) -> World:
-    """Draw everybody, the time, the zone, and two segments: one of a drawn condition, the other all who are not in."""
+    """Draw everybody, the time, the zone, and segments: one of a drawn condition, one of all others, and a list."""
     as_of = draw(st.sampled_from(NOWS))
     times = [draw(instants(as_of)) for _ in range(TIMES)]
     people = []
@@ -164,8 +165,9 @@ def worlds(draw: st.DrawFn, leaves: st.SearchStrategy[Any]) -> World:
         events = [_happened(one, times, as_of) for one in happened]
         told = [Told(field, value, times[place]) for (field, value), place in was]
         people.append(Person(number, seed_of(number), {**values, **found}, events, told, _moves(places, times)))
-    segments = {"vip": draw(leaves), "loyal": {"not": {"segment": "vip", "op": "in"}}}
-    return World(people, as_of, draw(st.sampled_from(ZONES)), segments, PROPERTIES_OF_ORDERS)
+    segments = {"vip": draw(leaves), "loyal": {"not": {"segment": "vip", "op": "in"}}, "hand": {"listed": True}}
+    by_hand = [dict(zip(("vip", "hand"), draw(BY_HAND), strict=True)) for _ in range(3)]
+    return World(people, as_of, draw(st.sampled_from(ZONES)), segments, PROPERTIES_OF_ORDERS, *by_hand)
 
 
 EVERYBODY = st.one_of(*(st.tuples(*[CUSTOMERS] * number) for number in PEOPLE))

@@ -1,7 +1,7 @@
 """Small worlds for the tests of rules: customers as plain values, and the same as frames."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -11,7 +11,7 @@ import polars as pl
 from segments import cuts
 from segments.rules import Context, Field, Fields, Rule, Type, mask, needs, parse
 from segments.rules.event_rows import EVENTS, LINES, PROPERTIES
-from segments.rules.meaning import CHANGES, TOLD
+from segments.rules.meaning import CHANGES, TOLD, Pins
 from tests.segments.slow.rows import Happened, Person, World
 
 TIME = pl.Datetime("us", "UTC")
@@ -62,7 +62,13 @@ FIELDS = Fields(
         ]
     },
     frozenset({"Order Completed", "Page Viewed"}),
-    {"vip": frozenset(), "loyal": frozenset({"vip"}), "first": frozenset({"second"}), "second": frozenset({"third"})},
+    {
+        "vip": frozenset(),
+        "loyal": frozenset({"vip"}),
+        "first": frozenset({"second"}),
+        "second": frozenset({"third"}),
+        "hand": frozenset(),
+    },
     {
         "Order Completed": {
             "total": Type.NUMBER,
@@ -150,13 +156,13 @@ def told_of(people: Sequence[Person]) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     return pl.LazyFrame(attributes, TOLD, orient="row"), pl.LazyFrame(bands, TOLD, orient="row")
 
 
-def rule_of(node: Any) -> Rule:
-    return parse({"version": 1, "rule": node}, FIELDS)
+def rule_of(node: Any, key: str = "") -> Rule:
+    return parse({"version": 1, "rule": node}, FIELDS, key)
 
 
 def context_of(world: World, *nodes: Any) -> Context:
     """Give what rules are read against, their cut-points taken from everybody in the world."""
-    segments: Mapping[str, Rule] = {key: rule_of(rule) for key, rule in world.segments.items()}
+    segments: Mapping[str, Rule] = {key: rule_of(rule, key) for key, rule in world.segments.items()}
     asked = [*(needs(rule_of(node)) for node in nodes), *(needs(rule) for rule in segments.values())]
     found = cuts.take([frame_of(world.people)], {one for each in asked for one in each.cuts})
     attributes, bands = told_of(world.people)
@@ -171,7 +177,16 @@ def context_of(world: World, *nodes: Any) -> Context:
         properties=properties_of(world.people),
         lines=lines_of(world.people),
         changes=changes_of(world.people),
+        lists=lambda key: _numbers(world.lists.get(key)),
+        pins={
+            key: Pins(_numbers(world.included.get(key)), _numbers(world.excluded.get(key)))
+            for key in world.included.keys() | world.excluded.keys()
+        },
     )
+
+
+def _numbers(found: Collection[int] | None) -> pl.Series:
+    return pl.Series(sorted(found or ()), dtype=pl.Int64)
 
 
 def matching(node: Any, world: World) -> list[int]:

@@ -1,6 +1,6 @@
 """Customers as plain rows: values, what happened, and what changed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -68,13 +68,19 @@ class Person:
 
 @dataclass
 class World:
-    """Everybody, the time, the zone, the other segments' rules, and the types of events' properties."""
+    """Everybody, the time, the zone, the other segments' rules, and the types of events' properties.
+
+    `lists` has the numbers of who is on a segment's list, `included` and `excluded` of who was set by hand.
+    """
 
     people: list[Person]
     as_of: datetime
     zone: str = "UTC"
     segments: Mapping[str, Json] = field(default_factory=dict)
     properties: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, Collection[int]] = field(default_factory=dict)
+    included: Mapping[str, Collection[int]] = field(default_factory=dict)
+    excluded: Mapping[str, Collection[int]] = field(default_factory=dict)
 
     def zone_of(self, node: Json, person: Person) -> ZoneInfo:
         """Give the zone of a condition's days: its own, the customer's, or the default."""

@@ -32,10 +32,20 @@ def other_holds(node: Json, person: Person, world: World) -> bool:
     if "segment" in node and "op" not in node:
         return membership_holds(node, person, world)
     if "segment" in node:
-        return holds(world.segments[node["segment"]], person, world) is (node["op"] == "in")
+        return is_member(node["segment"], person, world) is (node["op"] == "in")
     if "sample" in node:
         return bool(draw(person.seed, node["salt"]) < node["sample"] / 100)
     return person.external_id in node["ids"]
+
+
+def is_member(key: str, person: Person, world: World) -> bool:
+    """Say whether a customer is in a segment: who was set by hand first, then its list, or its rule."""
+    if person.number in world.excluded.get(key, ()):
+        return False
+    if person.number in world.included.get(key, ()):
+        return True
+    rule = world.segments[key]
+    return person.number in world.lists[key] if "listed" in rule else holds(rule, person, world)
 
 
 def draw(seed: int, salt: str) -> float:
