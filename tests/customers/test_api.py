@@ -116,5 +116,5 @@ def test_an_unknown_field_or_parameter_is_refused_by_name(client: Client) -> Non
 
 def test_a_fault_of_our_own_tells_nothing_of_the_inside(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     client.raise_request_exception = False
-    monkeypatch.setattr("segments.api.catalogue", lambda: 1 / 0)
+    monkeypatch.setattr("segments.picker.listed", lambda: 1 / 0)
     assert "division" not in str(is_problem(client.get("/api/v1/fields/", headers=bearer("segments:read")), 500))

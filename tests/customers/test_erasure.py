@@ -29,7 +29,7 @@ from customers.models import (
     Tombstone,
 )
 from scoring.models import BandChange, Target
-from segments.models import Membership, MembershipChange, Segment
+from segments.models import ListMember, Membership, MembershipChange, Segment, SegmentPin
 from tests.config import world
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -104,6 +104,8 @@ def acted_on(her: Customer) -> None:
     MembershipChange.objects.create(
         segment=segment, customer=her, bucket=her.bucket, kind="entered", as_of=T - timedelta(days=30)
     )
+    ListMember.objects.create(segment=segment, bucket=her.bucket, customer=her)
+    SegmentPin.objects.create(segment=segment, customer=her, kind="include", reason="Zerlina asked for it", at=T)
     BandChange.objects.create(customer=her, target=target, band="high", as_of=T)
     decision = Decision.objects.filter(customer=her)[0]
     TriggerState.objects.get_or_create(
