@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import full_disk, kills, lake, parity
+from tests.prove import full_disk, kills, lake, parity, rules
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -20,5 +20,6 @@ PROOFS = {
     "kills": Proof(kills.prove, full=5, small=1),
     "lake": Proof(lake.prove, full=50, small=3),
     "both-ways": Proof(parity.prove, full=1_000, small=120),
+    "rules": Proof(rules.prove, full=2_400, small=72),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }

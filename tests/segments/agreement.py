@@ -23,7 +23,7 @@ class Tally:
     """For every kind of node: how often it was asked, and how often it held for some customers but not for all."""
 
     def __init__(self) -> None:
-        self.trees = 0
+        self.trees = self.leaves = self.worlds = self.customers = 0
         self.differences: list[str] = []
         self.cases: dict[str, int] = defaultdict(int)
         self.telling: dict[str, int] = defaultdict(int)
@@ -87,8 +87,9 @@ def hold(world: World, trees: Sequence[Any], leaves: Sequence[Any], tally: Tally
                 tally.differ(f"the mask says {was_found}", node, person, world)
         for part in below(node):
             tally.count(part, [holds(part, person, world) for person in world.people])
-    tally.trees += len(trees)
-    row = tally.trees % frame.height
+    tally.trees, tally.leaves, tally.worlds = tally.trees + len(trees), tally.leaves + len(leaves), tally.worlds + 1
+    tally.customers += frame.height
+    row = tally.worlds % frame.height
     explained = explain(rule_of(trees[0]), frame[row : row + 1], context)
     if explained.holds != found["0"][row]:
         tally.differ(f"the explanation says {explained.holds}", trees[0], world.people[row], world)
