@@ -54,7 +54,9 @@ def begin(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
     if running is None:
         try:
             with transaction.atomic():
-                cycle = Cycle.objects.create(kind=kind, as_of=as_of, started_at=Now(), portion=_portion())
+                cycle = Cycle.objects.create(
+                    kind=kind, as_of=as_of, started_at=Now(), portion=_portion() if kind == Cycle.Kind.FULL else 1
+                )
                 cycle_tasks.plan(cycle, Cycle.Stage.SYNC, [ALL])
         except IntegrityError:
             running = Cycle.objects.get(kind=kind, state=Cycle.State.RUNNING)

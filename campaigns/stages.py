@@ -73,7 +73,7 @@ def refresh(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Bring the memberships of some buckets up to date, and decide about their customers."""
     frame = _ranked(cycle, buckets)
     _note_bands(cycle, buckets, frame)
-    return _decided(cycle, frame, previous(cycle), is_whole=True)
+    return _decided(cycle, causes.attach(frame, previous(cycle), cycle.as_of, history.pin()), is_whole=True)
 
 
 def refresh_changed(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
@@ -82,10 +82,12 @@ def refresh_changed(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     ids = changed(read_by(before), read_by(cycle)) if before else []
     if not ids or before is None:
         return Outcome({})
-    frame = snapshot.take(Scope(ids=tuple(ids)), cycle.as_of, history.pin())
+    lake = history.pin().of(ids)
+    frame = snapshot.take(Scope(ids=tuple(ids)), cycle.as_of, lake)
     run = ranking.published()
-    scored = scores.score(frame, cycle.as_of, run) if run else frame
-    outcome = _decided(cycle, ranking.attach(scored), before.as_of, is_whole=False)
+    scored = scores.score(frame, cycle.as_of, run, lake) if run else frame
+    frame = causes.attach(ranking.attach(scored), before.as_of, cycle.as_of, lake)
+    outcome = _decided(cycle, frame, is_whole=False)
     return Outcome({**outcome.counts, "scored": _scored(scored)})
 
 
@@ -266,12 +268,11 @@ def _note_bands(cycle: Cycle, buckets: Sequence[int], frame: pl.DataFrame) -> No
         ranking.note_moved(frame, cycle.run, snapshot.load(before.as_of, there, scored), before)
 
 
-def _decided(cycle: Cycle, frame: pl.DataFrame, before: datetime | None, *, is_whole: bool) -> Outcome:
+def _decided(cycle: Cycle, frame: pl.DataFrame, *, is_whole: bool) -> Outcome:
     """Write the differences of membership and the decisions that follow in one commit: an edge is seen once.
 
     Whom a later small cycle has looked at keeps her memberships, and fires nothing.
     """
-    frame = causes.attach(frame, before, cycle.as_of, history.pin())
     newer = pl.Series(looked_at_since(cycle) if is_whole else [], dtype=pl.Int64)
     is_old = pl.col("customer_id").is_in(newer.implode())
     frame = frame.with_columns(cause=pl.when(is_old).then(pl.lit(causes.START)).otherwise("cause"))

@@ -10,7 +10,7 @@ import os
 import shutil
 import weakref
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -208,6 +208,10 @@ class Lake:
         """Give the files of a table, which never change."""
         return [self._folder / part.path for part in self._parts(table, Scope())]
 
+    def of(self, ids: Collection[int]) -> "Lake":
+        """Give what a few customers have in this lake: each table is read once, when it is first asked for."""
+        return _OfFew(self, tuple(ids))
+
     def sizes(self) -> list[Size]:
         """Give files, rows and bytes of every table."""
         sizes = []
@@ -231,6 +235,21 @@ class Lake:
         is_held = Q(generation=None) | Q(generation__gt=self.generation)
         frame = without_erased(frame, scope.buckets, is_held)
         return frame if scope.ids is None else frame.filter(pl.col("customer_id").is_in(scope.ids))
+
+
+class _OfFew(Lake):
+    """The rows of a few customers, in memory; it keeps the lake's files until they are read."""
+
+    def __init__(self, lake: Lake, ids: tuple[int, ...]) -> None:
+        super().__init__(lake._folder, lake._manifest, None)
+        self._lake, self._ids = lake, ids
+        self._read: dict[str, pl.DataFrame] = {}
+
+    def _table(self, table: str, scope: Scope) -> pl.LazyFrame:
+        if table not in self._read:
+            self._read[table] = self._lake._table(table, Scope(ids=self._ids)).collect()
+        rows = self._read[table].lazy()
+        return rows if scope.ids is None else rows.filter(pl.col("customer_id").is_in(scope.ids))
 
 
 def pin() -> Lake:

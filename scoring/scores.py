@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from customers import bulk, history
+from customers.history import Lake
 from customers.ids import among
 from customers.rows import numbered
 from scoring import artifacts, ranking, training_set
@@ -42,7 +43,7 @@ def begin(as_of: datetime) -> ScoreRun | None:
     return run
 
 
-def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun) -> pl.DataFrame:
+def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake | None = None) -> pl.DataFrame:
     """Give the frame with a column `scores.<key>` for every model of the run, and store the scores in the run.
 
     Customers a target does not speak of have no score. In a published run a customer's older score gives way, and who
@@ -51,7 +52,7 @@ def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun) -> pl.DataFrame:
     as_of = as_of.astimezone(UTC)
     found = ranking.without_scores(frame)
     stored = []
-    for version, values, times in _answers(found, as_of, run):
+    for version, values, times in _answers(found, as_of, run, lake or history.pin()):
         ids = {"run_id": run.pk, "target_id": version.target_id, "version_id": version.pk}
         rows = found.select("customer_id", "bucket", value=values, as_of=times)
         stored.append(rows.with_columns(pl.lit(pk, pl.Int64).alias(name) for name, pk in ids.items()))
@@ -86,7 +87,7 @@ def keep_newer(run: ScoreRun, before: ScoreRun, customers: Collection[int]) -> N
 
 
 def _answers(
-    frame: pl.DataFrame, as_of: datetime, run: ScoreRun
+    frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake
 ) -> Iterator[tuple[ModelVersion, pl.Series, pl.Series]]:
     """Give every version of the run with a value for each row of the frame and the time it is as of.
 
@@ -96,7 +97,7 @@ def _answers(
     models = [artifacts.read(version) for version in versions]
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
     inputs = Inputs(frame.with_columns(as_of=moment), [model.reading for model in models])
-    did, before = _who_did(versions, frame, as_of), _rows_before(frame, run)
+    did, before = _who_did(versions, frame, as_of, lake), _rows_before(frame, run)
     for version, model in zip(versions, models, strict=True):
         own = before.filter(pl.col("version_id") == version.pk).select("customer_id", "value", "as_of")
         kept = frame.select("customer_id").join(own, on="customer_id", how="left", maintain_order="left")
@@ -122,14 +123,12 @@ def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
     return bulk.read(rows.values_list(*STORED), STORED)
 
 
-def _who_did(versions: Iterable[ModelVersion], frame: pl.DataFrame, as_of: datetime) -> dict[str, Flags]:
+def _who_did(versions: Iterable[ModelVersion], frame: pl.DataFrame, as_of: datetime, lake: Lake) -> dict[str, Flags]:
     """Say for each event that a target speaks of which of the frame's customers did it in the year before."""
     names = {one.target.event for one in versions if one.target.kind != Target.Kind.ATTRIBUTE}
     since = as_of - timedelta(days=training_set.POPULATION_DAYS)
-    events = (
-        history.pin()
-        .events(history.scope_of(frame, FEW))
-        .filter(pl.col("name").is_in(names), pl.col("occurred_at") > since, pl.col("occurred_at") <= as_of)
+    events = lake.events(history.scope_of(frame, FEW)).filter(
+        pl.col("name").is_in(names), pl.col("occurred_at") > since, pl.col("occurred_at") <= as_of
     )
     known = events.filter(pl.col("known_at") <= as_of).select("customer_id", "name").collect()
     who = numbered(frame["customer_id"].to_numpy(), known["customer_id"].to_numpy())

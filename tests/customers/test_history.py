@@ -138,6 +138,21 @@ def test_a_scope_narrows_to_a_bucket_or_to_ids() -> None:
     assert content(lake, "events", Scope(ids=())).is_empty()
 
 
+def test_what_a_few_customers_have_is_read_once(lake: Path) -> None:
+    anna, ben, cid = ids = add_customers("anna", "ben", "cid")
+    fill(1, list(ids), "a")
+    history.sync()
+    everybody = history.pin()
+    few = everybody.of([anna, ben])
+    both, one = Scope(ids=(anna, ben)), Scope(ids=(anna, cid))
+    expected = {table: content(everybody, table, both) for table in TABLES}
+    assert all(content(few, table, both).equals(expected[table]) for table in TABLES)
+    for path in files(lake):
+        path.unlink()
+    assert all(content(few, table).equals(expected[table]) for table in TABLES)
+    assert set(content(few, "events", one)["customer_id"]) == {anna}
+
+
 def test_a_pinned_reader_keeps_its_generation_while_others_are_published(lake: Path) -> None:
     (anna,) = add_customers("anna")
     add_event(anna, "Page Viewed", T)
