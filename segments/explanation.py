@@ -1,40 +1,154 @@
-"""Why a customer is or is not in a segment: every node of the rule with its answer and the value seen."""
+"""Why a customer is or is not in a segment: every node of the rule with its answer, and what would turn the whole."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from segments.rules import Context, Rule, mask
-from segments.rules.nodes import Condition, Group, Node
+from customers import history, snapshot
+from customers.history import Scope
+from customers.models import Customer
+from scoring import ranking
+from segments import past, rulebook
+from segments.fields import catalogue
+from segments.leaves import Leaves
+from segments.moves import ZERO, Move
+from segments.nearest import nearest
+from segments.rules import Context, Rule, parse
+from segments.rules.comparisons import in_words as compared_in_words
+from segments.rules.meaning import answers
+from segments.rules.nodes import Condition, EventCondition, Group, History, Node, Other, placed, steps
 from segments.rules.operators import operator
 from segments.rules.sentence import in_words
 
 
 @dataclass(frozen=True)
 class Explained:
-    """One node: `holds` is its part in the mask, `has_value` false where there was nothing to compare."""
+    """One node: `holds` is its part in the mask, `has_value` false where there was nothing to compare.
 
+    `seen` was compared with the `threshold`.
+    """
+
+    path: str
     sentence: str
     holds: bool
     has_value: bool = True
     seen: Any = None
+    threshold: str = ""
     parts: "tuple[Explained, ...]" = ()
 
+    def as_json(self) -> dict[str, Any]:
+        """Give it and its parts as REST and the admin answer them."""
+        answer = "no value" if not self.has_value and not self.holds else "true" if self.holds else "false"
+        told = {"path": self.path, "sentence": self.sentence, "answer": answer}
+        if self.parts:
+            return {**told, "parts": [part.as_json() for part in self.parts]}
+        return {**told, "seen": _plain(self.seen), "threshold": self.threshold}
 
-def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explained:
+
+@dataclass(frozen=True)
+class Explanation:
+    """A rule's answer for one customer. `nearest` together turn it; none are known where it is empty.
+
+    `pin` is include or exclude where somebody set the customer by hand, which goes before the rule.
+    """
+
+    as_of: datetime
+    root: Explained
+    nearest: tuple[Move, ...]
+    pin: str = ""
+
+    @property
+    def is_member(self) -> bool:
+        """Say whether the customer belongs to the segment."""
+        return self.pin == "include" if self.pin else self.root.holds
+
+    def as_json(self) -> dict[str, Any]:
+        """Give it as REST and the admin answer it."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "is_member": self.is_member,
+            "pin": self.pin,
+            "rule": self.root.as_json(),
+            "nearest_change": [move.text for move in self.nearest],
+        }
+
+
+def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explanation:
     """Give the answer of every node for the one customer of the frame; the root's is the mask."""
     if frame.height != 1:
         raise ValueError(f"an explanation is about one customer, not {frame.height}")
-    return _explained(rule.root, frame, context)
+    leaves = {path: node for path, node in placed(rule.root) if not isinstance(node, Group)}
+    answered = answers(leaves.values(), frame, context)
+    found = {node: column.to_list()[0] for node, column in answered.found.items()}
+    holds = pl.DataFrame([answered.holds[node].alias(path) for path, node in leaves.items()])
+    told = _Telling(frame, found, Leaves(rule, holds, pl.DataFrame()))
+    return Explanation(context.as_of, told.node(rule.root, "rule"), nearest(rule, frame, context, found))
 
 
-def _explained(node: Node, frame: pl.DataFrame, context: Context) -> Explained:
-    holds = bool(mask(Rule(node), frame, context)[0])
-    if isinstance(node, Group):
-        parts = tuple(_explained(child, frame, context) for child in node.nodes)
-        return Explained(in_words(node), holds, parts=parts)
-    if not isinstance(node, Condition):
-        return Explained(in_words(node), holds)
-    seen = frame[node.field.name].to_list()[0] if node.field.name in frame.columns else None
-    return Explained(in_words(node), holds, seen is not None or operator(node).asks_for_value, seen)
+def of_customer(rule_json: object, customer: Customer, as_of: datetime, key: str = "") -> Explanation:
+    """Explain a rule's answer for a customer as of now; `key` is the segment's whose rule it is.
+
+    Raises RuleError, NeedsFullCycle, and LookupError for a customer who was not known by then.
+    """
+    fields, scope, lake = catalogue(), Scope(ids=(customer.pk,)), history.pin()
+    rule = parse(rule_json, fields, key)
+    frame = ranking.attach(snapshot.take(scope, as_of, lake))
+    if frame.is_empty():
+        raise LookupError(f"Customer {customer.external_id} was not known as of {as_of.isoformat()}.")
+    context = rulebook.behind(rule, fields).context(as_of, lake.events(scope), [customer.bucket])
+    context = past.known(context, [rule], scope)
+    return replace(explain(rule, frame, context), pin=_pin(context, customer.pk, key))
+
+
+def _pin(context: Context, customer_id: int, key: str) -> str:
+    pins = context.pins.get(key)
+    if pins is None:
+        return ""
+    return "exclude" if customer_id in pins.excluded else "include" if customer_id in pins.included else ""
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """What is known of one customer: her row, what the leaves about other things found, and their answers."""
+
+    row: pl.DataFrame
+    found: dict[Node, Any]
+    leaves: Leaves
+
+    def node(self, node: Node, path: str) -> Explained:
+        holds = bool(self.leaves.at(node, path)[0])
+        if isinstance(node, Group):
+            parts = tuple(self.node(child, place) for place, child in steps(node, path))
+            return Explained(path, in_words(node), holds, parts=parts)
+        seen, has_value = self.seen(node)
+        return Explained(path, in_words(node), holds, has_value, seen, _threshold(node))
+
+    def seen(self, node: Node) -> tuple[Any, bool]:
+        """Give what was compared, and whether there was anything to compare."""
+        if isinstance(node, Condition):
+            seen = self.value(node.field.name)
+            other = self.value(node.value.field.name) if isinstance(node.value, Other) else ""
+            return seen, (seen is not None and other is not None) or operator(node).asks_for_value
+        found = self.found.get(node)
+        if isinstance(node, EventCondition) and node.measure in ZERO:
+            return found or 0, True
+        return found, found is not None or not isinstance(node, EventCondition | History)
+
+    def value(self, name: str) -> Any:
+        return self.row[name].to_list()[0] if name in self.row.columns else None
+
+
+def _threshold(node: Node) -> str:
+    """Say what a leaf compares with, without what it looks at."""
+    if isinstance(node, EventCondition) and node.compare is not None:
+        return compared_in_words(node.compare)
+    if isinstance(node, Condition):
+        return in_words(node).removeprefix(f"{node.field.label} ")
+    return ""
+
+
+def _plain(seen: Any) -> Any:
+    """Give a value as JSON takes it."""
+    return seen.isoformat() if isinstance(seen, date) else seen

@@ -91,5 +91,5 @@ def hold(world: World, trees: Sequence[Any], leaves: Sequence[Any], tally: Tally
     tally.customers += frame.height
     row = tally.worlds % frame.height
     explained = explain(rule_of(trees[0]), frame[row : row + 1], context)
-    if explained.holds != found["0"][row]:
-        tally.differ(f"the explanation says {explained.holds}", trees[0], world.people[row], world)
+    if explained.root.holds != found["0"][row]:
+        tally.differ(f"the explanation says {explained.root.holds}", trees[0], world.people[row], world)

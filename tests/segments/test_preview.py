@@ -1,7 +1,6 @@
-"""A preview counts on the latest snapshot with the same evaluation; an explanation agrees with the mask."""
+"""A preview counts on the latest snapshot with the same evaluation as membership."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import polars as pl
 import pytest
@@ -11,13 +10,10 @@ from customers.models import Attribute, Consent, Customer, EventName, Tombstone
 from scoring import ranking
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments import membership
-from segments.explanation import Explained, explain
 from segments.fields import catalogue
 from segments.models import Membership, Segment
 from segments.preview import NoSnapshot, preview
 from segments.rules import RuleError, Type
-from tests.segments.slow.rows import World
-from tests.segments.world import AS_OF, context_of, event, frame_of, person, rule_of
 
 AT = datetime(2026, 5, 20, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -193,24 +189,3 @@ class TestPreview:
         assert (types["features.orders_90d"], types["birth_date"]) == (Type.NUMBER, Type.DATE)
         assert {"Signed Up", "Order Completed", "Email Link Clicked"} <= found.events
         assert found.segments == {"b": frozenset({"a"})}
-
-
-def explained(node: Any, world: World, number: int) -> Explained:
-    one = World([world.people[number]], world.as_of, world.zone, world.segments)
-    return explain(rule_of(node), frame_of(one.people), context_of(world, node))
-
-
-def test_an_explanation_shows_every_node_with_the_value_seen() -> None:
-    node = {
-        "all": [
-            {"field": "features.spend_90d", "op": ">", "value": 5},
-            {"not": {"field": "country", "op": "is", "value": "DE"}},
-            {"event": "Order Completed", "count": {">=": 1}},
-        ]
-    }
-    found = explained(node, World([person(1, event(AS_OF), features__spend_90d=3.0)], AS_OF), 0)
-    spend, opposite, order = found.parts
-    assert not found.holds
-    assert (spend.sentence, spend.holds, spend.seen) == ("spend in 90 days is more than 5", False, 3.0)
-    assert (opposite.holds, opposite.parts[0].holds, opposite.parts[0].has_value) == (True, False, False)
-    assert order == Explained("1 or more Order Completed ever", True)
