@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from customers import history, snapshot
+from customers import snapshot
 from customers.history import Scope
 from customers.models import Customer
 from scoring import ranking
@@ -16,6 +16,7 @@ from segments.leaves import Leaves
 from segments.moves import ZERO, Move
 from segments.nearest import nearest
 from segments.rules import Context, Rule, parse
+from segments.rules.comparisons import Comparison
 from segments.rules.comparisons import in_words as compared_in_words
 from segments.rules.meaning import answers
 from segments.rules.nodes import Condition, EventCondition, Group, History, Node, Other, placed, steps
@@ -92,13 +93,12 @@ def of_customer(rule_json: object, customer: Customer, as_of: datetime, key: str
 
     Raises RuleError, NeedsFullCycle, and LookupError for a customer who was not known by then.
     """
-    fields, scope, lake = catalogue(), Scope(ids=(customer.pk,)), history.pin()
+    fields, scope = catalogue(), Scope(ids=(customer.pk,))
     rule = parse(rule_json, fields, key)
-    frame = ranking.attach(snapshot.take(scope, as_of, lake))
+    frame = ranking.attach(snapshot.take(scope, as_of))
     if frame.is_empty():
         raise LookupError(f"Customer {customer.external_id} was not known as of {as_of.isoformat()}.")
-    context = rulebook.behind(rule, fields).context(as_of, lake.events(scope), [customer.bucket])
-    context = past.known(context, [rule], scope)
+    context = past.known(rulebook.behind(rule, fields).context(as_of, [customer.bucket]), [rule], scope)
     return replace(explain(rule, frame, context), pin=_pin(context, customer.pk, key))
 
 
@@ -142,7 +142,7 @@ class _Telling:
 
 def _threshold(node: Node) -> str:
     """Say what a leaf compares with, without what it looks at."""
-    if isinstance(node, EventCondition) and node.compare is not None:
+    if isinstance(node, EventCondition) and isinstance(node.compare, Comparison):
         return compared_in_words(node.compare)
     if isinstance(node, Condition):
         return in_words(node).removeprefix(f"{node.field.label} ")

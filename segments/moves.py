@@ -11,11 +11,12 @@ from segments.rules import Context, Field, Type
 from segments.rules.comparisons import Comparison, holds
 from segments.rules.nodes import Condition, EventCondition, Ids, Node, Other, Sample
 from segments.rules.operators import cut_key, operator
-from segments.rules.sentence import in_words
+from segments.rules.sentence import happening_in_words, in_words
 from segments.rules.texts import fold
 from segments.rules.windows import NEVER, TICK, Anniversary, Moment, Span, first_day
 
-ZERO = ("count", "sum")  # measures of which no events at all are 0
+ZERO = ("count", "sum", "distinct")  # measures of which no events at all are 0
+WHOLE = ("count", "distinct")
 ELSE = "something else"
 FIXED = {"external_id", "seed"}
 A_DAY = timedelta(days=1)
@@ -62,25 +63,30 @@ def of_leaf(node: Node, is_so: bool, found: Any) -> list[Move]:
     """Give how a leaf that is not about a field's value would be answered otherwise; none for what never changes."""
     if isinstance(node, Sample | Ids):
         return []
-    if isinstance(node, EventCondition) and node.compare is not None and not isinstance(found, date):
+    if isinstance(node, EventCondition) and isinstance(node.compare, Comparison) and not isinstance(found, date):
         seen = found or (0 if node.measure in ZERO else None)
-        turns = _turns(node, seen, is_so)
+        turns = _turns(node.compare, seen, is_so, is_whole=node.measure in WHOLE)
         return [Move(_label(node), seen, value, _distance(seen, value), leaf=node) for value in turns]
     return [Move(f"{'no longer: ' if is_so else ''}{in_words(node)}", None, not is_so, FAR, leaf=node)]
 
 
 def _label(node: EventCondition) -> str:
-    of = "" if node.measure == "count" else f"{node.measure} {node.property} of "
-    return f"{of}{node.event} {node.within.words()}"
+    of = (
+        f"{node.measure} {node.field.label} of "
+        if node.field
+        else f"{node.measure} of "
+        if node.measure != "count"
+        else ""
+    )
+    return f"{of}{happening_in_words(node.of)} {node.within.words()}"
 
 
-def _turns(node: EventCondition, seen: float | None, is_so: bool) -> list[float]:
-    """Give the nearest number that an event's comparison answers otherwise."""
-    assert node.compare is not None
-    steps = (-1, 0, 1) if node.measure in ("count", "distinct") else (-0.01, 0, 0.01)
-    near = pl.Series("n", sorted({round(one + step, 6) for one in node.compare.values for step in steps}), pl.Float64)
-    near = near.filter(near >= 0) if node.measure == "count" else near
-    answer = near.to_frame().select(holds(node.compare, pl.col("n"))).to_series()
+def _turns(compare: Comparison, seen: float | None, is_so: bool, *, is_whole: bool) -> list[float]:
+    """Give the nearest number that a comparison answers otherwise."""
+    steps = (-1, 0, 1) if is_whole else (-0.01, 0, 0.01)
+    near = pl.Series("n", sorted({round(one + step, 6) for one in compare.values for step in steps}), pl.Float64)
+    near = near.filter(near >= 0) if is_whole else near
+    answer = near.to_frame().select(holds(compare, pl.col("n"))).to_series()
     fitting = near.filter(~answer if is_so else answer).to_list()
     nearest = sorted(fitting, key=lambda one: abs(one - (seen or 0)))[:1]
     return [int(one) if float(one).is_integer() else one for one in nearest]

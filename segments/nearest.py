@@ -1,6 +1,7 @@
 """The nearest change of one customer that turns a rule's answer: every proposal is tried on the rule itself."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import polars as pl
@@ -8,11 +9,12 @@ import polars as pl
 from segments import moves
 from segments.leaves import Leaves
 from segments.moves import Move
-from segments.rules import Context, Rule
-from segments.rules.meaning import answers
+from segments.rules import Context, Rule, needs
+from segments.rules.meaning import Pins, answers
 from segments.rules.nodes import Condition, Group, Node, Other, placed, steps
 
 WAYS = 8  # of making a group's answer another, that are kept
+TOLD_OF = ("events", "properties", "lines", "attributes", "bands", "changes")  # frames of a Context
 TRIED = 24  # combinations of moves
 
 
@@ -44,6 +46,11 @@ class _Search:
     def __init__(self, rule: Rule, row: pl.DataFrame, context: Context, found: dict[Node, object]) -> None:
         self.rule, self.row, self.context = rule, row, context
         self.leaves = {path: node for path, node in placed(rule.root) if not isinstance(node, Group)}
+        self.customer = row["customer_id"][0]
+        asked = needs(rule)
+        of_the_past = TOLD_OF if asked.events or asked.told or asked.moves or asked.segments else ()
+        is_hers = pl.col("customer_id") == self.customer
+        self.told = {name: getattr(context, name).filter(is_hers).collect().lazy() for name in of_the_past}
         base = self.answered([[]])
         self.base = {path: bool(base[path][0]) for path in self.leaves}
         self.is_inside = self.whole(base)[0]
@@ -71,8 +78,9 @@ class _Search:
             for move in combination:
                 if move.field is not None:
                     columns[move.field.name][number] = move.value
+        columns["customer_id"] = list(range(count))
         rows = pl.DataFrame([pl.Series(name, columns[name], dtype) for name, dtype in self.row.schema.items()])
-        holds = answers(self.leaves.values(), rows, self.context).holds
+        holds = answers(self.leaves.values(), rows, self.told_of_copies(count)).holds
         turned = {
             node: [any(move.leaf == node for move in one) for one in combinations] for node in self.leaves.values()
         }
@@ -81,6 +89,24 @@ class _Search:
                 (holds[node] ^ pl.Series(turned[node], dtype=pl.Boolean)).alias(path)
                 for path, node in self.leaves.items()
             ]
+        )
+
+    def told_of_copies(self, count: int) -> Context:
+        """Give what is known of the customer as if it were known of so many like her, numbered from 0."""
+        copies = pl.DataFrame({"copy": range(count)}, schema={"copy": pl.Int64}).lazy()
+        frames = {
+            name: told.join(copies, how="cross").with_columns(customer_id="copy").drop("copy").lazy()
+            for name, told in self.told.items()
+        }
+        everyone, nobody = pl.Series(range(count), dtype=pl.Int64), pl.Series(dtype=pl.Int64)
+        return replace(
+            self.context,
+            **frames,
+            lists=lambda key: everyone if self.customer in self.context.lists(key) else nobody,
+            pins={
+                key: Pins(*(everyone if self.customer in ids else nobody for ids in pins))
+                for key, pins in self.context.pins.items()
+            },
         )
 
     def whole(self, answered: pl.DataFrame) -> list[bool]:

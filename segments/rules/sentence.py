@@ -102,18 +102,18 @@ def _zone(zone: str) -> str:
 
 
 def _event(node: EventCondition, moment: Moment | None) -> str:
-    said = MEASURES[node.measure].words(node, _happening(node.of)) + _zone(node.zone)
+    said = MEASURES[node.measure].words(node, happening_in_words(node.of)) + _zone(node.zone)
     return said + _instants(node.within, moment, node.zone)
 
 
 def _sequence(node: Sequence, moment: Moment | None) -> str:
-    steps = [f"no {_happening(step.of)}" if step.is_not else _happening(step.of) for step in node.steps]
+    steps = [f"no {happening_in_words(step.of)}" if step.is_not else happening_in_words(step.of) for step in node.steps]
     gap = f", each at most {node.gap.length_in_words()} after the one before" if node.gap else ""
     said = f"{', then '.join(steps)}{gap}, {node.within.words()}{_zone(node.zone)}"
     return said + _instants(node.within, moment, node.zone)
 
 
-def _happening(of: Happening) -> str:
+def happening_in_words(of: Happening) -> str:
     """Give `Order Completed (with value is 50 or more)`."""
     about = [_condition(one, None) for one in of.where if one.field.group != LINE]
     lines = " and ".join(_condition(one, None) for one in of.where if one.field.group == LINE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from customers import history, identity
@@ -193,7 +193,14 @@ def test_other_segments_and_lists_are_turned_as_they_are() -> None:
     assert nearest(rule, rich, vip=SPENDS) == ["country: DE → something else"]
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(
+    max_examples=40,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
 @given(worlds(ALONE), TREES, st.integers(0, 8))
 def test_the_nearest_change_turns_the_mask(world: World, node: Any, number: int) -> None:
     one = frame_of([world.people[number % len(world.people)]])
