@@ -1,14 +1,21 @@
 """What rules mean where several readings are possible: one test for each line of the language's meaning."""
 
+import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
+from django.test import Client
 
-from segments.rules import NeedsFullCycle, mask, masks
+from segments.preview import preview
+from segments.rules import NeedsFullCycle, RuleError, mask, masks, sentence
 from segments.rules.meaning import Context
-from tests.segments.slow.rows import World
+from segments.rules.windows import Moment
+from tests.customers.test_api import bearer
+from tests.segments import crowd
+from tests.segments.slow.rows import Happened, World
 from tests.segments.world import AS_OF, context_of, event, frame_of, matching, person, rule_of
 
 TICK = timedelta(microseconds=1)
@@ -73,6 +80,26 @@ def test_3_a_field_nobody_has_a_value_of_is_no_value() -> None:
     for op, expected in (("is_not", False), ("no_value", True)):
         node = {"field": "country", "op": op} | ({"value": "DE"} if op == "is_not" else {})
         assert mask(rule_of(node), frame, Context(AS_OF)).to_list() == [expected]
+
+
+def test_3_a_value_that_does_not_fit_its_type_is_no_value() -> None:
+    total = {"field": "properties.total", "op": "has_value"}
+    told = [5, 5.5, "5", "abc", True, None, [5]]
+    people = [person(i, Happened("Order Completed", AS_OF, AS_OF, None, {"total": one})) for i, one in enumerate(told)]
+    assert who({**ORDER, "where": [total]}, *people) == [0, 1]
+    assert who({"event": "Order Completed", "sum": "total", "compare": {">": 0}}, *people) == [0, 1]
+
+
+def test_4_where_speaks_of_the_same_event() -> None:
+    large, gift = {"field": "value", "op": ">=", "value": 100}, {"field": "properties.is_gift", "op": "is_true"}
+    both = Happened("Order Completed", AS_OF, AS_OF, 100.0, {"is_gift": True})
+    plain, small = (
+        Happened("Order Completed", AS_OF, AS_OF, 100.0, {"is_gift": False}),
+        Happened("Order Completed", AS_OF, AS_OF, 5.0, {"is_gift": True}),
+    )
+    people = (person(1, both), person(2, plain, small))
+    assert who({**ORDER, "where": [large, gift]}, *people) == [1]
+    assert who({"all": [{**ORDER, "where": [large]}, {**ORDER, "where": [gift]}]}, *people) == [1, 2]
 
 
 def test_4_two_event_nodes_may_be_met_by_two_events_and_a_count_keeps_its_window() -> None:
@@ -146,10 +173,57 @@ def test_6_a_condition_may_have_a_zone_of_its_own() -> None:
     assert who(window, person(1, event(at("2026-05-20 14:00"))), as_of=at("2026-05-20 15:30")) == []
 
 
+def test_6_the_customers_own_zone_falls_back_on_the_default() -> None:
+    today = {**ORDER, "within": {"this": "day"}, "zone": "customer"}
+    late = event(at("2026-05-20 14:30"))
+    people = [person(i, late, time_zone=name) for i, name in enumerate(["Asia/Tokyo", "UTC", None, "Mars/Base"])]
+    assert who(today, *people, as_of=at("2026-05-20 15:30")) == [1, 2, 3]
+    assert who(today, *people, as_of=at("2026-05-20 15:30"), zone="Asia/Tokyo") == [1]
+
+
+def test_6_the_sentence_prints_the_two_instants() -> None:
+    rule, berlin = rule_of({**ORDER, "within": {"previous": "day"}, "zone": "Europe/Berlin"}), ZoneInfo("Europe/Berlin")
+    said = sentence(rule, Moment(at("2026-03-30 10:00"), berlin))
+    assert "2026-03-29 00:00 Europe/Berlin to 2026-03-30 00:00 Europe/Berlin" in said
+
+
 def test_6_a_birth_date_has_no_zone_to_shift_it() -> None:
     on = {"field": "birth_date", "op": "on", "value": "1990-06-01"}
     for zone in ("UTC", "America/Los_Angeles", "Pacific/Auckland"):
         assert who(on, person(1, birth_date=date(1990, 6, 1)), person(2, birth_date=date(1990, 6, 2)), zone=zone) == [1]
+
+
+def test_7_an_anniversary_of_29_february_is_on_28_february_in_common_years() -> None:
+    today = {"field": "birth_date", "op": "anniversary", "value": "today"}
+    leapling, other = person(1, birth_date=date(2000, 2, 29)), person(2, birth_date=date(1999, 2, 28))
+    days = [at(f"{day} 12:00") for day in ("2025-02-28", "2025-03-01", "2024-02-28", "2024-02-29", "2024-03-01")]
+    assert [who(today, leapling, other, as_of=day) for day in days] == [[1, 2], [], [2], [1], []]
+    later = {**today, "leap": "mar1"}
+    assert [who(later, leapling, other, as_of=day) for day in days] == [[2], [1], [2], [1], []]
+
+
+def test_7_a_range_of_anniversaries_wraps_over_the_years_end() -> None:
+    born = [date(1980, 12, 29), date(1980, 12, 30), date(1980, 1, 1), date(1980, 1, 5), date(1980, 1, 6)]
+    people = [person(i, birth_date=day) for i, day in enumerate(born)]
+    condition = {"field": "birth_date", "op": "anniversary"}
+    assert who({**condition, "value": {"in_next": 7}}, *people, as_of=at("2025-12-30 12:00")) == [1, 2, 3]
+    assert who({**condition, "value": {"in_last": 7}}, *people, as_of=at("2026-01-05 12:00")) == [1, 2, 3]
+
+
+def test_8_any_all_and_none_of_a_list_are_said() -> None:
+    tags = {"field": "attributes.tags", "value": ["a", "b"]}
+    lists = [["a"], ["b", "a"], ["c"], [], None]
+    people = [person(i, attributes__tags=one) for i, one in enumerate(lists)]
+    assert who({**tags, "op": "any_of"}, *people) == [0, 1]
+    assert who({**tags, "op": "all_of"}, *people) == [1]
+    assert who({**tags, "op": "none_of"}, *people) == [2, 3]
+    said = [sentence(rule_of({**tags, "op": op})) for op in ("any_of", "all_of", "none_of")]
+    assert [word in one for word, one in zip(("any", "all", "none"), said, strict=True)] == [True] * 3
+
+
+def test_8_a_great_many_values_belong_into_a_list() -> None:
+    with pytest.raises(RuleError, match="more than 1000 belong into a segment of their own"):
+        rule_of({"field": "country", "op": "any_of", "value": [f"x{i}" for i in range(1_001)]})
 
 
 def test_9_counts_and_sums_run_over_the_full_history() -> None:
@@ -182,6 +256,61 @@ def test_12_a_segment_in_a_rule_is_the_segments_own_rule() -> None:
     rules = {key: rule_of(node) for key, node in segments.items()}
     found = masks(rules, frame_of(people), context_of(world, {"segment": "vip", "op": "in"}))
     assert found.to_dict(as_series=False) == {"vip": [True, False], "loyal": [False, True]}
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_12_preview_members_count_export_and_explanation_give_the_same_customers(client: Client) -> None:
+    top = {"field": "features.spend_90d", "op": "top_percent", "value": 50}
+    mixed = {"any": [crowd.GERMAN, {"all": [crowd.AUSTRIAN, {"not": top}]}, {"sample": 20, "salt": "x"}]}
+    segment = crowd.saved("mixed", mixed)
+    countries = ["DE", "AT", None, "de", "FR"] * 8
+    spend = pl.Series("features.spend_90d", [float(n) if n % 3 else None for n in range(len(countries))])
+    frame = crowd.people(*countries).with_columns(spend)
+    crowd.cycle(frame)
+    found = set(crowd.members("mixed"))
+    assert 8 < len(found) < 40
+    shown = preview(segment.rule, crowd.AS_OF)
+    assert (shown.count, {one["external_id"] for one in shown.sample} <= found) == (len(found), True)
+    segment.refresh_from_db()
+    address, key = f"/api/v1/segments/{segment.public_id}/", bearer("segments:read")
+    listed = client.get(f"{address}members/?limit=100", headers=key).json()
+    assert {one["external_id"] for one in listed["results"]} == found
+    exported = client.get(f"{address}members.ndjson", headers=key)
+    lines = b"".join(exported.streaming_content).splitlines()  # type: ignore[attr-defined]
+    assert {json.loads(line)["external_id"] for line in lines} == found
+    told = client.get(f"{address}changes/?since=&limit=100", headers=key).json()["results"]
+    assert {one["external_id"] for one in told if one["kind"] == "entered"} == found
+    for name in frame["external_id"]:
+        explained = client.get(f"{address}explain/?customer={name}", headers=key).json()
+        assert explained["is_in"] is explained["rule"]["holds"] is (name in found), name
+    assert client.get(address, headers=key).json()["size"] == len(found)
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_13_a_count_shows_the_total_who_is_reachable_and_who_is_not_held_out() -> None:
+    frame = crowd.people("DE", "DE", "DE", "AT").with_columns(
+        pl.Series("reachable.email", [True, False, True, True]),
+        pl.Series("reachable.phone", [False, False, True, True]),
+        pl.Series("is_held_out", [True, False, False, False]),
+    )
+    crowd.cycle(frame)
+    found = preview({"version": 1, "rule": crowd.GERMAN}, crowd.AS_OF)
+    assert (found.count, found.reachable, found.after_holdout) == (3, {"email": 2, "phone": 1}, 2)
+
+
+def test_14_a_pin_beats_the_rule_wherever_the_segment_is_read() -> None:
+    people = [person(1, country="DE"), person(2, country="DE"), person(3), person(4)]
+    world = World(
+        people,
+        AS_OF,
+        segments={"vip": {"field": "country", "op": "is", "value": "DE"}},
+        included={"vip": [3, 4]},
+        excluded={"vip": [2, 4]},
+    )
+    assert matching({"segment": "vip", "op": "in"}, world) == [1, 3]
+    assert matching({"segment": "vip", "op": "not_in"}, world) == [2, 4]
 
 
 def test_the_first_ever_lies_in_the_window() -> None:
