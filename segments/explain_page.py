@@ -53,5 +53,5 @@ def _story(segment: Segment, rule: Rule, fields: Fields, customer: Customer, as_
     if own.is_empty():
         raise NobodyFound(f"{customer} is newer than the latest snapshot; the next full cycle brings her in.")
     is_member = segment.memberships.filter(customer=customer).exists()
-    whole = explain(rule, own, found.context)
+    whole = explain(rule, own, found.context).root
     return Story(customer, is_member, pins.of(segment, customer.pk), found.context.as_of, whole)

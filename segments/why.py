@@ -66,4 +66,4 @@ def _explained(rule: Rule, customer: Customer) -> tuple[Explained, datetime]:
     context = past.known(book.context(people.pinned.as_of, [customer.bucket]), rules, scope)
     absent = missing_cuts(rule, context)
     context = replace(context, cuts={**context.cuts, **cuts.take([everyone], absent)})
-    return explain(rule, own, context), context.as_of
+    return explain(rule, own, context).root, context.as_of
