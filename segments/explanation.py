@@ -85,7 +85,7 @@ def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explanation:
     found = {node: column.to_list()[0] for node, column in answered.found.items()}
     holds = pl.DataFrame([answered.holds[node].alias(path) for path, node in leaves.items()])
     told = _Telling(frame, found, Leaves(rule, holds, pl.DataFrame()))
-    return Explanation(context.as_of, told.node(rule.root, "rule"), nearest(rule, frame, context, found))
+    return Explanation(context.as_of, told.node(rule.root, "rule"), nearest(told.leaves, frame, context, found))
 
 
 def of_customer(rule_json: object, customer: Customer, as_of: datetime, key: str = "") -> Explanation:

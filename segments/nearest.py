@@ -9,7 +9,7 @@ import polars as pl
 from segments import moves
 from segments.leaves import Leaves
 from segments.moves import Move
-from segments.rules import Context, Rule, needs
+from segments.rules import Context, needs
 from segments.rules.meaning import Pins, answers
 from segments.rules.nodes import Condition, Group, Node, Other, placed, steps
 
@@ -33,17 +33,18 @@ def _needed(group: Group, wanted: bool) -> tuple[bool, int]:
     return holds, number if holds else every - number + 1
 
 
-def nearest(rule: Rule, row: pl.DataFrame, context: Context, found: dict[Node, object]) -> tuple[Move, ...]:
+def nearest(leaves: Leaves, row: pl.DataFrame, context: Context, found: dict[Node, object]) -> tuple[Move, ...]:
     """Give the smallest change found that turns the rule's answer for the customer of the row; none if there is none.
 
-    `found` says what the leaves that look at events saw.
+    `leaves` are answered for her; `found` says what those that look at events saw.
     """
-    search = _Search(rule, row, context, found)
+    search = _Search(leaves, row, context, found)
     return search.single() or search.several()
 
 
 class _Search:
-    def __init__(self, rule: Rule, row: pl.DataFrame, context: Context, found: dict[Node, object]) -> None:
+    def __init__(self, known: Leaves, row: pl.DataFrame, context: Context, found: dict[Node, object]) -> None:
+        rule = known.rule
         self.rule, self.row, self.context = rule, row, context
         self.leaves = {path: node for path, node in placed(rule.root) if not isinstance(node, Group)}
         self.customer = row["customer_id"][0]
@@ -51,9 +52,8 @@ class _Search:
         of_the_past = TOLD_OF if asked.events or asked.told or asked.moves or asked.segments else ()
         is_hers = pl.col("customer_id") == self.customer
         self.told = {name: getattr(context, name).filter(is_hers).collect().lazy() for name in of_the_past}
-        base = self.answered([[]])
-        self.base = {path: bool(base[path][0]) for path in self.leaves}
-        self.is_inside = self.whole(base)[0]
+        self.base = {path: bool(known.holds[path][0]) for path in self.leaves}
+        self.is_inside = bool(known.whole()[0])
         self.moves = sorted(self._moves(found), key=lambda move: move.distance)
         self.tried = self.answered([[move] for move in self.moves])
 
