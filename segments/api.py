@@ -101,6 +101,14 @@ class PreviewInSerializer(StrictSerializer):
     rule = serializers.DictField(help_text='{"version": 1, "rule": ...}')
 
 
+class FindingSerializer(serializers.Serializer[Any]):
+    """One thing that is odd about a rule, where it is, and of which kind."""
+
+    path = serializers.CharField()
+    kind = serializers.CharField()
+    text = serializers.CharField()
+
+
 class PreviewSerializer(serializers.Serializer[Any]):
     """What a rule would hold."""
 
@@ -114,6 +122,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     columns = serializers.ListField(child=serializers.CharField())
     sample = serializers.ListField(child=serializers.DictField())
     missing_would_add = serializers.DictField(child=serializers.IntegerField())
+    lint = FindingSerializer(many=True)
     seconds = serializers.FloatField()
 
 

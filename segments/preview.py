@@ -1,19 +1,21 @@
 """What a rule would give, before it is saved: the same evaluation as membership, on the latest snapshot."""
 
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
 from customers import history
 from customers.columns import Replaced
-from segments import by_hand, cuts, everybody, leaves, past, rulebook
+from segments import by_hand, cuts, everybody, facts, leaves, past, rulebook
 from segments.everybody import Everybody
 from segments.everybody import NoSnapshot as NoSnapshot
 from segments.fields import catalogue
-from segments.rules import Fields, Rule, needs, parse, sentence
+from segments.leaves import Leaves
+from segments.linter import Finding, lint
+from segments.rules import Context, Fields, Rule, needs, parse, sentence
 from segments.rules.meaning import in_levels, missing_cuts
 
 SAMPLE = 10
@@ -42,11 +44,13 @@ class Preview:
     columns: list[str]
     sample: list[dict[str, Any]]
     missing_would_add: dict[str, int]
+    lint: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
 
     def as_json(self) -> dict[str, Any]:
         """Give it as REST and the admin answer it."""
-        return {**asdict(self), "as_of": self.as_of.isoformat()}
+        lint = [finding._asdict() for finding in self.lint]
+        return {**asdict(self), "as_of": self.as_of.isoformat(), "lint": lint}
 
 
 def preview(rule_json: object, as_of: datetime, key: str = "") -> Preview:
@@ -59,13 +63,25 @@ def preview(rule_json: object, as_of: datetime, key: str = "") -> Preview:
     rule = parse(rule_json, fields, key)
     while True:
         try:
-            found = _preview(rule, fields, as_of, key)
+            answered = _answered(rule, fields, as_of)
+            found = _told(answered, key)
         except Replaced:
             continue
-        return replace(found, seconds=round(time.perf_counter() - began, 3))
+        known = facts.gather(rule, fields, key, time.perf_counter() - began)
+        findings = lint(answered.leaves, answered.frame, answered.context, known)
+        return replace(found, lint=findings, seconds=round(time.perf_counter() - began, 3))
 
 
-def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
+class _Answered(NamedTuple):
+    """A rule answered for everybody."""
+
+    people: Everybody
+    frame: pl.DataFrame
+    context: Context
+    leaves: Leaves
+
+
+def _answered(rule: Rule, fields: Fields, as_of: datetime) -> _Answered:
     people = everybody.latest()
     book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
@@ -75,7 +91,12 @@ def _preview(rule: Rule, fields: Fields, as_of: datetime, key: str) -> Preview:
     columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
     ordered = {name: people.ordered(column) for name, column in columns.items()}
     context = replace(context, cuts={**context.cuts, **cuts.of_ordered(ordered, absent)})
-    found = leaves.read(rule, frame, context)
+    return _Answered(people, frame, context, leaves.read(rule, frame, context))
+
+
+def _told(answered: _Answered, key: str) -> Preview:
+    people, frame, context, found = answered
+    rule = found.rule
     inside = by_hand.pinned(found.whole(), frame["customer_id"], context.pins.get(key))
     shown = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
     count = int(inside.sum())
@@ -105,7 +126,7 @@ def _sample(people: Everybody, frame: pl.DataFrame, inside: pl.Series, columns: 
     return people.named(few["customer_id"]).hstack(few.drop("customer_id")).to_dicts()
 
 
-def _would_add(found: leaves.Leaves, inside: pl.Series) -> dict[str, int]:
+def _would_add(found: Leaves, inside: pl.Series) -> dict[str, int]:
     """Give by path how many more would match if a condition included those without a value; only where some would."""
     added = {
         column.name: int((found.whole({column.name: column}) & ~inside).sum())

@@ -149,6 +149,27 @@ class TestPreview:
             {"external_id": "c", "scores.lapse": 0.6, "scores.lapse.rank": 2}
         ]
 
+    def test_it_tells_what_is_odd(self) -> None:
+        frame = stored_snapshot()
+        rich = {"field": "features.spend_90d", "op": ">", "value": 4}
+        rule = {"version": 1, "rule": {"all": [{**NOT_GERMAN, "missing": "include"}, {"not": rich}]}}
+        assert [(one["path"], one["kind"]) for one in preview(rule, AT).as_json()["lint"]] == [
+            ("rule.all[0]", "missing_value"),
+            ("rule.all[1].not", "missing_value"),
+        ]
+        many = pl.concat([frame] * 10).with_columns(customer_id=pl.int_range(1, 41), bucket=pl.int_range(40) % 4)
+        for bucket in range(4):
+            snapshot.store(many.filter(pl.col("bucket") == bucket), AT, bucket)
+        segment = Segment.objects.create(key="rich", name="Rich", rule=TOP, created_at=AT, size=20)
+        members = preview({"version": 1, "rule": rich}, AT)
+        assert (members.count, members.lint) == (20, [])
+        Membership.objects.bulk_create(
+            Membership(segment=segment, customer_id=n, bucket=0, since=AT, as_of=AT) for n in range(1, 41)
+        )
+        (same,) = preview({"version": 1, "rule": rich}, AT).lint
+        assert same.text == "These are the customers of segment 'rich': 20 here, 20 there, 100% the same."
+        assert preview({"version": 1, "rule": rich}, AT, "rich").lint == []
+
     def test_it_gives_what_membership_will_give(self) -> None:
         frame = stored_snapshot()
         rows = [
