@@ -54,8 +54,8 @@ def read(field: Field, data: Mapping[str, object], path: str) -> History:
 def runs(rows: pl.DataFrame, node: History) -> pl.DataFrame:
     """Give one row for each time a customer's value became another, with the value `before`, null for the first."""
     ordered = rows.sort("customer_id", "known_at", maintain_order=True)
-    ordered = ordered.unique(["customer_id", "known_at"], keep="last", maintain_order=True)
-    ordered = ordered.filter(pl.col("value").is_not_null())
+    is_last = pl.struct("customer_id", "known_at").ne_missing(pl.struct("customer_id", "known_at").shift(-1))
+    ordered = ordered.filter(is_last & pl.col("value").is_not_null())
     if node.field.type in (Type.TEXT, Type.LIST):
         ordered = ordered.hstack(folded_columns(ordered, ["value"]))
     ordered = ordered.with_columns(key=_key(node))

@@ -34,7 +34,7 @@ def _all(subject: Subject, values: tuple[str, ...] | pl.Expr) -> pl.Expr:
 def _exactly(subject: Subject, values: tuple[str, ...] | pl.Expr) -> pl.Expr:
     if isinstance(values, pl.Expr):
         return subject.column.list.set_symmetric_difference(values).list.drop_nulls().list.len() == 0
-    return _all(subject, values) & (subject.column.list.drop_nulls().list.n_unique() == len(values))
+    return _all(subject, values) & subject.column.list.eval(pl.element().is_in([*values])).list.all()
 
 
 def _row(name: str, argument: Argument, test: Test, words: str) -> Operator:

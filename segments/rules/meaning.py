@@ -7,6 +7,7 @@ every distinct event node, folded texts, samples, and the masks of the segments 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,7 +45,7 @@ from segments.rules.nodes import Sequence as EventSequence
 from segments.rules.operators import cut_key, operator
 from segments.rules.segment_history import histories
 from segments.rules.subjects import Cut, CutKey, Operator, Subject
-from segments.rules.texts import FOLDED, folded_columns
+from segments.rules.texts import FOLDED, each_once, folded_columns
 from segments.rules.windows import CUSTOMER, Moment, zone_named
 
 CHANGES: dict[str, Any] = {
@@ -225,10 +226,12 @@ class _Compiler:
         """Join on the answers that are found by looking at each different text once."""
         self.answered |= {node: f"text:{i}" for i, node in enumerate(nodes)}
         for node in nodes:
-            name = self.column(node, node.field)
-            texts = self.frame.select(pl.col(name).unique().drop_nulls())
-            found = texts.with_columns(self.compared(node, "").alias(self.answered[node]))
-            self.frame = self.frame.join(found, on=name, how="left", maintain_order="left")
+            found = each_once(self.frame[self.column(node, node.field)], partial(self.of_texts, node))
+            self.frame = self.frame.with_columns(found.alias(self.answered[node]))
+
+    def of_texts(self, node: Condition, texts: pl.Series) -> pl.Series:
+        found = texts.to_frame(self.column(node, node.field)).select(self.compared(node, ""))
+        return found.to_series()
 
     def join_histories(self, nodes: list[History]) -> None:
         """Join on what each customer's history of a field says."""
@@ -247,7 +250,7 @@ class _Compiler:
         rows = source.filter(is_known).select("customer_id", "value", "known_at").collect()
         if field.is_band:
             return rows
-        values = typed(rows["value"], Attribute.Type(field.type))
+        values = each_once(rows["value"], lambda texts: typed(texts, Attribute.Type(field.type)))
         is_day = self.frame.schema[field.name] == pl.Date
         return rows.with_columns(value=values.dt.date() if is_day else values)
 

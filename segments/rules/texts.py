@@ -1,8 +1,9 @@
 """The operators of texts. Texts are compared folded, unless the rule asks for them exactly as written."""
 
 import functools
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import polars as pl
@@ -14,8 +15,9 @@ from segments.rules.subjects import Fold, Meaning, Operator, Subject, is_in, val
 from segments.rules.windows import Moment
 
 FOLDED = "folded:"
-# What stands between the user or scheme of an address and its path: jo@example.com, https://example.com/jo.
-DOMAIN_OF = r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#]*@)?([^/?#:@]+)"
+# A domain stands between the scheme or user of an address and its port or path: jo@example.com, https://example.com/jo.
+BEFORE_DOMAIN = r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#]*@)?"
+AFTER_DOMAIN = r"(?::[^@/?#]*)?(?:[/?#]|$)"
 
 
 def folded(column: pl.Expr) -> pl.Expr:
@@ -25,26 +27,33 @@ def folded(column: pl.Expr) -> pl.Expr:
 
 
 def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
-    """Give `folded:<field>` of some columns. Each different text is folded once: a column has few of them."""
-    texts = {
-        name: frame.lazy().select(pl.col(name).drop_nulls().unique()) for name in names if not _is_list(frame, name)
-    }
-    plain = {part.columns[0]: part.to_series() for part in pl.collect_all(list(texts.values()))}
-    found = [_folded(name, plain[name]) if name in plain else _each_folded(name) for name in names]
-    return frame.lazy().select(found).collect().get_columns()
+    """Give `folded:<field>` of some columns."""
+    return [_folded(frame[name]).alias(f"{FOLDED}{name}") for name in names]
 
 
-def _is_list(frame: pl.DataFrame, name: str) -> bool:
-    return isinstance(frame.schema[name], pl.List)
+def each_once(column: pl.Series, make: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """Give what is made of each text, made once for each different one where there are few of them."""
+    different = column.to_frame("").select(pl.col("").approx_n_unique()).item()
+    if different > len(column) / 2:
+        return make(column)
+    texts = column.drop_nulls().unique()
+    return make(texts).gather(column.cast(pl.Enum(texts)).to_physical())
 
 
-def _folded(name: str, texts: pl.Series) -> pl.Expr:
-    plain = texts.to_frame().select(folded(pl.col(name))).to_series()
-    return pl.lit(plain).gather(pl.col(name).cast(pl.Enum(texts)).to_physical()).alias(f"{FOLDED}{name}")
+def _folded(column: pl.Series) -> pl.Series:
+    """Fold a column; texts of ASCII letters, which most are, take one step."""
+    if isinstance(column.dtype, pl.List):
+        letters = column.explode()
+        each = pl.element().str.to_lowercase() if not _is_odd(letters).any() else folded(pl.element())
+        return column.to_frame("").select(pl.col("").list.eval(each)).to_series()
+    plain, is_odd = column.str.to_lowercase(), _is_odd(column)
+    odd = each_once(column.filter(is_odd), lambda texts: texts.to_frame("").select(folded(pl.col(""))).to_series())
+    return plain.scatter(is_odd.arg_true(), odd) if len(odd) else plain
 
 
-def _each_folded(name: str) -> pl.Expr:
-    return pl.col(name).list.eval(folded(pl.element())).alias(f"{FOLDED}{name}")
+def _is_odd(column: pl.Series) -> pl.Series:
+    """Say which texts have letters beyond ASCII."""
+    return (column.str.len_bytes() != column.str.len_chars()).fill_null(False)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -84,7 +93,7 @@ def _contains_any(subject: Subject, values: tuple[str, ...], moment: Moment) -> 
 
 
 def _domain(subject: Subject, value: str, moment: Moment) -> pl.Expr:
-    return subject.column.str.extract(DOMAIN_OF, 1) == value
+    return subject.column.str.contains(f"{BEFORE_DOMAIN}{re.escape(value)}{AFTER_DOMAIN}")
 
 
 def _length(subject: Subject, compare: Comparison, moment: Moment) -> pl.Expr:

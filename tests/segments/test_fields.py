@@ -57,6 +57,7 @@ def test_a_domain_is_that_of_an_address_or_a_page() -> None:
         "jo@mail.example.com",
         "jo@example.com.evil.org",
         "jo@notexample.com",
+        "https://example.com:secret@evil.org",
     ]
     assert seen("attributes.contact", contacts, op="domain_is", value="EXAMPLE.com") == [0, 1, 2, 3]
 
@@ -183,9 +184,9 @@ def test_the_day_of_an_anniversary_is_that_of_the_zone() -> None:
 
 
 def test_a_list_is_exactly_some_values_in_any_order() -> None:
-    tags = [["a", "B"], ["b", "a", "A"], ["a"], ["a", "b", "c"], []]
-    assert seen("attributes.tags", tags, op="exactly", value=["b", "a"]) == [0, 1]
-    assert seen("attributes.tags", tags, op="exactly", value=["b", "B", "a"]) == [0, 1]
+    tags = [["a", "B"], ["b", "a", "A"], ["a"], ["a", "b", "c"], [], ["a", None, "b"]]
+    assert seen("attributes.tags", tags, op="exactly", value=["b", "a"]) == [0, 1, 5]
+    assert seen("attributes.tags", tags, op="exactly", value=["b", "B", "a"]) == [0, 1, 5]
     assert seen("attributes.tags", tags, op="exactly", value=["a", "B"], exact=True) == [0]
 
 
