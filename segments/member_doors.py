@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.core import signing
@@ -86,11 +85,16 @@ class WhySerializer(serializers.Serializer[Any]):
     is_in = serializers.BooleanField()
     since = serializers.DateTimeField(allow_null=True, help_text="Since when she is stored as a member.")
     pin = PinToldSerializer(allow_null=True)
-    rule = serializers.SerializerMethodField(help_text="Every node: sentence, holds, the value seen, and its parts.")
+    rule = serializers.SerializerMethodField(help_text="Every node: sentence, answer, what was seen, and its parts.")
+    nearest_change = serializers.SerializerMethodField(help_text="What would turn the rule's answer, in words.")
 
     def get_rule(self, why: Why) -> dict[str, Any]:
         """Give the tree of nodes."""
-        return asdict(why.rule)
+        return why.explanation.root.as_json()
+
+    def get_nearest_change(self, why: Why) -> list[str]:
+        """Give what together would turn the answer; nothing where no such change is known."""
+        return [move.text for move in why.explanation.nearest]
 
 
 class MembersView(Door):

@@ -9,7 +9,7 @@ from customers import history
 from customers.columns import Replaced
 from customers.models import Customer
 from segments import cuts, everybody, past, rulebook
-from segments.explanation import Explained, explain
+from segments.explanation import Explanation, explain
 from segments.fields import catalogue
 from segments.models import Segment, SegmentPin
 from segments.rules import Rule, parse
@@ -32,7 +32,7 @@ class Why:
     as_of: datetime
     is_in: bool
     pin: SegmentPin | None
-    rule: Explained
+    explanation: Explanation
     since: datetime | None
 
 
@@ -44,17 +44,17 @@ def why(segment: Segment, customer: Customer) -> Why:
     rule = parse(segment.rule, catalogue(), segment.key)
     while True:
         try:
-            explained, as_of = _explained(rule, customer)
+            explanation = _explained(rule, customer)
         except Replaced:
             continue
         break
     pin = SegmentPin.objects.filter(segment=segment, customer=customer).first()
-    is_in = explained.holds if pin is None else pin.kind == SegmentPin.Kind.INCLUDE
+    is_in = explanation.root.holds if pin is None else pin.kind == SegmentPin.Kind.INCLUDE
     member = segment.memberships.filter(customer=customer).first()
-    return Why(segment, customer, as_of, is_in, pin, explained, member.since if member else None)
+    return Why(segment, customer, explanation.as_of, is_in, pin, explanation, member.since if member else None)
 
 
-def _explained(rule: Rule, customer: Customer) -> tuple[Explained, datetime]:
+def _explained(rule: Rule, customer: Customer) -> Explanation:
     people = everybody.latest()
     book = rulebook.behind(rule, catalogue())
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
@@ -66,4 +66,4 @@ def _explained(rule: Rule, customer: Customer) -> tuple[Explained, datetime]:
     context = past.known(book.context(people.pinned.as_of, [customer.bucket]), rules, scope)
     absent = missing_cuts(rule, context)
     context = replace(context, cuts={**context.cuts, **cuts.take([everyone], absent)})
-    return explain(rule, own, context).root, context.as_of
+    return explain(rule, own, context)

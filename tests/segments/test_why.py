@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import polars as pl
 import pytest
 from django.test import Client
 
@@ -25,11 +26,17 @@ def test_every_node_says_what_it_saw(client: Client) -> None:
     cycle(people("DE", "FR"))
     inside, outside = (ask(client, segment, name).json() for name in ("c-0", "c-1"))
     assert (inside["is_in"], inside["since"][:10], inside["pin"]) == (True, "2026-05-20", None)
-    assert [(part["sentence"], part["holds"], part["seen"]) for part in inside["rule"]["parts"]] == [
-        ("country is DE", True, "DE"),
-        ("country is AT", False, "DE"),
+    assert [(part["sentence"], part["answer"], part["seen"]) for part in inside["rule"]["parts"]] == [
+        ("country is DE", "true", "DE"),
+        ("country is AT", "false", "DE"),
     ]
-    assert (outside["is_in"], outside["since"], outside["rule"]["holds"]) == (False, None, False)
+    assert (outside["is_in"], outside["since"], outside["rule"]["answer"]) == (False, None, "false")
+
+
+def test_what_would_turn_the_answer_is_told(client: Client) -> None:
+    cycle(people("DE", "FR").with_columns(pl.Series("features.orders_90d", [3, 1])))
+    few = saved("few", {"field": "features.orders_90d", "op": "<", "value": 3})
+    assert ask(client, few, "c-0").json()["nearest_change"]
 
 
 def test_a_pin_is_told_and_goes_before_the_rule(client: Client) -> None:
@@ -37,7 +44,7 @@ def test_a_pin_is_told_and_goes_before_the_rule(client: Client) -> None:
     cycle(people("DE", "AT"))
     pins.put(german, ids("c-0"), Pinned("exclude", "asked for it", "mia", AS_OF))
     told = ask(client, german, "c-0").json()
-    assert (told["is_in"], told["since"], told["rule"]["holds"]) == (False, None, True)
+    assert (told["is_in"], told["since"], told["rule"]["answer"]) == (False, None, "true")
     assert (told["pin"]["kind"], told["pin"]["reason"], told["pin"]["by"]) == ("exclude", "asked for it", "mia")
 
 
