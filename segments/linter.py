@@ -184,7 +184,7 @@ def _short_windows(case: _Case) -> Iterator[Finding]:
         for window in _windows(node):
             span = window.span(case.context.moment(""))
             if span.start is not None and span.end - span.start < case.facts.cycle:
-                text = f"{window.length_in_words()} is shorter than a full cycle, which looks at everybody every "
+                text = f"{window.amount_in_words()} is shorter than a full cycle, which looks at everybody every "
                 yield Finding(path, "short_window", f"{text}{_length(case.facts.cycle)}: many come and go unseen.")
 
 

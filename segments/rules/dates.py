@@ -8,6 +8,7 @@ import polars as pl
 
 from segments.rules.arguments import (
     AGO,
+    AMOUNT,
     ANNIVERSARY,
     DAY,
     DAYS_AGO,
@@ -136,7 +137,7 @@ ROWS = [
     _not(_row("not_in_last", DURATION, lambda v, m: v.span(m), "is not in the last {}")),
     _row("in_next", DURATION, lambda v, m: v.ahead(m), "is in the next {}"),
     _row("exactly_ago", DAYS_AGO, lambda v, m: v.day_ago(m), "is on the day {} ago"),
-    _row("more_than_ago", DURATION, lambda v, m: Span(None, v.span(m).start or NEVER), "is more than {} ago"),
+    _row("more_than_ago", AMOUNT, lambda v, m: Span(None, v.span(m).start or NEVER), "is more than {} ago"),
     _row("between_ago", AGO, lambda v, m: v.span(m), "is between {} ago"),
     _row("this", PERIOD, lambda v, m: period(v, 0, m), "is in this {}"),
     _row("previous", PERIOD, lambda v, m: period(v, -1, m), "is in the previous {}"),

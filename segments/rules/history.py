@@ -191,6 +191,6 @@ HISTORIES: dict[str, Row] = {
         lambda field, given, path: arguments.duration(given, path),
         lambda node, moment, is_day: pl.col("known_at").max(),
         _is_old,
-        lambda node: f"has been the same for {node.value.length_in_words()}",
+        lambda node: f"has been the same for {node.value.amount_in_words()}",
     ),
 }

@@ -324,7 +324,7 @@ def _stopped_words(node: EventCondition, events: str) -> str:
 def _resumed_words(node: EventCondition, events: str) -> str:
     assert node.length is not None
     when = "at any time" if isinstance(node.within, Ever) else node.within.words()
-    return f"{events} again {when}, after none for {node.length.length_in_words()}"
+    return f"{events} again {when}, after none for {node.length.amount_in_words()}"
 
 
 def _regular_words(node: EventCondition, events: str) -> str:

@@ -108,7 +108,7 @@ def _event(node: EventCondition, moment: Moment | None) -> str:
 
 def _sequence(node: Sequence, moment: Moment | None) -> str:
     steps = [f"no {happening_in_words(step.of)}" if step.is_not else happening_in_words(step.of) for step in node.steps]
-    gap = f", each at most {node.gap.length_in_words()} after the one before" if node.gap else ""
+    gap = f", each at most {node.gap.amount_in_words()} after the one before" if node.gap else ""
     said = f"{', then '.join(steps)}{gap}, {node.within.words()}{_zone(node.zone)}"
     return said + _instants(node.within, moment, node.zone)
 
@@ -134,7 +134,7 @@ def _summed(lines: Lines, what: str, which: str) -> str:
 
 def _moved(node: SegmentHistory, moment: Moment | None) -> str:
     if isinstance(node.window, Last) and node.kind == "in_for":
-        return f"in segment {node.key} for {node.window.length_in_words()} or longer{_zone(node.zone)}"
+        return f"in segment {node.key} for {node.window.amount_in_words()} or longer{_zone(node.zone)}"
     said = f"{node.kind} segment {node.key} {node.window.words()}{_zone(node.zone)}"
     return said + _instants(node.window, moment, node.zone)
 

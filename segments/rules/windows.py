@@ -74,8 +74,12 @@ class Last:
         return f"in the last {_counted(self.number, self.unit)}"
 
     def length_in_words(self) -> str:
-        """Give `90 days`."""
+        """Give `90 days`, `month`: what follows on `in the last`."""
         return _counted(self.number, self.unit.replace("_", " "))
+
+    def amount_in_words(self) -> str:
+        """Give `90 days`, `1 month`."""
+        return f"1 {self.length_in_words()}" if self.number == 1 else self.length_in_words()
 
 
 @dataclass(frozen=True)
