@@ -5,6 +5,7 @@ has `delay`, the microseconds from occurred_at to known_at, in place of the latt
 from the database.
 """
 
+import functools
 import itertools
 import os
 import shutil
@@ -13,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,9 +38,11 @@ MAX_PARTS = 8  # files of one table and bucket, before the newest are merged
 ROUND = 250_000  # rows read from the database at a time
 HELD = 4_000_000  # rows of a table held in memory, before they are put down
 FEW = 10_000  # rows whose buckets the database looks up; for more, the buckets of all customers are read once
+LARGE = 1 << 20  # bytes of a file
 ROW_GROUP = 100_000
 PROPERTY_ROW_GROUP = 20_000  # small, so that few hold more than one name
 DELAY = (pl.col("known_at") - pl.col("occurred_at")).dt.total_microseconds().alias("delay")
+KNOWN_AT = pl.col("occurred_at") + pl.duration(microseconds="delay")
 PUT_DOWN = "unsorted"  # the folder of rows that were read and are not yet in their files
 
 EVENT_TIMES: bulk.Schema = {
@@ -250,6 +254,22 @@ class _OfFew(Lake):
             self._read[table] = self._lake._table(table, Scope(ids=self._ids)).collect()
         rows = self._read[table].lazy()
         return rows if scope.ids is None else rows.filter(pl.col("customer_id").is_in(scope.ids))
+
+
+@functools.lru_cache(maxsize=10_000)
+def tells(path: Path, as_of: datetime) -> bool:
+    """Give whether a file, which never changes, tells of events that had happened and were known. Large ones do."""
+    if path.stat().st_size > LARGE:
+        return True
+    rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    rows = rows.with_columns(known_at=KNOWN_AT)
+    return (
+        not rows.filter(pl.col("occurred_at") <= as_of, pl.col("known_at") <= as_of)
+        .select("occurred_at")
+        .head(1)
+        .collect()
+        .is_empty()
+    )
 
 
 def pin() -> Lake:
@@ -478,9 +498,7 @@ def _told(stored: pl.LazyFrame, table: str) -> pl.LazyFrame:
     """Give what the files of a table hold as its readers know it."""
     if table == "attributes":
         return stored
-    return stored.with_columns(known_at=pl.col("occurred_at") + pl.duration(microseconds="delay")).select(
-        *TABLES[table]
-    )
+    return stored.with_columns(known_at=KNOWN_AT).select(*TABLES[table])
 
 
 def _between(rows: models.QuerySet[Any], mark: Mark, newest: Mark) -> models.QuerySet[Any]:

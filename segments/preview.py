@@ -86,7 +86,7 @@ def _answered(rule: Rule, fields: Fields, as_of: datetime) -> _Answered:
     book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     frame = people.frame(rules, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
-    context = past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope())
+    context = past.remembered(past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope()))
     absent = missing_cuts(rule, context)
     columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
     ordered = {name: people.ordered(column) for name, column in columns.items()}

@@ -18,6 +18,7 @@ from segments.rules.nodes import Condition, EventCondition, Field, Happening, Ot
 from segments.rules.sequences import Moments, last_of
 from segments.rules.windows import CUSTOMER, Moment, Span, happened
 
+ORDERED = ("first", "last")
 Meet = Callable[[pl.DataFrame, Some[Condition]], pl.Series]
 EventNode = EventCondition | Sequence
 
@@ -63,6 +64,7 @@ class Events:
                 want.since = None if want.since is None or start is None else min(want.since, start)
                 want.fields |= fields_of(node) if isinstance(node, EventCondition) else _fields(of)
                 want.has_lines |= asks_lines(node)
+                want.is_ordered |= isinstance(node, EventCondition) and node.measure in ORDERED
         return found
 
     def since(self, node: EventNode) -> datetime | None:

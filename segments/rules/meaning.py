@@ -20,7 +20,7 @@ from customers.typed import typed
 from segments.rules import derived, history
 from segments.rules.dates import shifted
 from segments.rules.event_meaning import Answer, EventNode, Events, People, zoned
-from segments.rules.event_rows import EVENTS, LINES, PROPERTIES, Source
+from segments.rules.event_rows import EVENTS, LINES, PROPERTIES, Memory, Source
 from segments.rules.groups import GROUPS
 from segments.rules.needs import needs
 from segments.rules.nodes import (
@@ -97,7 +97,8 @@ class Context:
     """What a rule is read against: the time, the events, the cut-points, the other segments, the default zone.
 
     `lists` gives the ids of the customers on the list of a segment, `pins` has those set by hand, both by its key.
-    Events, their properties and lines, and the changes of memberships are scanned as far as a rule needs them.
+    Events, their properties and lines, and the changes of memberships are scanned as far as a rule needs them,
+    and where there is a memory, once.
     `attributes` are the changes of attributes, each value told as JSON text; `bands` those of the bands of scores,
     under the names of their fields; `earlier` has the scores of a week before. `pinned` keeps the files of the frames
     while they are read.
@@ -117,6 +118,7 @@ class Context:
     lines: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=LINES))
     changes: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema=CHANGES))
     earlier: pl.LazyFrame = field(default_factory=lambda: pl.LazyFrame(schema={"customer_id": pl.Int64}))
+    memory: Memory | None = None
 
     def moment(self, zone: str) -> Moment:
         """Give the time and the zone of a condition, the default one for those of customers."""
@@ -287,7 +289,7 @@ class _Compiler:
         if not nodes:
             return
         people = People(self.frame["customer_id"].to_numpy(), self.zones(nodes))
-        source = Source(self.context.events, self.context.properties, self.context.lines)
+        source = Source(self.context.events, self.context.properties, self.context.lines, self.context.memory)
         self.join(nodes, Events(source, people, self.context.moment, self.meet).answers(nodes))
 
     def join_moves(self, nodes: list[SegmentHistory]) -> None:

@@ -12,7 +12,7 @@ from customers.history import Scope
 from customers.models import Event, EventName, OrderLine, Product
 from segments import membership, past, rulebook
 from segments.models import Membership, Segment
-from segments.rules import Fields, Type, mask, parse
+from segments.rules import Fields, Type, event_rows, mask, parse
 from tests.customers.histories import TIME, add_customers, add_events
 from tests.segments.world import AS_OF
 
@@ -99,3 +99,47 @@ def test_who_entered_and_left_is_known_from_the_next_refresh_on() -> None:
     membership.refresh(frame, AS_OF + 3 * DAY)
     assert matching({"segment": "vip", "left": {"last": 7, "unit": "days"}}, ids) == [], "that is later"
     assert matching({"segment": "vip", "in_for": {"n": 1, "unit": "hours"}}, ids, Scope(ids=(ids[0],))) == [0]
+
+
+def remembering(ids: list[int], node: Any) -> list[int]:
+    """Give whom a rule holds for, as a preview of everybody finds them."""
+    rule = parse({"version": 1, "rule": node}, FIELDS)
+    context = past.remembered(past.known(rulebook.read().context(AS_OF), [rule], Scope()))
+    return mask(rule, everybody(ids), context).arg_true().to_list()
+
+
+def test_events_are_remembered_until_something_that_was_known_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = add_customers("anna", "ben", "cleo")
+    first, *_ = orders((ids[0], AS_OF - DAY, {"coupon": "SPRING"}), (ids[1], AS_OF - DAY, {}))
+    tea = Product.objects.create(external_id="p-1", category="Tea")
+    OrderLine.objects.create(event_id=first, product=tea, quantity=2, price=3.5)
+    history.sync()
+    spring = {**ORDER, "where": [{"field": "properties.coupon", "op": "is", "value": "spring"}]}
+    amount = {"event": "Order Completed", "sum": "amount", "compare": {">": 5}}
+    assert (remembering(ids, ORDER), remembering(ids, spring), remembering(ids, amount)) == ([0, 1], [0], [0])
+    memory = past.MEMORIES.memory
+    add_events(
+        pl.DataFrame({"customer_id": [ids[2]], "name": ["Order Completed"], "occurred_at": [AS_OF + DAY]}), run="b"
+    )
+    history.sync()
+    with monkeypatch.context() as patched:
+        patched.setattr(event_rows, "_scan", lambda *args: pytest.fail("the events are read again"))
+        assert (remembering(ids, ORDER), remembering(ids, spring), remembering(ids, amount)) == ([0, 1], [0], [0])
+    assert past.MEMORIES.memory is memory
+    add_events(
+        pl.DataFrame({"customer_id": [ids[2]], "name": ["Order Completed"], "occurred_at": [AS_OF - DAY]}), run="c"
+    )
+    history.sync()
+    assert remembering(ids, ORDER) == [0, 1, 2]
+    assert past.MEMORIES.memory is not memory
+
+
+def test_a_memory_holds_no_more_than_it_may() -> None:
+    ids = add_customers("anna")
+    orders((ids[0], AS_OF - DAY, {}))
+    history.sync()
+    assert remembering(ids, ORDER) == [0]
+    memory = past.MEMORIES.memory
+    memory.columns["events", "Page Viewed"] = {"value": pl.Series([1.0])}
+    memory.forget(10)
+    assert list(memory.columns) == [("events", "Page Viewed")]
