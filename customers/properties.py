@@ -13,23 +13,29 @@ PLAIN = re.compile(r"[A-Za-z0-9_ $-]+")
 STRING = r'"(?:[^"\\]|\\.)*"'
 SCALAR = rf"{STRING}|-?\d[\d.eE+-]*|true|false|null"
 LIST = rf"\[\s*(?:(?:{SCALAR})\s*,\s*)*(?:{SCALAR})?\s*\]"
+FORMS = {
+    Attribute.Type.TEXT: STRING,
+    Attribute.Type.DATE: STRING,
+    Attribute.Type.NUMBER: r"-?\d[\d.eE+-]*",
+    Attribute.Type.YES_NO: "true|false",
+    Attribute.Type.LIST: LIST,
+}
 
 
 def told(texts: pl.Series, types: Mapping[str, Attribute.Type]) -> pl.DataFrame:
     """Give one column a property, typed; what does not fit its type is no value. Dots lead into nested objects."""
-    is_flat = texts.str.count_matches("{", literal=True) <= 1
-    return pl.DataFrame([typed(_value(texts, is_flat, name), type).alias(name) for name, type in types.items()])
+    is_flat = ~texts.str.strip_prefix("{").str.contains("{", literal=True)
+    return pl.DataFrame([_typed(texts, is_flat, name, type).alias(name) for name, type in types.items()])
 
 
-def _value(texts: pl.Series, is_flat: pl.Series, name: str) -> pl.Series:
-    """Give a property's value as JSON text."""
+def _typed(texts: pl.Series, is_flat: pl.Series, name: str, type_: Attribute.Type) -> pl.Series:
     if not PLAIN.fullmatch(name):
-        return _nested(texts, name)
-    found = texts.str.extract(rf'"{re.escape(name)}"\s*:\s*({SCALAR}|{LIST})')
-    if is_flat.all():
-        return found
-    # The name may stand in an object within, so that what is not flat is read step by step.
-    return found.scatter((~is_flat).arg_true(), _nested(texts.filter(~is_flat), name))
+        return typed(_nested(texts, name), type_)
+    found = texts.str.extract(rf'"{re.escape(name)}"\s*:\s*({FORMS[type_]})')
+    if not is_flat.all():
+        # The name may stand in an object within, so that what is not flat is read step by step.
+        found = found.scatter((~is_flat).arg_true(), _nested(texts.filter(~is_flat), name))
+    return typed(found, type_)
 
 
 def _nested(texts: pl.Series, name: str) -> pl.Series:

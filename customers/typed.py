@@ -20,8 +20,17 @@ def typed(told: pl.Series, type_: Attribute.Type) -> pl.Series:
         return _fitting(told, YES_NO) == "true"
     if type_ == Attribute.Type.LIST:
         return _fitting(told, LIST).str.json_decode(pl.List(pl.String))
-    text = _fitting(told, TEXT).str.json_decode(pl.String)
+    text = _text(_fitting(told, TEXT))
     return _time(text) if type_ == Attribute.Type.DATE else text
+
+
+def _text(told: pl.Series) -> pl.Series:
+    """Give what JSON texts say: few have letters that are written in another way."""
+    plain = told.str.strip_prefix('"').str.strip_suffix('"')
+    is_escaped = plain.str.contains("\\", literal=True).fill_null(False)
+    if not is_escaped.any():
+        return plain
+    return plain.scatter(is_escaped.arg_true(), told.filter(is_escaped).str.json_decode(pl.String))
 
 
 def _fitting(told: pl.Series, pattern: str) -> pl.Series:

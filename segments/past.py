@@ -82,7 +82,7 @@ def _lines(lake: Lake, scope: Scope) -> pl.LazyFrame:
     """Give the order lines of the scope's customers with the names and categories of what they are of."""
     rows = bulk.read(Product.objects.values_list("pk", "external_id", "category"), PRODUCTS)
     products = rows.with_columns(pl.col("category").replace("", None)).lazy()  # a blank category is no value
-    return lake.lines(scope).join(products, on="product_id", how="left").select(*LINES)
+    return lake.lines(scope).join(products, on="product_id", how="left", maintain_order="left").select(*LINES)
 
 
 def _changes(segments: Collection[str], scope: Scope) -> pl.DataFrame:

@@ -13,7 +13,7 @@ from customers.rows import Ints, Mask
 from segments.rules.comparisons import holds
 from segments.rules.event_fields import HOUR, LINE, WEEKDAY
 from segments.rules.event_rows import Source, Table, Tables, Wanted, read
-from segments.rules.measures import MEASURES
+from segments.rules.measures import DECIMALS, MEASURES
 from segments.rules.nodes import Condition, EventCondition, Field, Happening, Other, Sequence
 from segments.rules.sequences import Moments, last_of
 from segments.rules.windows import CUSTOMER, Moment, Span, happened
@@ -37,6 +37,15 @@ class People(NamedTuple):
     zones: dict[str, Mask]
 
 
+class Asked(NamedTuple):
+    """Which events are meant: within a span, with the zone of the node and the one it is answered for."""
+
+    of: Happening
+    own: str
+    zone: str
+    span: Span
+
+
 class Events:
     """Answers nodes on events; `meet` says which rows of a frame meet some conditions, `moment` gives a zone's."""
 
@@ -46,7 +55,7 @@ class Events:
         self.moment = moment
         self.meet = meet
         self.tables: dict[str, Tables] = {}
-        self.met: dict[tuple[Happening, str], Mask] = {}
+        self.met: dict[Asked, Mask] = {}
 
     def answers(self, nodes: Some[EventNode]) -> list[Answer]:
         """Give the answer of every node; what they need is read at once."""
@@ -98,18 +107,15 @@ class Events:
         tables = self.tables[node.of.event]
         of_lines = node.field is not None and node.field.group == LINE
         table = tables.lines if of_lines else tables.events
-        mask = table.within(measure.span(node, moment))
-        mask = (
-            mask & self.lines_meeting(node.of, node.zone, zone)
-            if of_lines
-            else mask & self.meeting(node.of, node.zone, zone)
-        )
+        span = measure.span(node, moment)
+        asked = Asked(node.of, node.zone, zone, span)
+        mask = self.lines_meeting(asked) if of_lines else self.meeting(asked)
         table = self.with_clock(table, node.field, moment)
         rows = table.happened(mask, node.field.name if node.field else "", moment.as_of)
         found = measure.outcome(rows, node, moment).alias("found")
         if isinstance(node.compare, Condition):
-            asked = replace(node.compare, zone=_zone(node.zone, zone))
-            return Answer(self.meet(pl.DataFrame({asked.field.name: found}), [asked]), found)
+            compare = replace(node.compare, zone=_zone(node.zone, zone))
+            return Answer(self.meet(pl.DataFrame({compare.field.name: found}), [compare]), found)
         frame = pl.DataFrame({"found": found})
         return Answer(frame.select(measure.test(pl.col("found"), node, moment).fill_null(False)).to_series(), found)
 
@@ -120,7 +126,7 @@ class Events:
         moments = []
         for step in node.steps:
             table = self.tables[step.of.event].events
-            rows = table.happened(table.within(span) & self.meeting(step.of, node.zone, zone), "", moment.as_of).rows
+            rows = table.happened(self.meeting(Asked(step.of, node.zone, zone, span)), "", moment.as_of).rows
             moments.append(Moments(rows.who, -rows.age, step.is_not))
         last = last_of(moments, node.gap, len(self.people.ids))
         at = pl.DataFrame({"ago": last}).select(
@@ -128,62 +134,64 @@ class Events:
         )
         return Answer(at["found"].is_not_null(), at["found"])
 
-    def meeting(self, of: Happening, own: str, zone: str) -> Mask:
-        """Say which events of the name are meant."""
-        key = (of, _zone(own, zone) if not any(one.zone == CUSTOMER for one in of.where) else zone)
-        if key not in self.met:
-            tables = self.tables[of.event]
-            mask = self.meeting_all(tables.events, _about_event(of), own, zone)
+    def meeting(self, asked: Asked) -> Mask:
+        """Say which events of the span are meant."""
+        if asked not in self.met:
+            of, tables = asked.of, self.tables[asked.of.event]
+            mask = self.meeting_all(tables.events, _about_event(of), asked)
             if _about_lines(of) or of.lines.compare is not None:
-                mask = mask & self.by_lines(tables, of, self.meeting_all(tables.lines, _about_lines(of), own, zone))
-            self.met[key] = mask
-        return self.met[key]
+                mask = mask & _by_lines(tables, of, self.meeting_all(tables.lines, _about_lines(of), asked))
+            self.met[asked] = mask
+        return self.met[asked]
 
-    def lines_meeting(self, of: Happening, own: str, zone: str) -> Mask:
+    def lines_meeting(self, asked: Asked) -> Mask:
         """Say which lines are meant: those that meet the conditions, of the events that are meant."""
-        tables = self.tables[of.event]
-        mask = np.ones(len(tables.lines.at), dtype=bool)
-        if of.lines.kind != "none":
-            mask = self.meeting_all(tables.lines, _about_lines(of), own, zone)
+        of, tables = asked.of, self.tables[asked.of.event]
+        mask = self.meeting_all(tables.lines, _about_lines(of) if of.lines.kind != "none" else [], asked)
         if _about_event(of) or of.lines.kind != "any":
-            events = tables.events.frame["event_id"].to_numpy()[self.meeting(of, own, zone)]
+            events = tables.events.frame["event_id"].to_numpy()[self.meeting(asked)]
             mask = mask & np.isin(tables.lines.frame["event_id"].to_numpy(), events)
         return mask
 
-    def meeting_all(self, table: Table, conditions: list[Condition], own: str, zone: str) -> Mask:
-        """Say which rows of a table meet all conditions."""
+    def meeting_all(self, table: Table, conditions: list[Condition], asked: Asked) -> Mask:
+        """Say which rows of the span meet all conditions; no others are looked at."""
+        inside = table.within(asked.span)
         if not conditions:
-            return np.ones(len(table.at), dtype=bool)
-        asked, frame = [], table.frame
+            return inside
+        columns = {"occurred_at", *(field.name for one in conditions for field in _fields_of(one))} - CLOCK.keys()
+        frame, resolved = table.frame.select(columns).filter(pl.Series(inside)), []
         for one in conditions:
-            place = zone if one.zone == CUSTOMER else one.zone or _zone(own, zone)
+            place = asked.zone if one.zone == CUSTOMER else one.zone or _zone(asked.own, asked.zone)
             if one.field.name in CLOCK:
                 name = f"{one.field.name} {place}"
                 if name not in frame.columns:
                     frame = frame.with_columns(CLOCK[one.field.name](self.moment(place).zone.key).alias(name))
                 one = replace(one, field=replace(one.field, name=name))
-            asked.append(replace(one, zone=place))
-        return self.meet(frame, asked).to_numpy()
-
-    def by_lines(self, tables: Tables, of: Happening, is_met: Mask) -> Mask:
-        """Say which events have lines as asked; `is_met` says which lines meet the conditions."""
-        ids = tables.events.frame["event_id"].to_numpy()
-        lines = tables.lines.frame["event_id"].to_numpy()
-        if of.lines.compare is None:
-            has_met = np.isin(ids, lines[is_met])
-            if of.lines.kind == "all":
-                return has_met & ~np.isin(ids, lines[~is_met])
-            return ~has_met if of.lines.kind == "none" else has_met
-        what = pl.len() if of.lines.field is None else pl.col(of.lines.field.name).sum().round(6)
-        totals = tables.lines.frame.filter(pl.Series(is_met)).group_by("event_id").agg(found=what)
-        frame = pl.DataFrame({"event_id": ids}).join(totals, on="event_id", how="left", maintain_order="left")
-        return frame.select(holds(of.lines.compare, pl.col("found").fill_null(0))).to_series().to_numpy()
+            resolved.append(replace(one, zone=place))
+        mask = np.zeros(len(inside), dtype=bool)
+        mask[inside] = self.meet(frame, resolved).to_numpy()
+        return mask
 
     def with_clock(self, table: Table, field: Field | None, moment: Moment) -> Table:
         """Give the table with the hour or weekday that is asked about."""
         if field is not None and field.name in CLOCK:
             table.frame = table.frame.with_columns(CLOCK[field.name](moment.zone.key).alias(field.name))
         return table
+
+
+def _by_lines(tables: Tables, of: Happening, is_met: Mask) -> Mask:
+    """Say which events have lines as asked; `is_met` says which lines meet the conditions."""
+    ids = tables.events.frame["event_id"].to_numpy()
+    lines = tables.lines.frame["event_id"].to_numpy()
+    if of.lines.compare is None:
+        has_met = np.isin(ids, lines[is_met])
+        if of.lines.kind == "all":
+            return has_met & ~np.isin(ids, lines[~is_met])
+        return ~has_met if of.lines.kind == "none" else has_met
+    what = pl.len() if of.lines.field is None else pl.col(of.lines.field.name).sum().round(DECIMALS)
+    totals = tables.lines.frame.filter(pl.Series(is_met)).group_by("event_id").agg(found=what)
+    frame = pl.DataFrame({"event_id": ids}).join(totals, on="event_id", how="left", maintain_order="left")
+    return frame.select(holds(of.lines.compare, pl.col("found").fill_null(0))).to_series().to_numpy()
 
 
 def happenings(node: EventNode) -> Iterator[Happening]:

@@ -87,6 +87,7 @@ class Memory:
     """Columns of events that were read, by kind and event, for as long as nothing they are made of changes."""
 
     columns: dict[tuple[str, str], dict[str, pl.Series]] = field(default_factory=dict)
+    runs: dict[tuple[str, str], "Runs"] = field(default_factory=dict)
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def read(self, kind: Kind, as_of: datetime) -> dict[str, pl.DataFrame]:
@@ -110,6 +111,13 @@ class Memory:
                 held[name] = make()
             return held[name]
 
+    def run(self, key: tuple[str, str], customers: pl.Series) -> "Runs":
+        """Give the runs of the rows of a kind and event."""
+        with self.lock:
+            if key not in self.runs:
+                self.runs[key] = Runs.of(customers)
+            return self.runs[key]
+
     def forget(self, most_bytes: int) -> None:
         """Let go of the events that were not asked about for the longest time, so that no more is held."""
         with self.lock:
@@ -117,6 +125,20 @@ class Memory:
             while len(sizes) > 1 and sum(sizes.values()) > most_bytes:
                 oldest = next(iter(self.columns))
                 del self.columns[oldest], sizes[oldest]
+                self.runs.pop(oldest, None)
+
+
+class Runs(NamedTuple):
+    """Rows of a customer that stand together: the number of its run for each row, and of whom each run is."""
+
+    run: "np.ndarray[tuple[int], np.dtype[np.int32]]"
+    ids: Ints
+
+    @classmethod
+    def of(cls, customers: pl.Series) -> "Runs":
+        ids = customers.to_numpy()
+        is_first = np.append(True, ids[1:] != ids[:-1]) if len(ids) else np.zeros(0, dtype=bool)
+        return cls(np.cumsum(is_first, dtype=np.int32) - 1, ids[is_first])
 
 
 class Source(NamedTuple):
@@ -141,6 +163,12 @@ class Source(NamedTuple):
             name: (_with_properties(of_events[name], of_texts.get(name), want), of_lines.get(name, NO_LINES))
             for name, want in wanted.items()
         }
+
+    def runs(self, kind: str, name: str, rows: pl.DataFrame) -> Runs:
+        """Give the runs of rows that were read."""
+        if self.memory is None or not rows.height:
+            return Runs.of(rows["customer_id"])
+        return self.memory.run((kind, name), rows["customer_id"])
 
     def remembered(
         self, memory: Memory, wanted: Mapping[str, Wanted], kinds: tuple[Kind, Kind], as_of: datetime
@@ -169,14 +197,12 @@ class Table:
     Rows of a customer stand together: where she is among the people is looked up once for each such run of rows.
     """
 
-    def __init__(self, frame: pl.DataFrame, people: Ints) -> None:
+    def __init__(self, frame: pl.DataFrame, runs: Runs, people: Ints) -> None:
         self.frame = frame
         self.people = len(people)
         self.at: Ints = frame["occurred_at"].to_physical().to_numpy()
-        ids = frame["customer_id"].to_numpy()
-        is_first = np.append(True, ids[1:] != ids[:-1]) if len(ids) else np.zeros(0, dtype=bool)
-        self.run = np.cumsum(is_first, dtype=np.int32) - 1
-        self.place = numbered(people, ids[is_first])
+        self.run = runs.run
+        self.place = numbered(people, runs.ids)
 
     def within(self, span: Span) -> Mask:
         """Say which rows lie in a span."""
@@ -206,7 +232,10 @@ class Tables(NamedTuple):
 def read(wanted: Mapping[str, Wanted], source: Source, people: Ints, as_of: datetime) -> dict[str, Tables]:
     """Give the known events of every name that is wanted."""
     return {
-        name: Tables(Table(events, people), Table(_with_amount(lines), people))
+        name: Tables(
+            Table(events, source.runs("events", name, events), people),
+            Table(_with_amount(lines), source.runs("lines", name, lines), people),
+        )
         for name, (events, lines) in source.read(wanted, as_of).items()
     }
 
