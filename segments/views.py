@@ -15,22 +15,27 @@ from segments.fields import catalogue
 from segments.forms import rule_of
 from segments.models import Segment
 from segments.rules import RuleError, parse, sentence
+from segments.rules.event_fields import of_event
 from segments.rules.measures import MEASURES
 from segments.rules.nodes import Type
 from segments.rules.operators import OPERATORS
+from segments.rules.parser import HISTORY
 
 MOST_ASKED = 20
-WAYS = ["in", "not_in"]
+WAYS = ["in", "not_in", *HISTORY]
 
 
 def offered() -> JsonResponse:
     """Answer with everything that a rule may name, and what may be asked of it."""
-    language = {
-        "operators": {str(one): picker.operators(one) for one in Type},
-        "measures": list(MEASURES),
-        "ways": WAYS,
-    }
-    return JsonResponse({**picker.listed(), **language})
+    known = catalogue()
+    listed = picker.listed()
+    for one in listed["results"]:
+        one["has_history"] = bool(known.fields[one["name"]].told_as)
+    for one in listed["events"]:
+        told = of_event(one["name"], known).values()
+        one["properties"] = [{"name": f.name, "label": f.label, "type": str(f.type), "group": f.group} for f in told]
+    language = {"operators": {str(one): _operators(one) for one in Type}, "measures": list(MEASURES), "ways": WAYS}
+    return JsonResponse({**listed, **language})
 
 
 def _operators(type: Type) -> list[dict[str, Any]]:
@@ -41,6 +46,7 @@ def _operators(type: Type) -> list[dict[str, Any]]:
             "other": str(row.other or ""),
             "is_negative": row.is_negative,
             "asks_for_value": row.asks_for_value,
+            "compares_all": row.cut_point is not None,
         }
         for one in picker.operators(type)
         for row in [OPERATORS[type, one["name"]]]

@@ -49,5 +49,5 @@ export function whole(number) {
 
 export function percent(share) {
     const percentage = 100 * share;
-    return `${percentage > 0 && percentage < 0.1 ? "under 0.1" : percentage.toFixed(percentage < 10 ? 1 : 0)}\u00a0%`;
+    return `${percentage > 0 && percentage < 0.1 ? "under 0.1" : percentage.toFixed(percentage > 0 && percentage < 10 ? 1 : 0)}\u00a0%`;
 }

@@ -31,6 +31,11 @@ function without(leaf, ...names) {
     return Object.fromEntries(Object.entries(leaf).filter(([name]) => !names.includes(name)));
 }
 
+function freshCompare(measure, field) {
+    if (measure === "distinct" || !field || field.type === "number") return { ">=": 1 };
+    return { "=": field.type === "yes_no" ? true : "" };
+}
+
 function freshMeasure(name, property) {
     const fresh = {
         count: { count: { ">=": 1 } },
@@ -45,9 +50,32 @@ function freshMeasure(name, property) {
     return fresh[name] || { [name]: property, compare: { ">=": 1 } };
 }
 
+function known(catalogue, leaf) {
+    return catalogue.events.get(leaf.event)?.properties || [];
+}
+
 function properties(catalogue, leaf, isNumber) {
-    const known = catalogue.events.get(leaf.event)?.properties || [];
-    return known.filter((one) => !isNumber || one.type === "number").map((one) => [one.name, one.label || one.name.replace(/^properties\./, "")]);
+    return known(catalogue, leaf).filter((one) => !isNumber || one.type === "number").map((one) => [one.name, one.label]);
+}
+
+// A property may be named with its prefix or without.
+function propertyOf(catalogue, leaf, name) {
+    return known(catalogue, leaf).find((one) => one.name === name || one.name === `properties.${name}`);
+}
+
+// What a first or last value is compared with: a number with numbers, a text with a text.
+function compareInput(leaf, measure, put, key, field) {
+    const isNumber = measure === "distinct" || !field || field.type === "number";
+    if (isNumber) return comparison(leaf.compare, put, key);
+    let [[op, value]] = Object.entries(leaf.compare || {});
+    const set = (isTyped) => put({ [op]: value }, isTyped);
+    const choices = { text: [["=", "is"], ["!=", "is not"]], yes_no: [["=", "is"]] }[field.type] || COMPARISONS;
+    return el("span", { class: "cb-joined" },
+        select("How", `${key}/op`, choices, op, (chosen) => { op = chosen; set(false); }),
+        valueInput({ text: "text", yes_no: "truth", date: "day" }[field.type] || "text", value, (typed, isTyped) => {
+            value = typed ?? null;
+            set(isTyped);
+        }, { key: `${key}/value` }));
 }
 
 function measureInputs(leaf, measure, { catalogue, edit, key }) {
@@ -57,8 +85,10 @@ function measureInputs(leaf, measure, { catalogue, edit, key }) {
     if (measure === "count") return [comparison(leaf.count, put("count"), `${key}/count`, COUNTS, "times")];
     if (OF_PROPERTY.has(measure)) {
         const choices = properties(catalogue, leaf, !["distinct", "first", "last"].includes(measure));
-        return [select("Property", `${key}/property`, choices, leaf[measure], put(measure)),
-            comparison(leaf.compare, put("compare"), `${key}/compare`)];
+        const field = propertyOf(catalogue, leaf, leaf[measure]);
+        const choose = (name) => edit((now) => ({ ...now, [measure]: name, compare: freshCompare(measure, propertyOf(catalogue, leaf, name)) }));
+        return [select("Property", `${key}/property`, choices, field?.name ?? leaf[measure], choose),
+            compareInput(leaf, measure, put("compare"), `${key}/compare`, field)];
     }
     if (measure === "stopped") {
         return [words("for"), duration(leaf.stopped.for, inside("stopped", "for"), { key: `${key}/for`, count: "last" })];
@@ -84,10 +114,28 @@ function measureInputs(leaf, measure, { catalogue, edit, key }) {
     return [];
 }
 
+const LINES = [
+    ["any", "by any product bought"], ["all", "by every product bought"], ["none", "by no product bought"],
+    ["count", "counting the products that meet it:"], ["sum", "adding up, over the products that meet it,"],
+];
+const SUMS = [["quantity", "quantity"], ["amount", "quantity times price"], ["price", "price"], ["discount", "discount"]];
+
+// How the lines of an order meet what is asked of products: any of them unless it is said otherwise.
+function linesInput(leaf, edit, key) {
+    const now = leaf.lines ?? "any";
+    const kind = typeof now === "string" ? now : "count" in now ? "count" : "sum";
+    const fresh = { count: { count: { ">=": 2 } }, sum: { sum: "quantity", compare: { ">=": 2 } } };
+    const choose = (chosen) => edit((old) => (chosen === "any" ? without(old, "lines") : { ...old, lines: fresh[chosen] || chosen }), { focus: `${key}/lines` });
+    const put = (part) => (value, isTyped) => edit((old) => ({ ...old, lines: { ...old.lines, [part]: value } }), { isTyped });
+    return el("div", { class: "cb-inputs cb-lines" }, words("met"), select("Products", `${key}/lines`, LINES, kind, choose),
+        kind === "count" && comparison(now.count, put("count"), `${key}/lines-count`, COUNTS, "products"),
+        kind === "sum" && [select("Sum", `${key}/lines-sum`, SUMS, now.sum, put("sum")), comparison(now.compare, put("compare"), `${key}/lines-compare`)]);
+}
+
 export function whereRows(leaf, { catalogue, edit, key }) {
     const choices = properties(catalogue, leaf, false);
-    const types = new Map((catalogue.events.get(leaf.event)?.properties || []).map((one) => [one.name, one]));
-    const operatorsOf = (name) => catalogue.operatorsOfType(types.get(name)?.type || "text");
+    const typeOf = (name) => propertyOf(catalogue, leaf, name)?.type || "text";
+    const operatorsOf = (name) => catalogue.operatorsOfType(typeOf(name)).filter((one) => !one.compares_all);
     const put = (index, row, options) => edit((now) => ({ ...now, where: now.where.with(index, row) }), options);
     const rows = (leaf.where || []).map((row, index) => {
         const at = `${key}/where${index}`;
@@ -102,7 +150,7 @@ export function whereRows(leaf, { catalogue, edit, key }) {
             select("Property", `${at}/property`, choices, row.field, (field) => put(index, { field, op: operatorsOf(field)[0]?.name })),
             select("Comparison", `${at}/op`, operators.map((one) => [one.name, one.label]), row.op,
                 (op) => set({ op, value: operators.find((one) => one.name === op).form === operator?.form ? now.value : undefined })),
-            operator && valueInput(operator.form, row.value, (value, isTyped) => set({ value }, { isTyped }), { key: `${at}/value`, field: types.get(row.field) }),
+            operator && valueInput(operator.form, row.value, (value, isTyped) => set({ value }, { isTyped }), { key: `${at}/value`, field: propertyOf(catalogue, leaf, row.field) }),
             iconButton("close", `Remove where ${index + 1}`, `${at}/remove`, () => edit((old) => {
                 const where = old.where.toSpliced(index, 1);
                 return where.length ? { ...old, where } : without(old, "where");
@@ -114,7 +162,8 @@ export function whereRows(leaf, { catalogue, edit, key }) {
             ...now, where: [...(now.where || []), { field: choices[0][0], op: operatorsOf(choices[0][0])[0]?.name }],
         }), { focus: `${key}/where${(leaf.where || []).length}/property` }),
     }, "Only those where …") : null;
-    return [rows.length ? el("ol", { class: "cb-wheres" }, rows) : null, add];
+    const isOfLines = (leaf.where || []).some((row) => propertyOf(catalogue, leaf, row.field)?.group === "Order line");
+    return [rows.length ? el("ol", { class: "cb-wheres" }, rows) : null, isOfLines || leaf.lines ? linesInput(leaf, edit, key) : null, add];
 }
 
 export function eventRow(leaf, context) {

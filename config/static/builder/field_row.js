@@ -3,6 +3,7 @@
 import { check, el, select } from "./dom.js";
 import { combobox } from "./combobox.js";
 import { search } from "./catalogue.js";
+import { freshHistory, HISTORIES, historyInputs, historyOf } from "./history_row.js";
 import { number, valueInput, words } from "./values.js";
 
 const FIRST = { text: "any_of", number: ">=", yes_no: "is_true", date: "in_last", list: "any_of" };
@@ -86,35 +87,49 @@ function leapSwitch(leaf, edit, key) {
     return flag(leaf, edit, key, "leap", "mar1", "born on 29 February: 1 March in other years");
 }
 
-export function fieldRow(leaf, { catalogue, edit, key }) {
+// The leaf for another comparison: what fits of the value stays.
+function compared(leaf, name, operators) {
+    const before = operators.find((one) => one.name === leaf.op);
+    const next = operators.find((one) => one.name === name);
+    const kept = Object.fromEntries(["missing", "exact", "zone"].filter((key) => key in leaf).map((key) => [key, leaf[key]]));
+    if (!next) return { field: leaf.field, [name]: freshHistory(name) ?? null, ...kept };
+    if (next.asks_for_value) delete kept.missing;
+    const isKept = isAnother(leaf) && next.other === before?.other;
+    const value = isKept ? leaf.value : converted(isAnother(leaf) ? undefined : leaf.value, before?.form, next.form);
+    return withValue({ field: leaf.field, op: name, ...kept }, value);
+}
+
+function rareOf(leaf, field, operator, { edit, key }) {
+    const isText = field.type === "text" || field.type === "list";
+    const canMiss = !operator?.asks_for_value;
+    return [
+        operator?.other && otherSwitch(leaf, operator, edit, key),
+        isText && canMiss && flag(leaf, edit, key, "exact", true, "exactly as written, capitals and accents too"),
+        operator?.form === "anniversary" && leapSwitch(leaf, edit, key),
+        (field.type === "date" || historyOf(leaf)) && zoneInput(leaf, edit, key),
+    ].filter(Boolean);
+}
+
+export function fieldRow(leaf, context) {
+    const { catalogue, edit, key } = context;
     const field = catalogue.fields.get(leaf.field);
     if (!field) return { inputs: [words(`The field ${leaf.field} is not there any more.`)], options: [] };
     const operators = catalogue.operatorsOf(field);
     const operator = operators.find((one) => one.name === leaf.op);
-    const choose = (name) => edit((now) => {
-        const next = operators.find((one) => one.name === name);
-        const { missing, leap: _, ...others } = now;
-        const kept = next.asks_for_value || missing === undefined ? others : { ...others, missing };
-        const isKept = isAnother(now) && next.other === operator?.other;
-        return withValue({ ...kept, op: name }, isKept ? now.value : converted(isAnother(now) ? undefined : now.value, operator?.form, next.form));
-    }, { focus: `${key}/op` });
+    const history = historyOf(leaf);
+    const choices = [...operators.map((one) => [one.name, one.label]), ...(field.has_history ? HISTORIES : [])];
+    const choose = (name) => edit((now) => compared(now, name, operators), { focus: `${key}/value ${key}/op` });
     const set = (value, isTyped) => edit((now) => withValue(now, value), { isTyped });
+    const valued = () => (isAnother(leaf) ? otherInput(leaf, operator, edit, key, catalogue)
+        : valueInput(operator.form, leaf.value, set, { key: `${key}/value`, field }));
     const inputs = [
-        select("Comparison", `${key}/op`, operators.map((one) => [one.name, one.label]), leaf.op, choose),
-        operator && (isAnother(leaf) ? otherInput(leaf, operator, edit, key, catalogue)
-            : valueInput(operator.form, leaf.value, set, { key: `${key}/value`, field })),
+        select("Comparison", `${key}/op`, choices, history || leaf.op, choose),
+        history ? historyInputs(leaf, context, field) : operator && valued(),
     ];
     const canMiss = !operator?.asks_for_value;
-    const isPlain = canMiss && (operator?.is_negative || leaf.missing);
+    const isPlain = canMiss && (operator?.is_negative || history === "never" || leaf.missing);
     const missing = canMiss && flag(leaf, edit, key, "missing", "include", `also those without a value for ${field.label}`);
-    const isText = field.type === "text" || field.type === "list";
-    const rare = [
-        !isPlain && missing,
-        operator?.other && otherSwitch(leaf, operator, edit, key),
-        isText && canMiss && flag(leaf, edit, key, "exact", true, "exactly as written, capitals and accents too"),
-        operator?.form === "anniversary" && leapSwitch(leaf, edit, key),
-        field.type === "date" && zoneInput(leaf, edit, key),
-    ].filter(Boolean);
+    const rare = [...(canMiss && !isPlain ? [missing] : []), ...rareOf(leaf, field, operator, context)];
     const isSet = Boolean(leaf.exact || leaf.zone || leaf.leap || isAnother(leaf));
     return { inputs, always: isPlain ? [missing] : [], options: rare, isSet };
 }

@@ -209,6 +209,8 @@ const EDITORS = {
     months: toggles(MONTHS),
     pattern: (value, set, { key }) => plain("Pattern", "^(gold|platinum)$")(value, set, key),
     domain: (value, set, { key }) => plain("Domain", "example.com")(value, set, key),
+    truth: (value, set, { key }) => select("Value", key, [["true", "yes"], ["false", "no"]], value === undefined ? "" : String(value),
+        (chosen) => set(chosen === "true")),
     comparison: (value, set, { key }) => comparison(value, set, key),
 };
 
