@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -89,6 +90,7 @@ class SegmentAdmin(BaseAdmin):
             path("<int:segment_id>/explain/", at(self.explain_view), name="segments_segment_explain"),
             path("<int:segment_id>/pin/", at(require_POST(self.pin_view)), name="segments_segment_pin"),
             path("<int:segment_id>/unpin/", at(require_POST(self.unpin_view)), name="segments_segment_unpin"),
+            path("<int:segment_id>/export/", at(require_POST(self.export_view)), name="segments_segment_export"),
             path("overlap/", at(self.overlap_view), name="segments_segment_overlap"),
             path("<path:object_id>/edit/", at(self.edit_view), name="segments_segment_edit"),
         ]
@@ -145,6 +147,12 @@ class SegmentAdmin(BaseAdmin):
     def explain_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Give why a customer is in a segment, or is not."""
         return views.explain(request, self._seen(request, segment_id))
+
+    def export_view(self, request: HttpRequest, segment_id: int) -> HttpResponseBase:
+        """Give the members as a file to those who may see customers; who took it is noted."""
+        if not request.user.has_perm("customers.view_customer"):
+            raise PermissionDenied
+        return views.export(request, self._seen(request, segment_id))
 
     def overlap_view(self, request: HttpRequest) -> HttpResponse:
         """Give how some segments overlap."""

@@ -4,8 +4,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from segments import definition, pins
-from segments.explain_page import find
 from segments.models import Segment, SegmentPin
+from segments.one_customer import find
 
 LONGEST = 300
 

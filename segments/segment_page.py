@@ -65,7 +65,7 @@ def explained(segment: Segment) -> Panel:
 
 def size_over_time(segment: Segment) -> Panel:
     """Give the size at the end of every day."""
-    found = growth.by_day(segment, timezone.now())
+    found = growth.by_day(segment, segment.as_of or timezone.now())
     points = [(one.as_of, float(one.size)) for one in found]
     rows = [(moment(one.as_of), number(one.size), number(one.entered), number(one.left)) for one in reversed(found)]
     drawing = charts.over_time(points, "members over time") if len(points) > 1 else None

@@ -2,24 +2,27 @@
 
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 
 from customers.models import Channel
 from customers.panels import share
+from segments import definition, exports, overlap_page, picker
 from segments import effect as effects
-from segments import explain_page, overlap_page, picker
 from segments import preview as previews
 from segments.fields import catalogue
 from segments.forms import rule_of
 from segments.models import Segment
+from segments.one_customer import NobodyFound, find
 from segments.rules import RuleError, parse, sentence
 from segments.rules.event_fields import of_event
+from segments.rules.meaning import NeedsFullCycle
 from segments.rules.measures import MEASURES
 from segments.rules.nodes import Type
 from segments.rules.operators import OPERATORS
 from segments.rules.parser import HISTORY
+from segments.why import NotYetSeen, why
 
 MOST_ASKED = 20
 WAYS = ["in", "not_in", *HISTORY]
@@ -88,11 +91,19 @@ def effect(request: HttpRequest, segment: Segment | None) -> JsonResponse:
 def explain(request: HttpRequest, segment: Segment) -> HttpResponse:
     """Answer why a customer is in a segment, or is not, as a part of a page."""
     try:
-        customer = explain_page.find(request.GET.get("customer", ""))
-        found = explain_page.story(segment, customer, timezone.now())
-    except (explain_page.NobodyFound, RuleError, previews.NoSnapshot) as error:
+        found = why(segment, find(request.GET.get("customer", "")))
+    except (NobodyFound, NotYetSeen, NeedsFullCycle, RuleError, previews.NoSnapshot) as error:
         return render(request, "admin/segment_story.html", {"problem": str(error)})
     return render(request, "admin/segment_story.html", {"story": found})
+
+
+def export(request: HttpRequest, segment: Segment) -> StreamingHttpResponse:
+    """Answer with the members as a file."""
+    by = definition.name_of(request.user)
+    found = exports.Export(segment, exports.CSV, (), by, timezone.now())
+    answer = StreamingHttpResponse(found.written(), content_type=exports.CONTENT_TYPES[exports.CSV])
+    answer["Content-Disposition"] = f'attachment; filename="{segment.key}.csv"'
+    return answer
 
 
 def overlap(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from customers.models import Customer
 from segments.models import Segment
 from tests.browser.test_admin import WIDTHS, enter, fits
 from tests.config import world
@@ -81,7 +82,9 @@ def test_a_first_segment_takes_five_choices_and_one_typed_field(page: Page, live
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_three_levels_with_a_negated_group_reopen_identical(page: Page, live_server: LiveServer, width: int) -> None:
+def test_three_levels_with_a_negated_group_and_a_sequence_reopen_identical(
+    page: Page, live_server: LiveServer, width: int
+) -> None:
     page.set_viewport_size({"width": width, "height": 900})
     counted(page, live_server)
     page.get_by_label("Name").fill("Deep")
@@ -95,6 +98,13 @@ def test_three_levels_with_a_negated_group_reopen_identical(page: Page, live_ser
     page.get_by_role("button", name="Add a condition to group 2.2", exact=True).click()
     pick(condition(page, "2.2.2"), SCORE, "no order score")
     condition(page, "2.2.2").get_by_role("textbox", name="Value").fill("0.7")
+    page.get_by_role("button", name="Add a condition to group 2.2", exact=True).click()
+    pick(condition(page, "2.2.3"), "Events in this order")
+    second = condition(page, "2.2.3").get_by_role("listitem", name="Step 2")
+    second.get_by_role("combobox", name="Event 2").fill("email")
+    second.get_by_role("option", name="Email Sent").click()
+    second.get_by_label("not", exact=True).check()
+    condition(page, "2.2.3").get_by_role("button", name="Then …").click()
     page.get_by_role("button", name="Negate Group 2.2", exact=True).click()
     expect(page.locator("[data-slot=sentence]")).to_contain_text("not (")
     expect(page.locator("[data-slot=count]")).not_to_have_text("–")
@@ -111,6 +121,14 @@ def test_three_levels_with_a_negated_group_reopen_identical(page: Page, live_ser
                             "all": [
                                 {"segment": "regulars", "op": "in"},
                                 {"field": "scores.lapse", "op": ">=", "value": 0.7},
+                                {
+                                    "sequence": [
+                                        {"event": "Call Made"},
+                                        {"event": "Email Sent", "not": True},
+                                        {"event": "Email Sent"},
+                                    ],
+                                    "within": {"last": 30, "unit": "days"},
+                                },
                             ]
                         }
                     },
@@ -250,3 +268,37 @@ def test_who_saved_meanwhile_is_shown_and_neither_rule_is_lost(page: Page, live_
     saved(page)
     segment.refresh_from_db()
     assert segment.rule["rule"]["all"][1]["count"] == {">=": 7}
+
+
+def test_a_segment_is_edited_explained_and_exported(page: Page, live_server: LiveServer) -> None:
+    counted(page, live_server)
+    segment = Segment.objects.get(key="regulars")
+    page.goto(f"{live_server.url}/admin/segments/segment/{segment.pk}/change/")
+    page.get_by_role("link", name="Edit the rule").click()
+    page.get_by_role("button", name="Remove Condition 2").click()
+    expect(page.get_by_text("Country is DE or AT.", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text("4 customers would enter")).to_be_visible()
+    expect(page.get_by_text("1 customer would leave")).to_be_visible()
+    page.get_by_role("button", name="Save segment").click()
+    search = page.get_by_role("search", name="Explain a customer")
+    search.get_by_role("searchbox").fill("c-0002")
+    search.get_by_role("button", name="Explain").click()
+    expect(page.get_by_text("country is DE or AT here: CH")).to_be_visible()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as CSV").click()
+    assert download.value.suggested_filename == "regulars.csv"
+    assert fits(page)
+
+
+def test_a_hostile_value_is_shown_as_text(page: Page, live_server: LiveServer) -> None:
+    enter(page, live_server, "/admin/")
+    hostile = '"><img src=x onerror=alert(1)>'
+    Customer.objects.filter(external_id="c-0000").update(country=hostile, external_id=hostile)
+    world.take_snapshot()
+    page.on("dialog", lambda dialog: pytest.fail(dialog.message))
+    page.goto(f"{live_server.url}{ADD}")
+    pick(condition(page, "1"), "country")
+    condition(page, "1").get_by_role("listbox", name="Values").get_by_role("option", name="<img").click()
+    expect(page.get_by_role("cell", name="<img").first).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0

@@ -268,6 +268,21 @@ def test_an_explanation_says_what_holds_and_what_was_seen(boss: Client) -> None:
     assert "<script>" not in boss.get(address, {"customer": "<script>"}).content.decode()
 
 
+def test_members_leave_as_a_file_which_is_noted_and_only_for_those_who_may(boss: Client, client: Client) -> None:
+    segment = Segment.objects.get()
+    address = reverse("admin:segments_segment_export", args=[segment.pk])
+    body = b"".join(boss.post(address)).decode()
+    assert [line.split(",")[0] for line in body.split()[:2]] == ["external_id", "c-0000"]
+    assert body.count("c-000") == 3
+    noted = segment.exports.get()
+    assert (noted.by, noted.rows) == ("boss", 3)
+    assert boss.get(address).status_code == 405
+    person = User.objects.create_user("reader", is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="view_segment"))
+    client.force_login(person)
+    assert client.post(address).status_code == 403
+
+
 def test_an_earlier_version_opens_in_the_builder(boss: Client) -> None:
     segment = Segment.objects.get()
     boss.post(reverse(CHANGE, args=[segment.pk]), form(GERMAN))
