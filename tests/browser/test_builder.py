@@ -278,7 +278,7 @@ def test_a_segment_is_edited_explained_and_exported(page: Page, live_server: Liv
     page.get_by_role("button", name="Remove Condition 2").click()
     expect(page.get_by_text("Country is DE or AT.", exact=True)).to_be_visible()
     page.get_by_role("button", name="Save", exact=True).click()
-    expect(page.get_by_text("4 customers would enter")).to_be_visible()
+    expect(page.get_by_text("3 customers would enter")).to_be_visible()
     expect(page.get_by_text("1 customer would leave")).to_be_visible()
     page.get_by_role("button", name="Save segment").click()
     search = page.get_by_role("search", name="Explain a customer")

@@ -30,7 +30,7 @@ export function askBeforeSaving(form, { address, token, rule, refused, opened, i
         const warning = answer.saved_by && el("p", { class: "cusp-warning", role: "status" },
             `${answer.saved_by} saved this segment after you opened it. Go on to compare both; nothing is lost.`);
         dialog.replaceChildren(
-            el("h2", {}, name ? `Save “${name}”?` : "Save this segment?"), warning, ...told(answer),
+            el("h2", {}, name ? `Save “${name}”?` : "Save this segment?"), ...(warning ? [warning] : []), ...told(answer),
             el("div", { class: "cusp-buttons" },
                 el("button", { type: "button", class: "cusp-button cusp-button-main", onclick: () => {
                     isAgreed = true;
