@@ -23,6 +23,8 @@ from segments.fields import catalogue
 from segments.forms import SegmentForm, written
 from segments.models import Membership, MembershipChange, Segment, SegmentVersion
 
+UNKNOWN_SHOWN = 10
+
 
 class SegmentList(ChangeList):  # type: ignore[misc]
     """A page of segments with their rules in words; what rules may ask is read once."""
@@ -47,6 +49,7 @@ class SegmentAdmin(BaseAdmin):
     fieldsets = ((None, {"fields": (("name", "key"), "description")}),)
     prepopulated_fields = {"key": ("name",)}
     change_form_outer_before_template = "admin/segment_above.html"
+    list_before_template = "admin/segments_before.html"
 
     @admin.display(description="Members", ordering="size")
     def size_shown(self, segment: Segment) -> Cell:
@@ -74,7 +77,7 @@ class SegmentAdmin(BaseAdmin):
         """Begin with a copy of another segment where a link asks for one."""
         found = Segment.objects.filter(pk=_number(request.GET.get("from", ""))).first()
         if found is None:
-            return {}
+            return {"kind": request.GET.get("kind", "")}
         name = f"Copy of {found.name}"[:120]
         return {"name": name, "description": found.description, "rule_json": written(found.rule)}
 
@@ -191,6 +194,10 @@ class SegmentAdmin(BaseAdmin):
         if not change:
             obj.created_by_id = request.user.pk
         definition.save(obj, request.user, timezone.now(), form.read_edition() if change else None)
+        done = form.keep_list(obj, definition.name_of(request.user), timezone.now())
+        if done and done.unknown:
+            few = ", ".join(done.unknown_ids[:UNKNOWN_SHOWN])
+            messages.warning(request, f"{done.unknown:,} of {done.read:,} ids are of nobody: {few}.")
 
     def response_post_save_add(self, request: HttpRequest, obj: Model) -> HttpResponse:
         """Go to the page of what was saved."""

@@ -1,14 +1,15 @@
 """The form of a segment: its name, and its rule as JSON. The builder writes the JSON; without scripts it is a text."""
 
 import json
+from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.utils.text import slugify
 
 from segments import fields as known
-from segments import words
-from segments.models import Segment
+from segments import lists, words
+from segments.models import ListChange, Segment
 from segments.rules import parser
 from segments.rules.nodes import RuleError
 
@@ -31,12 +32,19 @@ def written(rule: object) -> str:
     return json.dumps(rule, indent=2, ensure_ascii=False)
 
 
+HOW = (("add", "Add these customers"), ("remove", "Take these customers off"), ("replace", "Hold these and no others"))
+DO = {"add": lists.add, "remove": lists.remove, "replace": lists.replace}
+
+
 class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     """Name and rule of a segment. `opened` is the edition that was opened, `over` a later one that may be replaced."""
 
     rule_json = forms.CharField(required=False, strip=True)
     opened = forms.IntegerField(required=False, widget=forms.HiddenInput)
     over = forms.IntegerField(required=False)
+    ids = forms.CharField(required=False)
+    ids_file = forms.FileField(required=False)
+    list_how = forms.ChoiceField(required=False, choices=HOW)
 
     class Meta:
         model = Segment
@@ -50,6 +58,9 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         if "key" in self.fields:
             self.fields["key"].required = False
         self.theirs: Segment | None = None
+        self.given: lists.Given | None = None
+        asked = str((self.data if self.is_bound else self.initial).get("kind", ""))
+        self.is_list = (self.instance.kind if self.instance.pk else asked) == Segment.Kind.LIST
         self.stored = written(self.instance.rule) if self.instance.pk else str(self.initial.get("rule_json", ""))
 
     def json_text(self) -> str:
@@ -76,11 +87,31 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         self._see_others(cleaned)
         if not self.instance.pk and not cleaned.get("key"):
             cleaned["key"] = slugify(cleaned.get("name", ""))[:KEY_LENGTH]
+        if self.is_list:
+            self._read_list(cleaned)
+            return cleaned
         try:
             self.instance.rule = self.read(str(self.instance.key or cleaned.get("key") or ""))
         except RuleError as error:
             self.add_error("rule_json", str(error))
         return cleaned
+
+    def _read_list(self, cleaned: dict[str, Any]) -> None:
+        self.instance.kind = Segment.Kind.LIST
+        file, text = cleaned.get("ids_file"), cleaned.get("ids", "")
+        try:
+            if file or text:
+                self.given = lists.uploaded(file.name, file.read()) if file else lists.pasted(text)
+            elif not self.instance.pk:
+                self.add_error("ids", "Paste the ids of some customers, or choose a file with them.")
+        except lists.ListError as error:
+            self.add_error("ids", str(error))
+
+    def keep_list(self, segment: Segment, by: str, at: datetime) -> ListChange | None:
+        """Do with the list of a stored segment what the form asks."""
+        if self.given is None:
+            return None
+        return DO[self.cleaned_data.get("list_how") or "add"](segment, self.given, by, at)
 
     def read(self, key: str) -> dict[str, Any]:
         """Give the rule that the form holds, parsed once; raises RuleError."""

@@ -25,7 +25,7 @@ def panels(segment: Segment, request: HttpRequest) -> list[Panel]:
         members(segment, Wanted.of(request.GET)),
         moved(segment),
         pins(segment, may_change),
-        versions(segment, may_change),
+        listed(segment) if segment.kind == Segment.Kind.LIST else versions(segment, may_change),
     ]
 
 
@@ -114,6 +114,24 @@ def _unpin(address: str, external_id: str) -> Cell:
         ' aria-label="Let the rule decide about {}">Let the rule decide</button>'
     )
     return format_html(text, address, external_id, external_id)
+
+
+def listed(segment: Segment) -> Panel:
+    """Give what was done to a list."""
+    rows = [
+        (
+            moment(c.at),
+            c.get_how_display(),
+            c.source,
+            c.by or "–",
+            number(c.added),
+            number(c.removed),
+            number(c.unknown),
+        )
+        for c in segment.list_changes.order_by("-at", "-pk")[:LAST]
+    ]
+    head = ("When", "What", "From", "By", "Came on", "Went off", "Ids of nobody")
+    return Panel("What was done to the list", head=head, rows=rows, empty="Nobody was put on it yet.")
 
 
 def versions(segment: Segment, may_change: bool) -> Panel:

@@ -81,6 +81,22 @@ def test_what_is_no_rule_is_refused_with_its_place(boss: Client, text: str, said
     assert not Segment.objects.filter(key="new").exists()
 
 
+def test_a_list_is_pasted_and_changed(boss: Client) -> None:
+    assert 'name="ids"' in boss.get(reverse(ADD), {"kind": "list"}).content.decode()
+    pasted = {"name": "Friends", "key": "friends", "description": "", "kind": "list"}
+    assert "Paste the ids" in boss.post(reverse(ADD), pasted).content.decode()
+    page = boss.post(reverse(ADD), {**pasted, "ids": "c-0000\nc-0004, c-0000\nnobody"}, follow=True)
+    friends = Segment.objects.get(key="friends")
+    people = friends.memberships.order_by("customer_id").values_list("customer__external_id", flat=True)
+    assert list(people) == ["c-0000", "c-0004"]
+    assert "1 of 4 ids are of nobody: nobody." in page.content.decode()
+    assert "Edit the list" in page.content.decode()
+    change = {"name": "Friends", "description": "", "ids": "c-0004", "list_how": "remove", "opened": "1"}
+    boss.post(reverse(EDIT, args=[friends.pk]), change)
+    assert list(people.all()) == ["c-0000"]
+    assert "Taken off" in section(page_of(boss, friends), "What was done to the list")
+
+
 def test_a_duplicate_begins_with_the_rule_of_the_other(boss: Client) -> None:
     segment = Segment.objects.get()
     page = boss.get(reverse(ADD), {"from": segment.pk}).content.decode()

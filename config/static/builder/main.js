@@ -65,6 +65,7 @@ async function start(box) {
     const root = firstTree(text.value);
     if (!root) return;  // what was posted is no JSON: it is put right as text
     const answer = await fetch(box.dataset.catalogue);
+    if (!answer.ok || answer.redirected) throw new Error(`the fields were answered with ${answer.status}`);
     const listed = await answer.json();
     const catalogue = newCatalogue(listed);
     const store = newStore(root);
@@ -91,4 +92,7 @@ async function start(box) {
     form.addEventListener("submit", () => { if (!json.isBroken()) text.value = rule(); });
 }
 
-document.querySelectorAll("[data-builder]").forEach(start);
+document.querySelectorAll("[data-builder]").forEach((box) => start(box).catch((error) => {
+    box.querySelector("[data-json-said]").textContent = "The builder cannot be shown now. The rule can be written as JSON.";
+    throw error;
+}));
