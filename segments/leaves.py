@@ -29,7 +29,10 @@ class Leaves:
 
     def at(self, node: Node, path: str, changed: Mapping[str, pl.Series] | None = None) -> pl.Series:
         """Give for whom the node at the path holds."""
-        frame = self.holds.with_columns(column.alias(place) for place, column in (changed or {}).items())
+        others = changed or {}
+        if not isinstance(node, Group):
+            return others[path] if path in others else self.holds[path]
+        frame = self.holds.with_columns(column.alias(place) for place, column in others.items())
         return frame.select(_joined(node, path).alias("")).to_series()
 
 

@@ -77,8 +77,10 @@ class _Case:
         return ((path, node) for path, node in self.nodes if isinstance(node, Condition))
 
     def column(self, field: Field) -> pl.Series:
-        empty = pl.Series(field.name, [None] * self.frame.height)
-        return self.frame.get_column(field.name, default=empty)
+        """Give everybody's value of a field."""
+        if field.name in self.frame.columns:
+            return self.frame[field.name]
+        return pl.repeat(None, self.frame.height, dtype=pl.Null, eager=True)
 
 
 def lint(leaves: Leaves, frame: pl.DataFrame, context: Context, facts: Facts) -> list[Finding]:
@@ -96,8 +98,11 @@ def _only_missing(case: _Case) -> Iterator[Finding]:
         if operator(node).asks_for_value or not members or not column.null_count():
             continue
         is_missing = column.is_null()
+        lacking = case.inside & is_missing
+        if lacking.sum() <= MOSTLY * members:
+            continue
         otherwise = case.leaves.whole({path: case.leaves.holds[path] ^ is_missing})
-        only = int((case.inside & is_missing & ~otherwise).sum())
+        only = int((lacking & ~otherwise).sum())
         if only > MOSTLY * members:
             text = f"{_share(only, members)} of those who match ({only:,}) do so only because "
             yield Finding(path, "missing_value", f"{text}{node.field.label} is not known.")
