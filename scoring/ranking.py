@@ -61,7 +61,7 @@ class Order:
             by = "percentile" if "from_percentile" in one else "value"
             line = one["from_percentile" if by == "percentile" else "from"]
             named = pl.when(pl.col(by) >= line).then(pl.lit(one["name"])).otherwise(named)
-        return frame.select(band=named).to_series()
+        return frame.with_columns(band=named)["band"]
 
     def beyond(self, percentile: float, *, is_above: bool) -> int:
         """Give how many scores have at least, or at most, this percentile."""

@@ -18,7 +18,7 @@ from segments.nearest import nearest
 from segments.rules import Context, Rule, parse
 from segments.rules.comparisons import Comparison
 from segments.rules.comparisons import in_words as compared_in_words
-from segments.rules.meaning import answers
+from segments.rules.meaning import answers, with_made
 from segments.rules.nodes import Condition, EventCondition, Group, History, Node, Other, placed, steps
 from segments.rules.operators import operator
 from segments.rules.sentence import in_words
@@ -81,6 +81,7 @@ def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explanation:
     if frame.height != 1:
         raise ValueError(f"an explanation is about one customer, not {frame.height}")
     leaves = {path: node for path, node in placed(rule.root) if not isinstance(node, Group)}
+    frame = with_made(frame, leaves.values(), context)
     answered = answers(leaves.values(), frame, context)
     found = {node: column.to_list()[0] for node, column in answered.found.items()}
     holds = pl.DataFrame([answered.holds[node].alias(path) for path, node in leaves.items()])

@@ -16,7 +16,8 @@ from segments.fields import catalogue
 from segments.leaves import Leaves
 from segments.linter import Finding, lint
 from segments.rules import Context, Fields, Rule, needs, parse, sentence
-from segments.rules.meaning import in_levels, missing_cuts
+from segments.rules.meaning import in_levels, missing_cuts, with_made
+from segments.rules.nodes import walk
 
 SAMPLE = 10
 SAMPLED_FIRST = 20_000  # rows that are searched for members to show, before all are
@@ -87,6 +88,7 @@ def _answered(rule: Rule, fields: Fields, as_of: datetime) -> _Answered:
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     frame = people.frame(rules, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
     context = past.remembered(past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope()))
+    frame = with_made(frame, [node for one in rules for node in walk(one.root)], context)
     absent = missing_cuts(rule, context)
     columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
     ordered = {name: people.ordered(column) for name, column in columns.items()}
@@ -101,7 +103,7 @@ def _told(answered: _Answered, key: str) -> Preview:
     shown = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
     count = int(inside.sum())
     return Preview(
-        sentence=sentence(rule),
+        sentence=sentence(rule, context.moment("")),
         as_of=context.as_of,
         customers=frame.height,
         count=count,

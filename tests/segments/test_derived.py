@@ -9,7 +9,8 @@ import pytest
 
 from customers import events, history, snapshot
 from customers.models import CampaignName
-from scoring.models import Target
+from scoring import ranking
+from scoring.models import ScoreRun, Target
 from segments import membership
 from segments.preview import preview
 from segments.rules import Context, Field, Fields, Type, mask, needs, parse
@@ -137,10 +138,13 @@ class TestDoor:
             then = frame.with_columns(pl.Series("scores.lapse", scores), bucket=pl.Series([0, 1, 2]))
             for bucket in range(4):
                 snapshot.store(then.filter(pl.col("bucket") == bucket), AS_OF - ago * DAY, bucket)
+        ranking.rank(ScoreRun.objects.create(as_of=AS_OF, inputs="x"), [frame])
         membership.refresh(frame.with_columns(bucket=pl.Series([0, 1, 2])), AS_OF)
         assert members("rising") == ["c-1"]
         found = preview({"version": 1, "rule": asked("scores.lapse.change_7d", "has_value")}, AS_OF + 30 * DAY)
-        assert found.customers == 3
+        assert (found.customers, found.count) == (3, 2)
+        changes = {one["external_id"]: one["scores.lapse.change_7d"] for one in found.sample}
+        assert changes == {"c-0": 0.1, "c-1": 0.4}
 
     def test_without_an_old_snapshot_a_change_is_not_known(self) -> None:
         Target.objects.create(key="lapse", label="Lapse", kind="event", event="x", horizon_days=30, created_at=AS_OF)

@@ -82,6 +82,8 @@ class TestPreview:
         assert (found.count, found.customers, found.share) == (3, 4, 0.75)
         assert found.reachable == {"email": 2, "phone": 1}
         assert found.sentence == "country is DE or AT"
+        before = {"version": 1, "rule": {"field": "birth_date", "op": "before", "value": "2000-01-01"}}
+        assert preview(before, AT).sentence == "birth date is before 2000-01-01 [until 2000-01-01 00:00 UTC]"
         assert found.as_of == AT
         assert found.columns == ["country"]
         assert [tuple(one.values()) for one in found.sample] == [("a", "DE"), ("b", "de"), ("c", "AT")]
