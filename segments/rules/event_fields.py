@@ -24,7 +24,7 @@ OF_LINES = (
     Field("category", "category", Type.TEXT, LINE),
     Field("quantity", "quantity", Type.NUMBER, LINE),
     Field("price", "price", Type.NUMBER, LINE),
-    Field("amount", "quantity times price", Type.NUMBER, LINE),
+    Field("amount", "amount", Type.NUMBER, LINE),
     Field("discount", "discount", Type.NUMBER, LINE),
 )
 

@@ -1,6 +1,7 @@
 """A rule as one plain English sentence, the same wherever it is shown."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from segments.rules.comparisons import counted_in_words
@@ -102,7 +103,9 @@ def _zone(zone: str) -> str:
 
 
 def _event(node: EventCondition, moment: Moment | None) -> str:
-    said = MEASURES[node.measure].words(node, happening_in_words(node.of)) + _zone(node.zone)
+    is_of_lines = node.field is not None and node.field.group == LINE and node.of.lines.kind == "any"
+    events = _products(node.of) if is_of_lines else happening_in_words(node.of)
+    said = MEASURES[node.measure].words(node, events) + _zone(node.zone)
     return said + _instants(node.within, moment, node.zone)
 
 
@@ -111,6 +114,14 @@ def _sequence(node: Sequence, moment: Moment | None) -> str:
     gap = f", each at most {node.gap.amount_in_words()} after the one before" if node.gap else ""
     said = f"{', then '.join(steps)}{gap}, {node.within.words()}{_zone(node.zone)}"
     return said + _instants(node.within, moment, node.zone)
+
+
+def _products(of: Happening) -> str:
+    """Give `products whose category is Tea, in Order Completed`."""
+    lines = [one for one in of.where if one.field.group == LINE]
+    which = f" whose {' and '.join(_condition(one, None) for one in lines)}," if lines else ""
+    orders = happening_in_words(replace(of, where=tuple(one for one in of.where if one not in lines)))
+    return f"products{which} in {orders}"
 
 
 def happening_in_words(of: Happening) -> str:

@@ -11,6 +11,8 @@ from segments.rules.windows import Moment
 from tests.segments.world import AS_OF, rule_of
 
 ORDERS = {"event": "Order Completed", "count": {">=": 2}}
+TOTAL = {"field": "properties.total", "op": ">=", "value": 100}
+TEA = {"field": "category", "op": "is", "value": "Tea"}
 LAST_90 = {"last": 90, "unit": "days"}
 GERMAN = {"field": "country", "op": "any_of", "value": ["DE", "AT"]}
 SENTENCES: list[tuple[Any, str]] = [
@@ -99,6 +101,50 @@ SENTENCES: list[tuple[Any, str]] = [
     ),
     ({"event": "Order Completed", "stopped": {"for": LAST_90}}, "Order Completed before, but not in the last 90 days"),
     ({"segment": "vip", "op": "not_in"}, "not in segment vip"),
+    ({"segment": "vip", "entered": LAST_90}, "entered segment vip in the last 90 days"),
+    ({"segment": "vip", "in_for": {"n": 30, "unit": "days"}}, "in segment vip for 30 days or longer"),
+    (
+        {**ORDERS, "where": [TOTAL, {"field": "hour", "op": ">=", "value": 18}], "within": LAST_90},
+        "2 or more Order Completed (with total is 100 or more, and hour of the day is 18 or more) in the last 90 days",
+    ),
+    ({**ORDERS, "where": [TEA]}, "2 or more Order Completed (with a product whose category is Tea) ever"),
+    (
+        {**ORDERS, "where": [TEA], "lines": "none"},
+        "2 or more Order Completed (with no product whose category is Tea) ever",
+    ),
+    (
+        {**ORDERS, "where": [TEA], "lines": {"count": {">=": 3}}},
+        "2 or more Order Completed (with 3 or more products whose category is Tea) ever",
+    ),
+    (
+        {**ORDERS, "where": [TEA], "lines": {"sum": "quantity", "compare": {">=": 5}}},
+        "2 or more Order Completed (with products whose category is Tea of which the total quantity is 5 or more) ever",
+    ),
+    (
+        {"event": "Order Completed", "sum": "amount", "compare": {">=": 100}, "where": [TEA, TOTAL]},
+        "the total amount of products whose category is Tea, in Order Completed (with total is 100 or more) ever "
+        "is 100 or more",
+    ),
+    (
+        {"event": "Order Completed", "last": "coupon", "compare": {"=": "SPRING"}},
+        "the last coupon of Order Completed ever is SPRING",
+    ),
+    (
+        {"event": "Order Completed", "regularly": {"at_least": 3, "of": 4, "period": "week"}},
+        "Order Completed in at least 3 of the last 4 weeks, this week included",
+    ),
+    (
+        {"event": "Order Completed", "overdue": {"times_usual_gap": 2}},
+        "the last Order Completed is more than 2 times the customer's usual gap ago",
+    ),
+    (
+        {
+            "sequence": [{"event": "Page Viewed"}, {"event": "Order Completed", "not": True}],
+            "within": LAST_90,
+            "gap": {"at_most": 2, "unit": "days"},
+        },
+        "Page Viewed, then no Order Completed, each at most 2 days after the one before, in the last 90 days",
+    ),
     ({"sample": 10, "salt": "spring"}, "in a stable sample of 10 % (salt spring)"),
     ({"ids": ["c-1", "c-2"]}, "customer c-1 or c-2"),
     ({"ids": ["a", "b", "c", "d"]}, "one of 4 listed customers"),
