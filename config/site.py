@@ -298,6 +298,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Users", "person", "auth_user"),
                 ("Groups", "shield_person", "auth_group"),
                 ("Audit", "history", "campaigns_auditentry"),
+                ("Exports", "download", "segments_segmentexport"),
             ],
         ),
     ]

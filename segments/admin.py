@@ -14,14 +14,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
-from customers.admin import BaseAdmin
+from customers.admin import BaseAdmin, LargeAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
-from customers.panels import Cell, Panel, link, moment, tag
+from customers.panels import Cell, Panel, column, link, moment, number, tag
 from segments import by_hand_page, definition, segment_page, views, words
 from segments.fields import catalogue
 from segments.forms import SegmentForm, written
-from segments.models import Membership, MembershipChange, Segment, SegmentVersion
+from segments.models import Membership, MembershipChange, Segment, SegmentExport, SegmentVersion
 
 UNKNOWN_SHOWN = 10
 
@@ -234,6 +234,18 @@ class SegmentAdmin(BaseAdmin):
     def panels(self, request: HttpRequest, item: Segment) -> list[Panel]:
         """Give the size over time, members, movement and versions."""
         return segment_page.panels(item, request)
+
+
+@admin.register(SegmentExport)
+class SegmentExportAdmin(LargeAdmin):
+    """Who took the members of which segment out."""
+
+    list_display = ("at", "segment", "by", "format", column("rows", "Members", number))
+    list_select_related = ("segment",)
+    list_filter = ("format",)
+    search_fields = ("by",)
+    fields = (("at", "segment"), ("by", "format"), ("rows", "fields"))
+    next_step = "Nobody has taken the members of a segment out yet."
 
 
 def _number(text: str) -> int:

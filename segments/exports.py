@@ -6,6 +6,7 @@ from datetime import datetime
 
 import polars as pl
 from django.conf import settings
+from django.http import StreamingHttpResponse
 
 from customers import bulk, snapshot
 from customers.generations import LakeError
@@ -46,6 +47,12 @@ class Export:
         if rows == 0:
             yield self.text(pl.DataFrame(schema=["external_id", "since", *self.fields]), is_first=True).encode()
         SegmentExport.objects.filter(pk=row.pk).update(rows=rows)
+
+    def answer(self) -> StreamingHttpResponse:
+        """Give the answer to a request for the file."""
+        name = f'attachment; filename="{self.segment.key}.{self.format}"'
+        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
+        return StreamingHttpResponse(self.written(), content_type=CONTENT_TYPES[self.format], headers=headers)
 
     def frames(self, taken_at: datetime | None) -> Iterator[pl.DataFrame]:
         """Give the members of one bucket after the other, with the fields as of the snapshot."""

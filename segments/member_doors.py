@@ -148,10 +148,7 @@ class ExportView(Door):
         segment = segment_of(public_id)
         scores, others = _fields(request)
         fields = (*(f"scores.{key}" for key in scores), *others)
-        export = Export(segment, self.form, fields, name_of(who(request)), timezone.now())
-        name = f'attachment; filename="{segment.key}.{self.form}"'
-        headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
-        return StreamingHttpResponse(export.written(), content_type=CONTENT_TYPES[self.form], headers=headers)
+        return Export(segment, self.form, fields, name_of(who(request)), timezone.now()).answer()
 
 
 def _file(form: str) -> Callable[[Method], Method]:

@@ -100,10 +100,7 @@ def explain(request: HttpRequest, segment: Segment) -> HttpResponse:
 def export(request: HttpRequest, segment: Segment) -> StreamingHttpResponse:
     """Answer with the members as a file."""
     by = definition.name_of(request.user)
-    found = exports.Export(segment, exports.CSV, (), by, timezone.now())
-    answer = StreamingHttpResponse(found.written(), content_type=exports.CONTENT_TYPES[exports.CSV])
-    answer["Content-Disposition"] = f'attachment; filename="{segment.key}.csv"'
-    return answer
+    return exports.Export(segment, exports.CSV, (), by, timezone.now()).answer()
 
 
 def overlap(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
