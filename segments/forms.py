@@ -2,13 +2,13 @@
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.utils.text import slugify
 
 from segments import fields as known
-from segments import lists, words
+from segments import lists, ready, words
 from segments.models import ListChange, Segment
 from segments.rules import parser
 from segments.rules.nodes import RuleError
@@ -34,6 +34,15 @@ def written(rule: object) -> str:
 
 HOW = (("add", "Add these customers"), ("remove", "Take these customers off"), ("replace", "Hold these and no others"))
 DO = {"add": lists.add, "remove": lists.remove, "replace": lists.replace}
+
+
+class ReadyRule(NamedTuple):
+    """A rule to start from, as text, and what it lacks."""
+
+    name: str
+    why: str
+    rule: str
+    lacks: str
 
 
 class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -62,6 +71,13 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         asked = str((self.data if self.is_bound else self.initial).get("kind", ""))
         self.is_list = (self.instance.kind if self.instance.pk else asked) == Segment.Kind.LIST
         self.stored = written(self.instance.rule) if self.instance.pk else str(self.initial.get("rule_json", ""))
+
+    def ready_rules(self) -> list[ReadyRule]:
+        """Give the rules to start a new segment from, those that lack nothing first."""
+        if self.instance.pk or self.is_list or self.json_text():
+            return []
+        found = sorted(ready.rules(known.catalogue()), key=lambda one: bool(one.lacks))
+        return [ReadyRule(one.name, one.why, written(one.rule), ", ".join(one.lacks)) for one in found]
 
     def json_text(self) -> str:
         """Give the text of the rule."""

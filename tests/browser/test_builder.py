@@ -291,6 +291,17 @@ def test_a_segment_is_edited_explained_and_exported(page: Page, live_server: Liv
     assert fits(page)
 
 
+def test_a_ready_rule_takes_three_clicks_and_no_typing(page: Page, live_server: LiveServer) -> None:
+    clicks = Clicks(page)
+    counted(page, live_server)
+    page.get_by_role("button", name="Lapsed").first.click()
+    expect(page.get_by_label("Name")).not_to_have_value("")
+    expect(page.get_by_role("group", name="Ready rules")).to_be_hidden()
+    saved(page)
+    assert clicks.count() == 3
+    assert Segment.objects.filter(name__contains="apsed").exists()
+
+
 def test_a_hostile_value_is_shown_as_text(page: Page, live_server: LiveServer) -> None:
     enter(page, live_server, "/admin/")
     hostile = '"><img src=x onerror=alert(1)>'

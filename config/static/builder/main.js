@@ -34,11 +34,11 @@ function startReady(box, form, store) {
     cards.addEventListener("click", (event) => {
         const card = event.target.closest("[data-rule]");
         if (!card) return;
-        store.change(read(card.dataset.rule));
-        for (const name of ["name", "description"]) {
-            if (form.elements[name] && !form.elements[name].value) form.elements[name].value = card.dataset[name] || "";
+        if (!form.elements.name.value) {
+            form.elements.name.value = card.dataset.name;
+            form.elements.name.dispatchEvent(new Event("change", { bubbles: true }));
         }
-        form.elements.name.dispatchEvent(new Event("change", { bubbles: true }));
+        store.change(read(card.dataset.rule));
     });
     store.listen(() => { cards.hidden = trees.leaves(store.root).some((node) => Object.keys(node.leaf).length); });
 }
