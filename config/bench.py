@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -26,15 +26,20 @@ from campaigns import cycle, programme
 from campaigns.models import Cycle, Programme
 from config import bench_world
 from config.bench_world import END, Size
-from customers import bulk, features, history, ingest, snapshot
+from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
 from customers.models import Consent, Customer, Event, Source
-from scoring import artifacts
+from scoring import artifacts, ranking
 from scoring.models import ModelVersion, Score
+from segments import preview, rulebook
+from segments.explanation import explain
+from segments.fields import catalogue
+from segments.rules import parse
 
 WORKERS = 2
 GAP = timedelta(hours=36)
 DIRTY = 1_000
+TURNS = 10
 COLUMNS = ("name", "customers", "events", "seconds", "cpu_seconds", "floor_seconds", "ratio", "peak_mb")
 SCORES: bulk.Schema = {
     "run_id": pl.Int64,
@@ -101,6 +106,8 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _, second = _cycles(bench, {"an hour later": END - GAP + timedelta(hours=1), "full cycle": END})
     _floor(bench, second)
     _stages(bench, second)
+    _previews(bench)
+    _explanation(bench)
     _small_cycle(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
@@ -199,6 +206,36 @@ def _stages(bench: Bench, turned: Cycle) -> None:
     """Note the seconds of work of each stage, over all workers."""
     for stage, seconds in turned.summary["seconds"].items():
         bench.add(f"full cycle: {stage}", Clock(seconds))
+
+
+def _previews(bench: Bench) -> None:
+    """Time previews: the first time, and again with what the first one kept in memory."""
+    for name, nodes in {"5 conditions": bench_world.PREVIEWED, "an event": bench_world.PREVIEWED_EVENT}.items():
+        rule = {"version": 1, "rule": {"all": nodes}}
+        columns.forget()
+        with _clock() as cold:
+            count = preview.preview(rule, END).count
+        bench.add(f"preview, {name}: first", cold, matching=count)
+        bench.add(f"preview, {name}: again", _best(lambda rule=rule: preview.preview(rule, END)))  # type: ignore[misc]
+
+
+def _explanation(bench: Bench) -> None:
+    """Time reading a rule and explaining it for one customer whose facts are there."""
+    fields, customer = catalogue(), Customer.objects.order_by("pk")[0]
+    rule_json = {"version": 1, "rule": {"all": bench_world.PREVIEWED}}
+    frame = ranking.attach(snapshot.take(Scope(ids=(customer.pk,)), END))
+    context = rulebook.behind(parse(rule_json, fields), fields).context(END, [customer.bucket])
+    bench.add("parse and explain", _best(lambda: explain(parse(rule_json, fields), frame, context)))
+
+
+def _best(work: Callable[[], object]) -> Clock:
+    """Give what the fastest of some turns took."""
+    turns = []
+    for _ in range(TURNS):
+        with _clock() as clock:
+            work()
+        turns.append(clock)
+    return min(turns, key=lambda clock: clock.seconds)
 
 
 def _small_cycle(bench: Bench) -> None:

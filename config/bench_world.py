@@ -29,6 +29,15 @@ PLANS = ("basic", "plus", "family", "gold")
 PRODUCTS = 2_000
 CHUNK = 500_000
 SPREAD = 1.55  # of the logarithm of activity: a median of 6 events where the mean is 20
+PREVIEWED: list[dict[str, Any]] = [
+    {"field": "country", "op": "any_of", "value": ["DE", "FR"]},
+    {"field": "attributes.plan", "op": "is_not", "value": "basic"},
+    {"field": "features.recency_days", "op": ">", "value": 60},
+    {"field": "features.orders_365d", "op": ">=", "value": 2},
+    {"field": "scores.lapse", "op": ">", "value": 0.3},
+]
+ORDERED = {"event": "Order Completed", "count": {">=": 2}, "within": {"last": 90, "unit": "days"}}
+PREVIEWED_EVENT = [*PREVIEWED[:4], ORDERED]
 
 
 @dataclass(frozen=True)

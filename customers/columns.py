@@ -105,6 +105,12 @@ def _parts(files: Files, names: Collection[str]) -> list[pl.DataFrame]:
     return parts
 
 
+def forget() -> None:
+    """Keep nothing: the next question reads from the files."""
+    KEPT.clear()
+    _known_names.cache_clear()
+
+
 class _Kept:
     """Columns by key; those that nobody asked for longest make room for others."""
 
@@ -130,6 +136,11 @@ class _Kept:
                 _, gone = self.columns.popitem(last=False)
                 self.bytes -= _size(gone)
         return column
+
+    def clear(self) -> None:
+        with self.lock:
+            self.columns.clear()
+            self.bytes = 0
 
 
 def _size(column: pl.Series) -> int:

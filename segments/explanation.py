@@ -152,4 +152,6 @@ def _threshold(node: Node) -> str:
 
 def _plain(seen: Any) -> Any:
     """Give a value as JSON takes it."""
-    return seen.isoformat() if isinstance(seen, date) else seen
+    if isinstance(seen, date):
+        return seen.isoformat()
+    return seen if seen is None or isinstance(seen, str | int | float | list) else str(seen)

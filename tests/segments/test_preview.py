@@ -172,6 +172,13 @@ class TestPreview:
         assert same.text == "These are the customers of segment 'rich': 20 here, 20 there, 100% the same."
         assert preview({"version": 1, "rule": rich}, AT, "rich").lint == []
 
+    def test_its_sentence_tells_the_instants_of_windows(self) -> None:
+        stored_snapshot()
+        rule = {"version": 1, "rule": {"field": "birth_date", "op": "in_last", "value": {"n": 7, "unit": "days"}}}
+        assert preview(rule, AT).sentence == (
+            "birth date is in the last 7 days [2026-05-13 12:00 UTC to 2026-05-20 12:00 UTC]"
+        )
+
     def test_it_gives_what_membership_will_give(self) -> None:
         frame = stored_snapshot()
         rows = [

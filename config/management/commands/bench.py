@@ -104,5 +104,5 @@ def _database(folder: Path) -> Iterator[str]:
 def _line(row: dict[str, Any]) -> str:
     floor, ratio = (f"{row[key]:.2f}" if row[key] is not None else "" for key in ("floor_seconds", "ratio"))
     more = ", ".join(f"{key} {value}" for key, value in row.items() if key not in bench.COLUMNS)
-    figures = f"{row['seconds']:>9.2f}{row['cpu_seconds']:>9.2f}{floor:>8}{ratio:>7}{row['peak_mb']:>9}"
+    figures = f"{row['seconds']:>9.3f}{row['cpu_seconds']:>9.2f}{floor:>8}{ratio:>7}{row['peak_mb']:>9}"
     return f"{row['name']:36}{row['customers']:>10,}{row['events']:>12,}{figures}{'  ' + more if more else ''}"
