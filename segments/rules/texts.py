@@ -15,6 +15,7 @@ from segments.rules.subjects import Fold, Meaning, Operator, Subject, is_in, val
 from segments.rules.windows import Moment
 
 FOLDED = "folded:"
+DOTLESS = "\uf131"  # a sign that no text has
 # A domain stands between the scheme or user of an address and its port or path: jo@example.com, https://example.com/jo.
 BEFORE_DOMAIN = r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#]*@)?"
 AFTER_DOMAIN = r"(?::[^@/?#]*)?(?:[/?#]|$)"
@@ -22,8 +23,11 @@ AFTER_DOMAIN = r"(?::[^@/?#]*)?(?:[/?#]|$)"
 
 def folded(column: pl.Expr) -> pl.Expr:
     """Give texts as they are compared: NFC, and without case, so that STRASSE, Straße and STRAẞE are the same."""
-    plain = column.str.normalize("NFC").str.to_lowercase().str.to_uppercase().str.to_lowercase()
-    return plain.str.replace_all("ς", "σ", literal=True).str.normalize("NFC")
+    # The dotless i is a letter of its own, though its capital is an I: another sign stands for it meanwhile.
+    plain = column.str.normalize("NFC").str.replace_all("ı", DOTLESS, literal=True)
+    plain = plain.str.to_lowercase().str.to_uppercase().str.to_lowercase()
+    plain = plain.str.replace_all("ς", "σ", literal=True).str.replace_all(DOTLESS, "ı", literal=True)
+    return plain.str.normalize("NFC")
 
 
 def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:

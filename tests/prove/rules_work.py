@@ -15,6 +15,8 @@ def agree(trees: str, path: str) -> None:
         "worlds": tally.worlds,
         "customers": tally.customers,
         "kinds": tally.rows(),
+        "silent": tally.silent(),
+        "enough": agreement.ENOUGH,
         "differences": tally.differences,
     }
     Path(path).write_text(json.dumps(found))

@@ -17,6 +17,8 @@ from tests.segments.world import context_of, frame_of, rule_of
 
 KINDS_AT_ONCE = 20
 TREES_A_WORLD = 3
+ENOUGH = 300  # trees, for every kind of node to tell some customers from others
+FURTHER = (2, 6)  # times as many worlds
 
 
 class Tally:
@@ -50,12 +52,17 @@ class Tally:
 def agree(trees: int) -> Tally:
     """Hold the readings against each other on so many random trees, and note where they differ.
 
-    Hypothesis likes to repeat itself: so every kind of leaf has its turn, beside trees of all kinds.
+    Hypothesis likes to repeat itself: so every kind of leaf has its turn, beside trees of all kinds; and another where
+    it told nobody from anybody.
     """
     tally = Tally()
     turns = [list(LEAF_KINDS)[start : start + KINDS_AT_ONCE] for start in range(0, len(LEAF_KINDS), KINDS_AT_ONCE)]
+    worlds_a_turn = -(-trees // (TREES_A_WORLD * len(turns)))
     for kinds in turns:
-        _take_turn(kinds, -(-trees // (TREES_A_WORLD * len(turns))), tally)
+        _take_turn(kinds, worlds_a_turn, tally)
+    for further in FURTHER if trees >= ENOUGH else ():
+        if silent := [kind for kind in tally.silent() if kind in LEAF_KINDS]:
+            _take_turn(silent, further * worlds_a_turn, tally)
     return tally
 
 

@@ -42,7 +42,8 @@ DATE_VALUES: dict[str, Node] = {
     **dict.fromkeys(["on", "before", "after"], one(*DATES)),
     "between": FROM_TO,
     **dict.fromkeys(["in_last", "not_in_last", "more_than_ago", "in_next"], LENGTHS),
-    "exactly_ago": node(n=one(1, 2, 3, 30), unit=one("days", "days", "calendar_days", "weeks", "months", "years")),
+    "exactly_ago": node(n=one(1, 2, 3), unit=one("days", "calendar_days", "weeks", "months", "years"))
+    | node(n=one(1, 2, 3, 30), unit="days"),
     "between_ago": node(**{"from": one(0, 1, 2), "to": one(3, 5, 30)}, unit=one(*UNITS)),
     **dict.fromkeys(["this", "previous", "next"], one(*PERIODS)),
     "weekday": some([1, 2, 3, 4, 5, 6, 7]) | st.integers(1, 7),
@@ -83,6 +84,17 @@ ASKED = {
     "date": ["birth_date", "attributes.since"],
     "list": ["attributes.tags"],
 }
+ABOUT_NOW = (
+    "in_last",
+    "not_in_last",
+    "in_next",
+    "exactly_ago",
+    "between_ago",
+    "this",
+    "previous",
+    "next",
+    "hour_between",
+)
 MISSING = {"missing": one("include", "exclude")}
 SWITCHES: dict[str, dict[str, Node]] = {
     "text": {"exact": one(True, False), **MISSING},
@@ -100,7 +112,9 @@ def conditions(fields: Sequence[str], type: str, op: str, value: Node | None = N
 
 
 def asked(type: str, op: str) -> list[str]:
-    return ["attributes.contact"] if op == "domain_is" else ASKED[type]
+    if op == "domain_is":
+        return ["attributes.contact"]
+    return ["attributes.since", "attributes.renews"] if op in ABOUT_NOW else ASKED[type]
 
 
 # --- What a field was. ------------------------------------------------------------------------------------------------

@@ -81,7 +81,7 @@ def events(*, window: bool = True, **parts: Any) -> Node:
     """Give conditions of one measure, now and then in a window, a zone, and with what the events must meet."""
     switches = {**ZONED, "within": WINDOW} if window else ZONED
     needed = {"event": ORDERED, **parts}
-    return either(needed, switches) | either(needed, {**switches, "where": ANY_WHERE})
+    return either(needed, switches) | either(needed, {}) | either(needed, {**switches, "where": ANY_WHERE})
 
 
 def of_property(kind: str, names: dict[str, Node]) -> Node:

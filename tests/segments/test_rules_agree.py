@@ -4,15 +4,13 @@ from segments.rules.history import HISTORIES
 from segments.rules.measures import MEASURES
 from segments.rules.operators import OPERATORS
 from segments.rules.parser import KINDS as NODES
-from tests.segments.agreement import agree
+from tests.segments.agreement import ENOUGH, agree
 from tests.segments.random_rules import KINDS
-
-TREES = 300
 
 
 def test_mask_explanation_and_the_slow_reading_agree() -> None:
-    tally = agree(TREES)
-    assert tally.trees >= TREES
+    tally = agree(ENOUGH)
+    assert tally.trees >= ENOUGH
     assert tally.differences == []
     assert tally.silent() == []
 
