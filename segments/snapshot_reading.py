@@ -35,7 +35,7 @@ def read(rule: Rule, fields: Fields, as_of: datetime, also: Collection[str] = ()
     book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     frame = people.frame(rules, also)
-    context = past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope())
+    context = past.remembered(past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope()))
     absent = missing_cuts(rule, context)
     return Reading(people, frame, replace(context, cuts={**context.cuts, **cuts.take([frame], absent)}))
 

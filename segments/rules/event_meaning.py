@@ -11,8 +11,8 @@ import polars as pl
 
 from customers.rows import Ints, Mask
 from segments.rules.comparisons import holds
-from segments.rules.event_fields import HOUR, LINE, WEEKDAY
-from segments.rules.event_rows import Source, Table, Tables, Wanted, read
+from segments.rules.event_fields import HOUR, LINE, PROPERTY, WEEKDAY
+from segments.rules.event_rows import Source, Table, Tables, Wanted, read, telling
 from segments.rules.measures import DECIMALS, MEASURES
 from segments.rules.nodes import Condition, EventCondition, Field, Happening, Other, Sequence
 from segments.rules.sequences import Moments, last_of
@@ -55,12 +55,16 @@ class Events:
         self.moment = moment
         self.meet = meet
         self.tables: dict[str, Tables] = {}
+        self.told: dict[str, Table] = {}
         self.met: dict[Asked, Mask] = {}
 
     def answers(self, nodes: Some[EventNode]) -> list[Answer]:
         """Give the answer of every node; what they need is read at once."""
         as_of = self.moment("").as_of
-        self.tables = read(self.wanted(nodes), self.source, self.people.ids, as_of)
+        of_told = [node for node in nodes if _is_told(node)]
+        others = [node for node in nodes if node not in of_told]
+        self.told = telling(self.wanted(of_told), self.source, self.people.ids, as_of)
+        self.tables = read(self.wanted(others), self.source, self.people.ids, as_of) if others else {}
         return [self.answer(node) for node in nodes]
 
     def wanted(self, nodes: Some[EventNode]) -> dict[str, Wanted]:
@@ -104,12 +108,14 @@ class Events:
     def measured(self, node: EventCondition, zone: str) -> Answer:
         """Give what a measure finds and whether it holds, with days and hours of a zone."""
         measure, moment = MEASURES[node.measure], self.moment(_zone(node.zone, zone))
-        tables = self.tables[node.of.event]
-        of_lines = node.field is not None and node.field.group == LINE
-        table = tables.lines if of_lines else tables.events
-        span = measure.span(node, moment)
-        asked = Asked(node.of, node.zone, zone, span)
-        mask = self.lines_meeting(asked) if of_lines else self.meeting(asked)
+        asked = Asked(node.of, node.zone, zone, measure.span(node, moment))
+        if _is_told(node):
+            table = self.told[node.of.event]
+            mask = self.meeting_all(table, _about_event(node.of), asked)
+        elif node.field is not None and node.field.group == LINE:
+            table, mask = self.tables[node.of.event].lines, self.lines_meeting(asked)
+        else:
+            table, mask = self.tables[node.of.event].events, self.meeting(asked)
         table = self.with_clock(table, node.field, moment)
         rows = table.happened(mask, node.field.name if node.field else "", moment.as_of)
         found = measure.outcome(rows, node, moment).alias("found")
@@ -207,6 +213,18 @@ def zoned(node: Any) -> Iterator[Any]:
     yield node
     if isinstance(node, EventCondition | Sequence):
         yield from (one for of in happenings(node) for one in of.where)
+
+
+def _is_told(node: EventNode) -> bool:
+    """Say whether only events count that tell a property, and nothing but properties and the clock is asked."""
+    if isinstance(node, Sequence) or node.of.lines.compare is not None:
+        return False
+    if any(field.group != PROPERTY and field.name not in CLOCK for field in fields_of(node)):
+        return False
+    has_told = any(
+        one.field.group == PROPERTY and not one.is_missing_included and one.op != "no_value" for one in node.of.where
+    )
+    return has_told or (node.field is not None and node.field.group == PROPERTY)
 
 
 def fields_of(node: EventNode) -> set[Field]:

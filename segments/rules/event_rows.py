@@ -15,7 +15,7 @@ import polars as pl
 from customers.models import Attribute
 from customers.properties import told
 from customers.rows import Ints, Mask, Rows, numbered
-from segments.rules.event_fields import HOUR, LINE, PREFIX, PROPERTY, WEEKDAY
+from segments.rules.event_fields import HOUR, LINE, OF_EVENT, PREFIX, PROPERTY, WEEKDAY
 from segments.rules.measures import Happened
 from segments.rules.nodes import Field
 from segments.rules.windows import TICK, Span
@@ -164,6 +164,28 @@ class Source(NamedTuple):
             for name, want in wanted.items()
         }
 
+    def telling(self, wanted: Mapping[str, Wanted], as_of: datetime) -> dict[str, pl.DataFrame]:
+        """Give the known events of every name that tell any property, with those that are wanted."""
+        order = {name: ["event_id"] if want.is_ordered else [] for name, want in wanted.items()}
+        if self.memory:
+            found = self.memory.read(Kind("texts", self.properties, order, dict.fromkeys(wanted)), as_of)
+            for name, want in wanted.items():
+                for one in want.fields - {*OF_EVENT}:
+                    column = self.memory.made(
+                        ("texts", name), one.name, functools.partial(self.typed, name, one, as_of)
+                    )
+                    found[name] = found[name].with_columns(column)
+            return found
+        columns = {name: [*more, "properties"] for name, more in order.items()}
+        since = {name: want.since for name, want in wanted.items()}
+        (texts,) = _collected([Kind("texts", self.properties, columns, since)], as_of)
+        return {name: _typed(rows, wanted[name]) for name, rows in texts.items()}
+
+    def typed(self, name: str, asked: Field, as_of: datetime) -> pl.Series:
+        """Give one property of all events of a name that tell any."""
+        (texts,) = _collected([Kind("texts", self.properties, {name: ["properties"]}, {name: None})], as_of)
+        return _typed(texts[name], Wanted(None, {asked}))[asked.name]
+
     def runs(self, kind: str, name: str, rows: pl.DataFrame) -> Runs:
         """Give the runs of rows that were read."""
         if self.memory is None or not rows.height:
@@ -240,6 +262,12 @@ def read(wanted: Mapping[str, Wanted], source: Source, people: Ints, as_of: date
     }
 
 
+def telling(wanted: Mapping[str, Wanted], source: Source, people: Ints, as_of: datetime) -> dict[str, Table]:
+    """Give the known events of every name that tell any property: the others need not be read."""
+    found = source.telling(wanted, as_of) if wanted else {}
+    return {name: Table(rows, source.runs("texts", name, rows), people) for name, rows in found.items()}
+
+
 def microseconds(instant: datetime) -> int:
     """Give an instant as the files count it."""
     return (instant - EPOCH) // TICK
@@ -279,8 +307,15 @@ def _with_properties(events: pl.DataFrame, texts: pl.DataFrame | None, want: Wan
     types = want.properties
     if not types or texts is None:
         return events
+    columns = _typed(texts.select("event_id", "properties"), want)
+    return events.join(columns, on="event_id", how="left", maintain_order="left")
+
+
+def _typed(texts: pl.DataFrame, want: Wanted) -> pl.DataFrame:
+    """Give the properties that are wanted in place of their texts."""
+    types = want.properties
     columns = told(texts["properties"], types).rename({name: f"{PREFIX}{name}" for name in types})
-    return events.join(texts.select("event_id").hstack(columns), on="event_id", how="left", maintain_order="left")
+    return texts.drop("properties").hstack(columns)
 
 
 def _with_amount(lines: pl.DataFrame) -> pl.DataFrame:
