@@ -277,7 +277,7 @@ def _latest(changes: pl.LazyFrame, names: list[str], ids: pl.Series) -> pl.DataF
 
 def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     """Give `consent.<channel>.<topic>` (no value: never asked) and `reachable.<address>` of the people, as of now."""
-    kinds = _kinds()
+    kinds = consent_kinds()
     granted = _granted(people["customer_id"], kinds, scope)
     columns = [
         pl.Series(f"consent.{kind.channel}.{kind.topic}", column == GRANTED).set(pl.Series(column == NEVER), None)
@@ -291,7 +291,7 @@ def _permitted(people: pl.DataFrame, scope: Scope) -> pl.DataFrame:
     return pl.DataFrame([*columns, *reach])
 
 
-def _kinds() -> list[Kind]:
+def consent_kinds() -> list[Kind]:
     """Give all kinds of consent, one step in the index a kind: there are few, and a row for each customer."""
     found: list[Kind] = []
     rows = Consent.objects.order_by("channel", "topic").values_list("channel", "topic")

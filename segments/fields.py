@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 
-from customers import features
+from customers import features, snapshot
 from customers.events import NEVER_COUNTED
-from customers.models import Attribute, CampaignName, Channel, Consent, EventName
+from customers.models import Attribute, CampaignName, Channel, EventName
 from customers.property_types import PropertyTypes
 from scoring.models import Target
 from segments.models import Segment
@@ -74,8 +74,7 @@ def _campaigns() -> Iterator[Field]:
 
 def _consents(names: Iterable[str] | None) -> Iterator[Field]:
     if names is None:
-        pairs = Consent.objects.order_by("channel", "topic").values_list("channel", "topic").distinct()
-        names = [f"consent.{channel}.{topic}" for channel, topic in pairs]
+        names = [f"consent.{kind.channel}.{kind.topic}" for kind in snapshot.consent_kinds()]
     channels = {channel.value: channel.label for channel in Channel}
     for name in names:
         prefix, channel, topic = [*name.split(".", 2), "", ""][:3]
