@@ -65,6 +65,10 @@ def _lacking(rule: Mapping[str, Any], fields: Fields, seen: set[str], live: Iter
 
 
 def _all(leaving: str, buying: str) -> list[Ready]:
+    return [*_going(leaving), *_coming(buying), *_staying()]
+
+
+def _going(leaving: str) -> list[Ready]:
     return [
         Ready(
             "valuable-leaving",
@@ -104,6 +108,11 @@ def _all(leaving: str, buying: str) -> list[Ready]:
             "Twice their usual gap has passed: they may be leaving before they count as lapsed.",
             _every(_field("features.orders", ">=", 3), _field("features.gap_ratio", "between", [2, 6])),
         ),
+    ]
+
+
+def _coming(buying: str) -> list[Ready]:
+    return [
         Ready(
             "new-and-promising",
             "New and promising",
@@ -125,6 +134,11 @@ def _all(leaving: str, buying: str) -> list[Ready]:
             "A third of what they buy is discount: tell them of sales, and spare yourself other offers.",
             _every(_field("features.orders", ">=", 2), _field("features.discount_share", ">=", 0.3)),
         ),
+    ]
+
+
+def _staying() -> list[Ready]:
+    return [
         Ready(
             "best-customers",
             "Best customers",
