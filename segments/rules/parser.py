@@ -108,6 +108,8 @@ class _Parser:
             known = names(field.type)
             hint = nearest(data["op"], known) or f"; there are {', '.join(known)}"
             raise RuleError(f"{path}.op", f"no operator {quoted(data['op'])} for {field.type.replace('_', '/')}{hint}")
+        if row.asks_for_value and "missing" in data:
+            raise RuleError(f"{path}.missing", f"{row.name} asks for the value itself")
         if row.argument is not arguments.NOTHING and "value" not in data:
             raise RuleError(path, "'value' is missing")
         return Condition(field, row.name, self.value(row, data, path), is_missing_included, is_exact, zone)

@@ -51,6 +51,7 @@ FAULTS: list[tuple[Any, str]] = [
     ({**GERMAN, "op": "any_of", "value": []}, "rule.value: expects a list of values, got []"),
     ({**GERMAN, "op": "any_of", "value": ["x"] * 1001}, "rule.value: has 1001 values; more than 1000 belong"),
     ({**GERMAN, "op": "no_value"}, 'rule.value: this operator takes no value, got "DE"'),
+    ({"field": "country", "op": "no_value", "missing": "include"}, "rule.missing: no_value asks for the value itself"),
     ({**GERMAN, "missing": "maybe"}, 'rule.missing: expects "include" or "exclude", got "maybe"'),
     ({**GERMAN, "exact": 1}, "rule.exact: expects true or false, got 1"),
     ({**GERMAN, "zone": "Mars/Base"}, 'rule.zone: no time zone named "Mars/Base"'),
