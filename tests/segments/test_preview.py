@@ -65,10 +65,13 @@ def snapshot_with_scores(run_at: datetime) -> None:
     for bucket in range(4):
         snapshot.store(frame.filter(pl.col("bucket") == bucket), AT, bucket)
     bulk.open_partition(Score, run.pk)
-    Score.objects.bulk_create(
-        Score(run=run, target=target, customer_id=n, version=version, bucket=n - 1, as_of=run_at, value=value)
-        for n, value in enumerate(values, 1)
+    rows = frame.select("customer_id", "bucket", value=pl.Series(values)).with_columns(
+        run_id=pl.lit(run.pk, pl.Int64),
+        target_id=pl.lit(target.pk, pl.Int64),
+        version_id=pl.lit(version.pk, pl.Int64),
+        as_of=pl.lit(run_at).cast(bulk.UTC_MICROSECONDS),
     )
+    bulk.insert(Score, rows, partition=run.pk)
     ranking.rank(run)
 
 
