@@ -66,7 +66,7 @@ def test_two_hundred_levels_are_refused(client: Client) -> None:
 
 
 def test_a_pattern_that_explodes_elsewhere_is_answered(client: Client) -> None:
-    cycle(people("a" * 100, "a" * 99 + "b", None))
+    cycle(people("a" * 40, "a" * 39 + "b", None))
     assert preview(client, {**GERMAN, "op": "matches", "value": "^(a+)+$"}).json()["count"] == 1
 
 
