@@ -44,9 +44,10 @@ class SegmentAdmin(BaseAdmin):
     form = SegmentForm
     list_display = ("name", "sentence_shown", "size_shown", "as_of")
     next_step = "A segment says who belongs together: by facts, by what they did, by scores. Campaigns act on it."
-    search_fields = ("name", "key")
+    search_fields = ("name", "key", "folder", "tags")
+    list_filter = ("kind", "folder")
     ordering = ("name",)
-    fieldsets = ((None, {"fields": (("name", "key"), "description")}),)
+    fieldsets = ((None, {"fields": (("name", "key"), "description", ("folder", "tag_words"))}),)
     prepopulated_fields = {"key": ("name",)}
     change_form_outer_before_template = "admin/segment_above.html"
     list_before_template = "admin/segments_before.html"
@@ -93,6 +94,7 @@ class SegmentAdmin(BaseAdmin):
             path("<int:segment_id>/explain/", at(self.explain_view), name="segments_segment_explain"),
             path("<int:segment_id>/pin/", at(require_POST(self.pin_view)), name="segments_segment_pin"),
             path("<int:segment_id>/unpin/", at(require_POST(self.unpin_view)), name="segments_segment_unpin"),
+            path("<int:segment_id>/freeze/", at(require_POST(self.freeze_view)), name="segments_segment_freeze"),
             path("<int:segment_id>/export/", at(require_POST(self.export_view)), name="segments_segment_export"),
             path("overlap/", at(self.overlap_view), name="segments_segment_overlap"),
             path("<path:object_id>/edit/", at(self.edit_view), name="segments_segment_edit"),
@@ -171,6 +173,12 @@ class SegmentAdmin(BaseAdmin):
     def unpin_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Let the rule decide about a customer again."""
         return self._set_by_hand(request, segment_id, by_hand_page.unpin)
+
+    def freeze_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
+        """Keep those who are in a segment now as a list."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return self._set_by_hand(request, segment_id, by_hand_page.freeze)
 
     def _set_by_hand(
         self, request: HttpRequest, segment_id: int, do: Callable[[HttpRequest, Segment], str]

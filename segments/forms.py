@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django import forms
 from django.utils.text import slugify
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from segments import fields as known
 from segments import lists, ready, words
@@ -15,6 +16,7 @@ from segments.rules.nodes import RuleError
 
 VERSION = 1
 KEY_LENGTH = 60
+TAG_LENGTH, MOST_TAGS = 40, 20
 
 
 def rule_of(text: str) -> dict[str, Any]:
@@ -54,10 +56,13 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
     ids = forms.CharField(required=False)
     ids_file = forms.FileField(required=False)
     list_how = forms.ChoiceField(required=False, choices=HOW)
+    tag_words = forms.CharField(
+        required=False, max_length=400, label="Tags", help_text="Words to find it by, with commas: spring, shoes."
+    )
 
     class Meta:
         model = Segment
-        fields = ("name", "key", "description")
+        fields = ("name", "key", "description", "folder")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take what is stored, or what a link asks to begin with."""
@@ -66,6 +71,9 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields["description"].widget.attrs["rows"] = 2
         if "key" in self.fields:
             self.fields["key"].required = False
+        if "tag_words" in self.fields:
+            self.fields["tag_words"].widget = UnfoldAdminTextInputWidget()
+            self.initial.setdefault("tag_words", ", ".join(self.instance.tags))
         self.theirs: Segment | None = None
         self.given: lists.Given | None = None
         asked = str((self.data if self.is_bound else self.initial).get("kind", ""))
@@ -101,6 +109,7 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         """Read the rule, and see whether somebody saved since the page was opened."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         self._see_others(cleaned)
+        self._read_tags(cleaned)
         if not self.instance.pk and not cleaned.get("key"):
             cleaned["key"] = slugify(cleaned.get("name", ""))[:KEY_LENGTH]
         if self.is_list:
@@ -111,6 +120,15 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         except RuleError as error:
             self.add_error("rule_json", str(error))
         return cleaned
+
+    def _read_tags(self, cleaned: dict[str, Any]) -> None:
+        words = [word.strip() for word in cleaned.get("tag_words", "").split(",") if word.strip()]
+        if too_long := next((word for word in words if len(word) > TAG_LENGTH), None):
+            self.add_error("tag_words", f"“{too_long[:TAG_LENGTH]}…” is too long for a tag ({TAG_LENGTH} letters).")
+        elif len(words) > MOST_TAGS:
+            self.add_error("tag_words", f"There are {len(words)} tags; at most {MOST_TAGS} can be kept.")
+        elif "tag_words" in self.data:
+            self.instance.tags = list(dict.fromkeys(words))
 
     def _read_list(self, cleaned: dict[str, Any]) -> None:
         self.instance.kind = Segment.Kind.LIST

@@ -343,3 +343,23 @@ def test_who_can_be_reached_is_asked_after_the_page_and_only_by_those_who_may_se
     assert "no snapshot" in boss.get(address).json()["text"]
     client.force_login(User.objects.create_user("new", is_staff=True))
     assert client.get(address).status_code == 403
+
+
+def test_a_segment_is_filed_in_a_folder_with_tags_and_found_by_them(boss: Client) -> None:
+    boss.post(reverse(ADD), form(GERMAN, folder="Spring", tag_words="shoes, sale,shoes"))
+    stored = Segment.objects.get(key="new")
+    assert (stored.folder, stored.tags) == ("Spring", ["shoes", "sale"])
+    assert 'value="shoes, sale"' in boss.get(reverse(EDIT, args=[stored.pk])).content.decode()
+    found = boss.get(reverse("admin:segments_segment_changelist"), {"q": "shoes", "folder": "Spring"})
+    assert [one.key for one in found.context["cl"].result_list] == ["new"]
+    refused = boss.post(reverse(ADD), form(GERMAN, key="other", tag_words="x" * 41))
+    assert "too long for a tag" in refused.content.decode()
+
+
+def test_who_is_in_a_segment_now_is_kept_as_a_list(boss: Client) -> None:
+    segment = Segment.objects.get(key="regulars")
+    for _ in range(2):
+        boss.post(reverse("admin:segments_segment_freeze", args=[segment.pk]))
+    lists = Segment.objects.filter(kind="list").order_by("pk")
+    assert [len({*one.memberships.values_list("customer")}) for one in lists] == [segment.memberships.count()] * 2
+    assert segment.memberships.exists()
