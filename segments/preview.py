@@ -7,23 +7,18 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from customers import history
-from customers.columns import Replaced
-from segments import by_hand, cuts, everybody, facts, leaves, past, rulebook
+from segments import by_hand, facts, leaves, snapshot_reading
 from segments.everybody import Everybody
 from segments.everybody import NoSnapshot as NoSnapshot
 from segments.fields import catalogue
 from segments.leaves import Leaves
 from segments.linter import Finding, lint
 from segments.rules import Context, Fields, Rule, needs, parse, sentence
-from segments.rules.meaning import in_levels, missing_cuts, with_made
-from segments.rules.nodes import walk
 
 SAMPLE = 10
 SAMPLED_FIRST = 20_000  # rows that are searched for members to show, before all are
 REACH = ("email", "phone")
 HELD_OUT = "is_held_out"
-NOBODYS = pl.Series(dtype=pl.Float64)
 HIDDEN = {"external_id", "seed"}  # the one is shown in any case, the other means nothing to people
 
 
@@ -62,47 +57,28 @@ def preview(rule_json: object, as_of: datetime, key: str = "") -> Preview:
     began = time.perf_counter()
     fields = catalogue()
     rule = parse(rule_json, fields, key)
-    while True:
-        try:
-            answered = _answered(rule, fields, as_of)
-            found = _told(answered, key)
-        except Replaced:
-            continue
-        known = facts.gather(rule, fields, key, time.perf_counter() - began)
-        findings = lint(answered.leaves, answered.frame, answered.context, known)
-        return replace(found, lint=findings, seconds=round(time.perf_counter() - began, 3))
+    read, found = snapshot_reading.again(lambda: _told(rule, fields, as_of, key))
+    known = facts.gather(rule, fields, key, time.perf_counter() - began)
+    findings = lint(read.leaves, read.frame, read.context, known)
+    return replace(found, lint=findings, seconds=round(time.perf_counter() - began, 3))
 
 
 class _Answered(NamedTuple):
     """A rule answered for everybody."""
 
-    people: Everybody
     frame: pl.DataFrame
     context: Context
     leaves: Leaves
 
 
-def _answered(rule: Rule, fields: Fields, as_of: datetime) -> _Answered:
-    people = everybody.latest()
-    book = rulebook.behind(rule, fields)
-    rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
-    frame = people.frame(rules, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
-    context = past.remembered(past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope()))
-    frame = with_made(frame, [node for one in rules for node in walk(one.root)], context)
-    absent = missing_cuts(rule, context)
-    columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
-    ordered = {name: people.ordered(column) for name, column in columns.items()}
-    context = replace(context, cuts={**context.cuts, **cuts.of_ordered(ordered, absent)})
-    return _Answered(people, frame, context, leaves.read(rule, frame, context))
-
-
-def _told(answered: _Answered, key: str) -> Preview:
-    people, frame, context, found = answered
-    rule = found.rule
+def _told(rule: Rule, fields: Fields, as_of: datetime, key: str) -> tuple[_Answered, Preview]:
+    read = snapshot_reading.read(rule, fields, as_of, [*(f"reachable.{channel}" for channel in REACH), HELD_OUT])
+    people, frame, context = read.people, read.frame, read.context
+    found = leaves.read(rule, frame, context)
     inside = by_hand.pinned(found.whole(), frame["customer_id"], context.pins.get(key))
     shown = [name for name in sorted(needs(rule).columns) if name in frame.columns and name not in HIDDEN]
     count = int(inside.sum())
-    return Preview(
+    told = Preview(
         sentence=sentence(rule, context.moment("")),
         as_of=context.as_of,
         customers=frame.height,
@@ -114,6 +90,7 @@ def _told(answered: _Answered, key: str) -> Preview:
         sample=_sample(people, frame, inside, shown),
         missing_would_add=_would_add(found, inside),
     )
+    return _Answered(frame, context, found), told
 
 
 def _both(inside: pl.Series, other: pl.Series | None) -> int:

@@ -12,8 +12,10 @@ from customers.columns import Replaced
 from segments import cuts, everybody, past, rulebook
 from segments.everybody import Everybody
 from segments.rules import Context, Fields, Rule
-from segments.rules.meaning import in_levels, missing_cuts
+from segments.rules.meaning import in_levels, missing_cuts, with_made
+from segments.rules.nodes import walk
 
+NOBODYS = pl.Series(dtype=pl.Float64)
 Answer = TypeVar("Answer")
 
 
@@ -36,8 +38,11 @@ def read(rule: Rule, fields: Fields, as_of: datetime, also: Collection[str] = ()
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     frame = people.frame(rules, also)
     context = past.remembered(past.known(book.context(min(as_of, people.pinned.as_of)), [rule], history.Scope()))
+    frame = with_made(frame, [node for one in rules for node in walk(one.root)], context)
     absent = missing_cuts(rule, context)
-    return Reading(people, frame, replace(context, cuts={**context.cuts, **cuts.take([frame], absent)}))
+    columns = {node.field.name: frame.get_column(node.field.name, default=NOBODYS) for node in absent}
+    ordered = {name: people.ordered(column) for name, column in columns.items()}
+    return Reading(people, frame, replace(context, cuts={**context.cuts, **cuts.of_ordered(ordered, absent)}))
 
 
 def again(ask: Callable[[], Answer]) -> Answer:
