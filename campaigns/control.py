@@ -26,6 +26,8 @@ NOTHING: dict[str, Any] = {
     "deliveries": {},
 }
 TOGETHER = {"sqlite": 5_000, "postgresql": 130_000}  # customers that are worked on as one piece, at most
+ALONE = 20_000  # customers that one worker is done with before another has begun
+PIECES = 4
 log = logging.getLogger(__name__)
 User = AbstractBaseUser | None
 
@@ -71,10 +73,12 @@ def begin(as_of: datetime, kind: str = Cycle.Kind.FULL) -> Cycle:
 def _portion() -> int:
     """Give how many buckets to work on together: each piece costs half a second, whoever is in it.
 
-    On SQLite a piece is small, because nobody else writes while it commits.
+    On SQLite a piece is small, because nobody else writes while it commits. Where there are many customers, there are
+    some pieces for several workers to share.
     """
-    buckets = int(settings.BUCKETS)
-    return max(1, min(buckets, TOGETHER[connection.vendor] * buckets // max(1, Customer.objects.count())))
+    buckets, customers = int(settings.BUCKETS), max(1, Customer.objects.count())
+    most = buckets if customers <= ALONE else buckets // PIECES
+    return max(1, min(most, TOGETHER[connection.vendor] * buckets // customers))
 
 
 def cancel(cycle: Cycle, by: User, at: datetime) -> None:
