@@ -14,6 +14,7 @@ export function newCatalogue(data) {
     const events = new Map(data.events.map((event) => [event.name, event]));
     const segments = new Map(data.segments.map((segment) => [segment.key, segment]));
     return {
+        hasCustomers: data.customers > 0,
         fields, events, segments,
         operatorsOfType: (type) => distinct(data.operators[type] || []),
         operatorsOf: (field) => distinct(data.operators[field.type] || []),

@@ -13,7 +13,8 @@ const OTHERS = [
 
 export function entriesOf(catalogue) {
     const fields = [...catalogue.fields.values()].map((field) => ({
-        kind: "field", name: field.name, label: field.label, group: field.group, share: field.share,
+        kind: "field", name: field.name, label: field.label, group: field.group,
+        share: catalogue.hasCustomers ? field.share : null,
         note: field.unit ? `${TYPES[field.type] || field.type}, ${field.unit}` : TYPES[field.type] || field.type,
     }));
     const events = [...catalogue.events.values()].map((event) => ({
