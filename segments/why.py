@@ -6,13 +6,12 @@ from datetime import datetime
 import polars as pl
 
 from customers import history
-from customers.columns import Replaced
 from customers.models import Customer
-from segments import cuts, everybody, past, rulebook
+from segments import cuts, everybody, past, rulebook, snapshot_reading
 from segments.explanation import Explanation, explain
 from segments.fields import catalogue
 from segments.models import Segment, SegmentPin
-from segments.rules import Rule, parse
+from segments.rules import Fields, Rule, parse
 from segments.rules.meaning import in_levels, missing_cuts
 
 
@@ -41,22 +40,18 @@ def why(segment: Segment, customer: Customer) -> Why:
 
     Raises RuleError, NeedsFullCycle, NoSnapshot before the first full cycle, and NotYetSeen.
     """
-    rule = parse(segment.rule, catalogue(), segment.key)
-    while True:
-        try:
-            explanation = _explained(rule, customer)
-        except Replaced:
-            continue
-        break
+    fields = catalogue()
+    rule = parse(segment.rule, fields, segment.key)
+    explanation = snapshot_reading.again(lambda: _explained(rule, fields, customer))
     pin = SegmentPin.objects.filter(segment=segment, customer=customer).first()
     is_in = explanation.root.holds if pin is None else pin.kind == SegmentPin.Kind.INCLUDE
     member = segment.memberships.filter(customer=customer).first()
     return Why(segment, customer, explanation.as_of, is_in, pin, explanation, member.since if member else None)
 
 
-def _explained(rule: Rule, customer: Customer) -> Explanation:
+def _explained(rule: Rule, fields: Fields, customer: Customer) -> Explanation:
     people = everybody.latest()
-    book = rulebook.behind(rule, catalogue())
+    book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     everyone = people.frame(rules)
     own = everyone.filter(pl.col("customer_id") == customer.pk)
