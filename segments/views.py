@@ -61,11 +61,11 @@ def preview(request: HttpRequest) -> JsonResponse:
     key = request.POST.get("key", "")
     try:
         rule = rule_of(request.POST.get("rule", ""))
-        said = sentence(parse(rule, catalogue(), key))
         return JsonResponse(previews.preview(rule, timezone.now(), key).as_json())
     except RuleError as error:
         return JsonResponse({"error": {"path": error.path, "message": error.message}})
     except previews.NoSnapshot as error:
+        said = sentence(parse(rule, catalogue(), key))
         return JsonResponse({"sentence": said, "problem": str(error)})
 
 
@@ -76,7 +76,6 @@ def effect(request: HttpRequest, segment: Segment | None) -> JsonResponse:
         answer["saved_by"] = segment.changed_by or "Somebody else"
     try:
         rule = rule_of(request.POST.get("rule", ""))
-        parse(rule, catalogue(), segment.key if segment else "")
         answer["is_changed"] = segment is None or rule != segment.rule
         found = effects.effect(rule, segment, timezone.now())
     except RuleError as error:

@@ -26,7 +26,6 @@ DECIMALS = 6  # the order of a sum must not show
 MAX_PERIODS = 400
 MAX_TIMES = 1_000.0
 TIME = pl.Datetime("us", "UTC")
-NOT_COMPARED = {Type.LIST}
 
 
 class Asked(NamedTuple):
