@@ -1,6 +1,7 @@
 """What customers will do: targets, the versions of their models, and scores."""
 
-from django.core.validators import MinValueValidator
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
@@ -14,14 +15,43 @@ class Target(models.Model):
         EVENT = "event", "Does something within a time"
         NO_EVENT = "no_event", "Does not do something within a time"
         ATTRIBUTE = "attribute", "An attribute has a value"
+        BECOMES = "becomes", "An attribute becomes a value within a time"
+        HIGH_VALUE = "high_value", "Becomes one of the best customers within a time"
+        SPEND = "spend", "How much is spent within a time"
+        NEXT = "next", "How many days until it happens next"
 
     key = models.SlugField(max_length=60, unique=True, help_text="Its name in rules: scores.<key>.")
     label = models.CharField(max_length=120)
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    event = models.CharField(max_length=120, blank=True, help_text="The event's name, for the first two kinds.")
+    question = models.SlugField(max_length=40, blank=True, help_text="The ready question it was made from, if any.")
+    event = models.CharField(max_length=120, blank=True, help_text="The event's name, where an event is foreseen.")
+    where = models.JSONField(default=list, blank=True, help_text='Only such events: [{"field", "value"}, ...].')
     horizon_days = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
-    attribute = models.CharField(max_length=100, blank=True, help_text="The attribute's name, for the third kind.")
+    attribute = models.CharField(max_length=100, blank=True, help_text="The attribute's name, where one is foreseen.")
     equals = models.CharField(max_length=200, blank=True, help_text="The value that counts as yes.")
+    who = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='Whom it speaks of, all of: {"did", "days"}, {"attribute", "equals"}, {"below_spend_percentile"}. '
+        "None: who did the event in the year before, or who has the attribute.",
+    )
+    value = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0)])
+    contact_cost = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0)])
+    offer_cost = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0)])
+    save_rate = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="Of those contacted in vain otherwise, the share that is won; measured where campaigns tell it.",
+    )
+    excluded = models.JSONField(default=list, blank=True, help_text="Fields that no model of it may read.")
+    vouched = models.JSONField(default=list, blank=True, help_text="Fields that are known in time: never blocked.")
+    retrain_days = models.IntegerField(
+        "trained again every so many days", default=30, validators=[MinValueValidator(0)], help_text="0 is never."
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     is_active = models.BooleanField(default=True)
     rescore_hours = models.IntegerField(
         "rescored every so many hours",
@@ -37,7 +67,8 @@ class Target(models.Model):
                 name="target_is_whole",
                 condition=(
                     Q(kind="attribute") & ~Q(attribute="") & ~Q(equals="")
-                    | ~Q(kind="attribute") & ~Q(event="") & Q(horizon_days__gte=1)
+                    | Q(kind="becomes") & ~Q(attribute="") & ~Q(equals="") & Q(horizon_days__gte=1)
+                    | ~Q(kind__in=["attribute", "becomes"]) & ~Q(event="") & Q(horizon_days__gte=1)
                 ),
             )
         ]
@@ -61,8 +92,9 @@ class ModelVersion(models.Model):
     target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="versions")
     number = models.IntegerField()
     state = models.CharField(max_length=20, choices=State.choices, default=State.CANDIDATE)
-    reason = models.CharField(max_length=300, blank=True, help_text="Why it is live, or why it is not.")
+    reason = models.CharField(max_length=600, blank=True, help_text="Why it is live, or why it is not.")
     learner = models.CharField(max_length=40)
+    is_baseline = models.BooleanField(default=False, help_text="A simple rule, kept because no model beats it.")
     validated = models.CharField(max_length=20, choices=Validated.choices)
     as_of = models.DateTimeField(help_text="Nothing known later was used.")
     created_at = models.DateTimeField()
@@ -74,6 +106,9 @@ class ModelVersion(models.Model):
     positives = models.IntegerField()
     threshold = models.FloatField(null=True, blank=True)
     bands = models.JSONField(default=list, help_text="Named ranges: [{name, from}], lowest first.")
+    live_since = models.DateTimeField(null=True, blank=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+    report = models.JSONField(default=dict, help_text="What training saw and did: see scoring.report.Report.")
 
     class Meta:
         constraints = [

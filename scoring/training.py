@@ -123,7 +123,7 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
             target=target,
             number=number,
             state=ModelVersion.State.LIVE if trained.is_better else ModelVersion.State.CANDIDATE,
-            reason=trained.reason()[:300],
+            reason=trained.reason()[:600],
             learner=trained.model.learner,
             validated=examples.validated,
             as_of=as_of,
