@@ -6,7 +6,7 @@ nor on their names: the matrix's columns are ordered by their content in the tra
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -123,12 +123,12 @@ def from_json(text: str) -> Encoding:
     return Encoding(columns, tuple(plain["order"]), plain["dropped"])
 
 
-def learn(frame: pl.DataFrame, *, without: str = "") -> Encoding:
-    """Learn how to read the frame's inputs: kinds, levels, which numbers are skewed. `without` is left out."""
+def learn(frame: pl.DataFrame, *, excluded: Collection[str] = ()) -> Encoding:
+    """Learn how to read the frame's inputs but for those excluded: kinds, levels, which numbers are skewed."""
     columns: list[Column] = []
     dropped: dict[str, str] = {}
     for name in sorted(frame.columns):
-        if not is_input(name) or name == without:
+        if not is_input(name) or name in excluded:
             continue
         read = _read(frame.select(name, "as_of"), name)
         if isinstance(read, str):

@@ -1,7 +1,7 @@
 """Learners: a regularised logistic regression, a small boosting, their average, and the rules they have to beat."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,9 +121,11 @@ class Model:
         return replace(self, learner=learner, calibration=calibration)
 
 
-def fit(frame: pl.DataFrame, labels: Flags, seed: int, without: str = "", *, has_network: bool = False) -> Model:
-    """Fit the learners on one thread; the same rows and seed give the same model."""
-    reading = encoding.learn(frame, without=without)
+def fit(
+    frame: pl.DataFrame, labels: Flags, seed: int, excluded: Collection[str] = (), *, has_network: bool = False
+) -> Model:
+    """Fit the learners on one thread, on all inputs but those excluded; the same rows and seed give the same model."""
+    reading = encoding.learn(frame, excluded=excluded)
     matrix = reading.matrix(frame)
     with threadpool_limits(1):
         network = _network(seed).fit(matrix, labels) if has_network else None

@@ -83,7 +83,7 @@ def learn(examples: TrainingSet, seed: int) -> Trained:
     winner = min(MODELS, key=losses.__getitem__)
     found = {name: evaluation.figures(outcome, seed) for name, outcome in tried.outcomes.items()}
     baseline = max(found.keys() - set(MODELS), key=lambda name: (found[name]["auc"].value, name))
-    model = learners.fit(examples.frame, examples.labels(), seed, examples.without)
+    model = learners.fit(examples.frame, examples.labels(), seed, examples.excluded)
     return Trained(
         model.calibrated(winner, tried.calibrations[winner]),
         examples,

@@ -1,6 +1,7 @@
 """Training sets: customers at past times, with what they did afterwards."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -17,7 +18,7 @@ MOST_SNAPSHOTS = 12
 POPULATION_DAYS = 365  # who did the event within so many days is somebody the target can speak of
 MOST_ROWS = 300_000
 DRAWS = 10_000
-RECENCY = "baseline.recency"  # days since the last such event
+RECENCY = "recency.event"  # days since the last such event
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -28,19 +29,31 @@ class TrainingRefused(ValueError):
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Rows of customers as of past times with the columns `as_of` and `label` (Boolean).
+    """Rows of customers as of past times with the columns `as_of` and `label`.
 
-    `without` is the column that holds the answer, `baseline` the column of the one-field rule to beat (or blank).
+    The label of a number target is a number, and no value where `censored` says that it did not happen in the time.
+    `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `baseline` the column
+    of the one-field rule to beat (or blank).
     """
 
     frame: pl.DataFrame
     validated: ModelVersion.Validated
     horizon: timedelta = timedelta(0)
-    without: str = ""
+    excluded: frozenset[str] = frozenset()
+    timeless: frozenset[str] = frozenset()
     baseline: str = ""
 
     def labels(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Give the answer of each row of a yes-or-no target."""
         return self.frame["label"].to_numpy().astype(bool)
+
+    def amounts(self) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+        """Give the answer of each row of a number target, NaN where it is censored."""
+        return self.frame["label"].cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+    def but(self, excluded: Collection[str]) -> "TrainingSet":
+        """Give the same with more columns that no model may read."""
+        return replace(self, excluded=self.excluded | frozenset(excluded))
 
 
 def build(target: Target, as_of: datetime) -> TrainingSet:
@@ -65,7 +78,10 @@ def of_attribute(frame: pl.DataFrame, target: Target, as_of: datetime) -> Traini
             f'No customer\'s "{target.attribute}" is "{target.equals}"; the values are: {values or "none"}.'
         )
     return TrainingSet(
-        ordered(labelled), ModelVersion.Validated.IN_FOLDS, without=column, baseline=_tenure(labelled, column)
+        ordered(labelled),
+        ModelVersion.Validated.IN_FOLDS,
+        excluded=frozenset({column}),
+        baseline=_tenure(labelled, column),
     )
 
 

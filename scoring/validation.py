@@ -109,7 +109,7 @@ class _Judged(NamedTuple):
 def _try(training_set: TrainingSet, split: Split, seed: int) -> Trial:
     train, test, aside = (training_set.frame.filter(pl.Series(rows)) for rows in (split.train, split.test, split.aside))
     labels = training_set.labels()[split.train]
-    model = learners.fit(train, labels, seed, training_set.without)
+    model = learners.fit(train, labels, seed, training_set.excluded)
     found = [model.raw(test), model.raw(aside)]
     for frame, chances in zip((test, aside), found, strict=True):
         chances[BASE_RATE] = np.full(frame.height, labels.mean())

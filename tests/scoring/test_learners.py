@@ -43,7 +43,7 @@ def test_the_folded_line_gives_the_log_odds_of_the_whole_pipeline() -> None:
 def test_models_that_share_their_inputs_read_the_same_as_alone() -> None:
     frame = people(300)
     plain = encoding.learn(frame)
-    without = encoding.learn(frame, without="attributes.plan")
+    without = encoding.learn(frame, excluded={"attributes.plan"})
     inputs, some = encoding.Inputs(frame, [plain, without]), np.array([0, 7, 299])
     for reading in (plain, without):
         np.testing.assert_array_equal(inputs.matrix(reading), reading.matrix(frame))

@@ -71,7 +71,7 @@ def test_an_attribute_is_compared_by_its_type_and_no_value_is_left_out(
     examples = training_set.of_attribute(frame, target, AS_OF)
     assert examples.frame["customer_id"].to_list() == [1, 2, 4]
     assert examples.labels().tolist() == expected
-    assert examples.without == "attributes.gone"
+    assert examples.excluded == {"attributes.gone"}
 
 
 def test_a_value_that_nobody_has_is_refused_with_the_values_there_are() -> None:
