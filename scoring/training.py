@@ -1,5 +1,6 @@
 """Training: fit, test on what was not seen, keep the winner with its evaluation, and let it go live if it earned it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,12 +15,19 @@ from scoring.evaluation import Figure, Gain
 from scoring.learners import MODELS, Model
 from scoring.models import Evaluation, ModelVersion, Target
 from scoring.ranking import BANDS
+from scoring.report import Report
 from scoring.training_set import TrainingRefused, TrainingSet
 from scoring.validation import FEWEST, Validation
 
 FEWEST_CUSTOMERS = 500
 FEWEST_TESTED = 50
 CHANCE_ERRORS = 3  # so many standard errors above 0.5: of pure noise, one in 740 gets there
+
+Progress = Callable[[str, float], None]  # a stage in plain words, and the portion of the whole that is done
+
+
+def silent(stage: str, portion: float) -> None:
+    """Tell nobody how far it is."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,7 @@ class Trained:
     pooled: dict[str, dict[str, Figure]]
     gain: Gain
     over_chance: Gain
+    report: Report
 
     @property
     def figures(self) -> dict[str, Figure]:
@@ -63,18 +72,24 @@ class Trained:
         return f"It does not beat {rule} by more than one standard error ({self.gain.error:.3f}): {compared}."
 
 
-def train(target: Target, as_of: datetime, seed: int = 0) -> ModelVersion:
+def train(target: Target, as_of: datetime, seed: int = 0, progress: Progress = silent) -> ModelVersion:
     """Train, test and store a version of the target's model; it goes live if it beats the best simple rule.
 
     Raises TargetError for a target that cannot be, TrainingRefused where there is too little to learn from.
     """
     targets.check(target)
-    return keep(learn(training_set.build(target, as_of), seed), target, as_of, seed)
+    progress("Looks back at past times", 0.0)
+    trained = learn(training_set.build(target, as_of), seed, progress)
+    progress("Stores", 0.97)
+    version = keep(trained, target, as_of, seed)
+    progress("Done", 1.0)
+    return version
 
 
-def learn(examples: TrainingSet, seed: int) -> Trained:
+def learn(examples: TrainingSet, seed: int, progress: Progress = silent) -> Trained:
     """Give the best learner, fitted on all rows and calibrated on predictions out of sample."""
     check_enough(examples)
+    progress("Tests on later times", 0.3)
     tried = validation.validate(examples, seed)
     tested = int(next(iter(tried.outcomes.values())).labels.sum())
     if tested < FEWEST_TESTED:
@@ -83,7 +98,9 @@ def learn(examples: TrainingSet, seed: int) -> Trained:
     winner = min(MODELS, key=losses.__getitem__)
     found = {name: evaluation.figures(outcome, seed) for name, outcome in tried.outcomes.items()}
     baseline = max(found.keys() - set(MODELS), key=lambda name: (found[name]["auc"].value, name))
+    progress("Fits on everything", 0.8)
     model = learners.fit(examples.frame, examples.labels(), seed, examples.excluded)
+    progress("Explains", 0.85)
     return Trained(
         model.calibrated(winner, tried.calibrations[winner]),
         examples,
@@ -92,7 +109,20 @@ def learn(examples: TrainingSet, seed: int) -> Trained:
         found,
         evaluation.gain(tried.outcomes[winner], tried.outcomes[baseline].chances, seed),
         evaluation.gain(tried.outcomes[winner], np.full(len(tried.rows), 0.5), seed),
+        _report(examples),
     )
+
+
+def _report(examples: TrainingSet) -> Report:
+    """Give what the training saw."""
+    labels = examples.labels()
+    return {
+        "customers": examples.frame["customer_id"].n_unique(),
+        "positives": int(labels.sum()),
+        "rows": len(labels),
+        "base_rate": round(float(labels.mean()), 6),
+        "times": [f"{t:%Y-%m-%d}" for t in examples.frame["as_of"].unique().sort()],
+    }
 
 
 def check_enough(examples: TrainingSet) -> None:
@@ -136,6 +166,7 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
             positives=int(examples.labels().sum()),
             threshold=round(trained.validation.thresholds[trained.model.learner], 6),
             bands=BANDS,
+            report=trained.report,
         )
         Evaluation.objects.bulk_create(_evaluations(trained, version, seed))
     return version

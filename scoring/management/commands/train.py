@@ -37,7 +37,7 @@ class Command(BaseCommand):
         try:
             target = wanted(options, as_of)
             history.sync()
-            version = training.train(target, as_of, options["seed"])
+            version = training.train(target, as_of, options["seed"], self.tell)
         except (TargetError, TrainingRefused) as error:
             raise CommandError(str(error)) from error
         summary = training.summary(version)
@@ -45,6 +45,10 @@ class Command(BaseCommand):
             options["json"].write_text(json.dumps(summary, indent=2) + "\n")
         for line in lines(summary):
             self.stdout.write(line)
+
+    def tell(self, stage: str, portion: float) -> None:
+        """Print how far it is."""
+        self.stdout.write(f"{portion:4.0%}  {stage}")
 
 
 def wanted(options: dict[str, Any], at: datetime) -> Target:
