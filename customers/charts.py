@@ -35,7 +35,8 @@ class Span(NamedTuple):
     words: str
 
 
-def _figure(svg: SafeString, label: str, width: int, height: int, kind: str = "") -> SafeString:
+def framed(svg: SafeString, label: str, width: int, height: int, kind: str = "") -> SafeString:
+    """Give a drawing with its name, for eyes and for screen readers."""
     text = (
         '<figure class="cusp-chart {}"><svg viewBox="0 0 {} {}" role="img" aria-label="{}">{}</svg>'
         "<figcaption>{}</figcaption></figure>"
@@ -65,7 +66,7 @@ def curve(points: Sequence[tuple[float, float]], across: str, up: str) -> SafeSt
         '<polyline points="{line}"/>{dots}{ticks}',
         **{"e": EDGE, "s": SIDE, "b": SIDE + 8, "r": EDGE + SIDE, "line": line, "dots": dots, "ticks": ticks},
     )
-    return _figure(svg, f"{up} (up) over {across} (across)", EDGE + SIDE + 14, SIDE + 32)
+    return framed(svg, f"{up} (up) over {across} (across)", EDGE + SIDE + 14, SIDE + 32)
 
 
 def stack(parts: Sequence[Part]) -> SafeString:
@@ -110,7 +111,7 @@ def columns(parts: Sequence[Part], label: str) -> SafeString:
     )
     told = format_html_join("", '<text x="{}" y="{}">{}</text>', names)
     svg = format_html("{}{}{}", drawn, told, _scale(top))
-    return _figure(svg, label, WIDE, HIGH + BELOW, "cusp-wide")
+    return framed(svg, label, WIDE, HIGH + BELOW, "cusp-wide")
 
 
 def _scale(top: float) -> SafeString:
@@ -141,7 +142,7 @@ def over_time(points: Sequence[tuple[datetime, float]], label: str, *, is_line: 
         *(LEFT, HIGH + 15, date_format(timezone.localtime(first), "j M Y")),
         *(WIDE - RIGHT, HIGH + 15, date_format(timezone.localtime(last), "j M Y") if last != first else ""),
     )
-    return _figure(format_html("{}{}{}", drawn, dates, _scale(top)), label, WIDE, HIGH + BELOW, "cusp-wide")
+    return framed(format_html("{}{}{}", drawn, dates, _scale(top)), label, WIDE, HIGH + BELOW, "cusp-wide")
 
 
 def _steps(places: Sequence[tuple[float, float, str]]) -> SafeString:
@@ -183,7 +184,7 @@ def intervals(spans: Sequence[Span], label: str) -> SafeString:
         "", row, ((*one, WIDE - 140, y + 4, span.words) for one, (y, span) in zip(drawn, places, strict=True))
     )
     zero = format_html('<line x1="{x}" x2="{x}" y1="0" y2="{y}"/>', x=f"{at(0):.1f}", y=height * len(spans) + 6)
-    return _figure(format_html("{}{}", zero, rows), label, WIDE, height * len(spans) + 10, "cusp-wide cusp-spans")
+    return framed(format_html("{}{}", zero, rows), label, WIDE, height * len(spans) + 10, "cusp-wide cusp-spans")
 
 
 def _near(place: float) -> str:

@@ -20,7 +20,10 @@ Cell = str | SafeString
 
 @dataclass(frozen=True)
 class Panel:
-    """A block of a page: facts, a table, a drawing, or a sentence that says there is nothing and what to do."""
+    """A block of a page: facts, a table, a drawing, or a sentence that says there is nothing and what to do.
+
+    The table of a block that `is_folded` is opened by a press: the drawing above it says the same.
+    """
 
     title: str
     note: Cell = ""
@@ -30,6 +33,7 @@ class Panel:
     drawing: SafeString | None = None
     empty: str = ""
     is_half: bool = False
+    is_folded: bool = False
     warning: str = ""
 
 

@@ -11,8 +11,8 @@ from django.utils.http import urlencode
 from customers.models import Customer
 from customers.panels import Cell, Panel, link, moment, number, tag
 from scoring import ranking
-from scoring.admin import band_kind
 from scoring.models import ModelVersion, Score, ScoreRun, Target
+from scoring.target_page import band_kind
 from segments.models import Membership, Segment
 
 ROWS = 25

@@ -1,0 +1,113 @@
+"""The page of a target: what it foresees, how the scores lie, and its versions."""
+
+import polars as pl
+from django.db.models import Count, F, IntegerField
+from django.db.models.functions import Cast, Floor
+
+from customers import charts
+from customers.panels import Panel, link, moment, number, share, tag, when
+from scoring import model_page, ranking
+from scoring.model_story import bare, learner
+from scoring.models import ModelVersion, Score, ScoreRun, Target
+
+COLUMNS = 20
+BAND_TAGS = ("", "wait", "main")
+SHOWN = 20
+SAID = {
+    "vouch": ("vouched", True, "is known in time, as you say, and is read"),
+    "unvouch": ("vouched", False, "is guarded again"),
+    "exclude": ("excluded", True, "is not read"),
+    "include": ("excluded", False, "may be read"),
+}
+
+
+def live_of(target: Target) -> ModelVersion | None:
+    """Give the version in use."""
+    return target.versions.filter(state=ModelVersion.State.LIVE).first()
+
+
+def meaning(target: Target) -> str:
+    """Give what a target foresees in words."""
+    if target.kind == Target.Kind.ATTRIBUTE:
+        return f"{target.attribute} is {target.equals}"
+    verb = "happens" if target.kind == Target.Kind.EVENT else "does not happen"
+    return f"{target.event} {verb} within {number(target.horizon_days)} days"
+
+
+def distribution(target: Target) -> Panel:
+    """Give how many customers have which score in the published run, by columns and by bands."""
+    run = ranking.published()
+    scores = Score.objects.filter(run=run, target=target).order_by()
+    place = Cast(Floor(F("value") * COLUMNS), IntegerField())
+    counts: dict[int, int] = {}
+    for at, n in scores.annotate(place=place).values_list("place").annotate(n=Count("customer_id")):
+        counts[min(at, COLUMNS - 1)] = counts.get(min(at, COLUMNS - 1), 0) + n
+    title, said = "What it foresees", f"{meaning(target)}."
+    if run is None or not counts:
+        return Panel(title, said, facts=[("Scored", "nobody yet: the next cycle scores with the live version")])
+    bands = _by_band(target, run)
+    live = live_of(target)
+    whole = sum(counts.values())
+    edges = live.bands if live else []
+    rows = [
+        (
+            tag(str(band["name"]), band_kind(live, band["name"])),
+            f"from {number(band['from'], 2)}",
+            number(n),
+            share(n / whole),
+        )
+        for band in reversed(edges)
+        for n in [bands.get(band["name"], 0)]
+    ]
+    parts = [charts.Part(f"{at / COLUMNS:.2f}", counts.get(at, 0)) for at in range(COLUMNS)]
+    return Panel(
+        title,
+        f"{said} {number(whole)} customers have a score as of {when(run.as_of)}.",
+        head=("Band", "Score", "Customers", "Share"),
+        rows=rows,
+        drawing=charts.columns(parts, "customers by score, from 0 to 1"),
+    )
+
+
+def _by_band(target: Target, run: ScoreRun) -> dict[str, int]:
+    """Give how many of the run's scores are in which band."""
+    order = ranking.orders_of(run).get(target.pk)
+    if order is None:
+        return {}
+    counts = order.band(pl.Series(order.millionths / ranking.MILLION)).value_counts()
+    return dict(counts.iter_rows())
+
+
+def band_kind(version: ModelVersion | None, name: object) -> str:
+    """Give the colour of a band: the higher, the stronger."""
+    names = [band.get("name") for band in version.bands] if version else []
+    return BAND_TAGS[min(names.index(name), len(BAND_TAGS) - 1)] if name in names else ""
+
+
+def versions(target: Target) -> Panel:
+    """Give all versions, the newest first, each with its grade."""
+    rows = [
+        (
+            link(one, f"v{one.number}"),
+            tag(one.get_state_display(), model_page.STATE_TAGS[one.state]),
+            model_page.short(one),
+            learner(one.learner),
+            moment(one.as_of),
+            one.reason,
+        )
+        for one in target.versions.prefetch_related("evaluations").order_by("-number")[:SHOWN]
+    ]
+    head = ("Version", "State", "Quality", "Learner", "Trained as of", "Why")
+    empty = f"Nothing was trained yet. Press “Train now”, or run: manage.py train {target.key}"
+    return Panel("Versions", head=head, rows=rows, empty=empty)
+
+
+def say(target: Target, what: str, field: str) -> str:
+    """Note what a person says about a field, and give a sentence; it counts from the next training."""
+    if what not in SAID or not field:
+        raise ValueError("Choose a field, and what to do with it.")
+    name, is_added, words = SAID[what]
+    others = [one for one in getattr(target, name) if one != field]
+    setattr(target, name, [*others, field] if is_added else others)
+    target.save(update_fields=[name])
+    return f"“{bare(field)}” {words} from the next training."
