@@ -147,6 +147,14 @@ FEATURES: tuple[Feature, ...] = (
     ),
     Feature("orders", "Orders ever", "orders", ZERO, lambda past: past.orders.count(), pl.Int64),
     *(_orders(n) for n in WINDOWS),
+    Feature(
+        "first_order_days",
+        "Days since the first order",
+        "days",
+        "Never ordered.",
+        lambda past: past.orders.days_since_first(),
+    ),
+    Feature("order_days", "Days with an order, ever", "days", ZERO, lambda past: past.order_days.count(), pl.Int64),
     Feature("spend", "Spent ever, before returns", "money", ZERO, lambda past: past.orders.total("value")),
     *(_spend(n) for n in WINDOWS),
     Feature(

@@ -66,12 +66,21 @@ class Known:
 
     @cached_property
     def orders(self) -> Rows:
-        """Give the completed orders, oldest first, with the `hour` and the `weekday` (0 is Monday) in the zone."""
+        """Give the completed orders, oldest first, with `day`, `hour` and `weekday` (0 is Monday) in the zone."""
         orders = self.named(ORDER).in_order()
         ages = pl.DataFrame({"age": orders.age}).select(at=self.as_of - pl.duration(microseconds="age"))
         local = ages["at"].dt.convert_time_zone(self.zone).dt
-        hour, weekday = (part.cast(pl.Int64).to_numpy() for part in (local.hour(), local.weekday()))
-        return orders.with_columns(hour=hour, weekday=weekday - 1)
+        parts = (local.date().cast(pl.Int32), local.hour(), local.weekday())
+        day, hour, weekday = (part.cast(pl.Int64).to_numpy() for part in parts)
+        return orders.with_columns(day=day, hour=hour, weekday=weekday - 1)
+
+    @cached_property
+    def order_days(self) -> Rows:
+        """Give the first order of each day of the zone."""
+        orders = self.orders
+        is_first = np.ones(len(orders.who), dtype=bool)
+        is_first[1:] = (orders.who[1:] != orders.who[:-1]) | (orders["day"][1:] != orders["day"][:-1])
+        return orders.where(is_first)
 
     @cached_property
     def gaps(self) -> Rows:

@@ -52,6 +52,8 @@ def _of_one(
     result = {
         "tenure_days": (as_of - min(starts)) / DAY,
         "recency_days": recency,
+        "first_order_days": (as_of - orders.occurred_at.min()) / DAY if len(orders) else None,
+        "order_days": orders.occurred_at.dt.tz_convert(ZONE).dt.date.nunique() if len(orders) else 0,
         "orders": len(orders),
         "spend": values.sum(),
         "order_value_mean": values.mean() if len(orders) else None,
