@@ -10,8 +10,9 @@ import polars as pl
 from customers import history, snapshot
 from customers.draws import draw
 from customers.history import Lake, Scope
-from scoring import targets
+from scoring import targets, value
 from scoring.models import ModelVersion, Target
+from scoring.value import Parameters
 
 STEP = timedelta(days=30)
 MOST_SNAPSHOTS = 12
@@ -33,7 +34,7 @@ class TrainingSet:
 
     The label of a number target is a number, and no value where `censored` says that it did not happen in the time.
     `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `baseline` the column
-    of the one-field rule to beat (or blank).
+    of the one-field rule to beat (or blank). `value` is what the columns `value.*` come from at the latest time.
     """
 
     frame: pl.DataFrame
@@ -42,6 +43,7 @@ class TrainingSet:
     excluded: frozenset[str] = frozenset()
     timeless: frozenset[str] = frozenset()
     baseline: str = ""
+    value: Parameters | None = None
 
     def labels(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Give the answer of each row of a yes-or-no target."""
@@ -156,10 +158,14 @@ def _over_time(target: Target, as_of: datetime, lake: Lake) -> TrainingSet:
     if not stands:
         days = (as_of - first).days
         raise TrainingRefused(f"{2 * horizon.days} days of history are needed for one closed window; there are {days}.")
-    snapshots = []
+    snapshots, parameters = [], None
     for t in stands:
-        snapshots.append(_share(label(snapshot.take(Scope(), t, lake), events, t, horizon), len(stands)))  # noqa: PERF401
-    return of_snapshots(snapshots, target)
+        frame = snapshot.take(Scope(), t, lake)
+        if value.speaks_of(target):
+            parameters = value.fit(frame)
+            frame = value.add(frame, parameters, horizon.days)
+        snapshots.append(_share(label(frame, events, t, horizon), len(stands)))
+    return replace(of_snapshots(snapshots, target), value=parameters)
 
 
 def events_of(target: Target, lake: Lake, scope: Scope, as_of: datetime) -> pl.DataFrame:

@@ -17,8 +17,9 @@ from scipy.optimize import minimize
 from scipy.special import digamma, expit, gammaln, hyp2f1
 
 from customers.draws import draw
+from customers.past import ORDER
+from scoring.models import Target
 
-ORDER = "Order Completed"
 CHANCE, ORDERS, SPEND = "value.chance", "value.orders", "value.spend"
 COLUMNS = (CHANCE, ORDERS, SPEND)
 READS = ("features.order_days", "features.first_order_days", "features.recency_days", "features.spend")
@@ -143,11 +144,13 @@ def from_plain(plain: dict[str, float]) -> Parameters:
     return Parameters(buying, spending, float(plain["correlation"]))
 
 
-def fit(frame: pl.DataFrame, start: Parameters | None = None) -> Parameters | None:
-    """Estimate the parameters from the frame's customers, 50,000 at most; None where too few ordered again.
+def speaks_of(target: Target) -> bool:
+    """Tell whether a target asks about orders, so that the days of orders say something about it."""
+    return target.event == ORDER
 
-    A start from another time's parameters saves steps.
-    """
+
+def fit(frame: pl.DataFrame) -> Parameters | None:
+    """Estimate the parameters from the frame's customers, 50,000 at most; None where too few ordered again."""
     buyers = frame.filter(pl.col(READS[0]) > 0)
     if buyers.height > MOST_FITTED:
         drawn = draw(buyers["seed"], "scoring.value").rank("ordinal") <= MOST_FITTED
@@ -155,11 +158,7 @@ def fit(frame: pl.DataFrame, start: Parameters | None = None) -> Parameters | No
     history, baskets = told(buyers)
     if len(history.age) < FEWEST_BUYERS or (history.repeats > 0).sum() < FEWEST_REPEATERS or not baskets.mean.any():
         return None
-    return Parameters(
-        fit_buying(history, start.buying if start else None),
-        fit_spending(baskets, start.spending if start else None),
-        correlation(baskets),
-    )
+    return Parameters(fit_buying(history), fit_spending(baskets), correlation(baskets))
 
 
 def add(frame: pl.DataFrame, parameters: Parameters | None, days: float) -> pl.DataFrame:
@@ -181,7 +180,7 @@ def add(frame: pl.DataFrame, parameters: Parameters | None, days: float) -> pl.D
     )
 
 
-def fit_buying(history: History, start: Buying | None = None) -> Buying:
+def fit_buying(history: History) -> Buying:
     """Estimate BG/NBD by maximum likelihood."""
     x, last, age = history
     counts = np.bincount(x.astype(np.int64)).astype(np.float64)
@@ -210,11 +209,10 @@ def fit_buying(history: History, start: Buying | None = None) -> Buying:
         )
         return float(times @ by_count + each.sum()), steps
 
-    first = start or Buying(1.0, float(age.mean()), 1.0, 1.0)
-    return Buying(*_highest(slope, (first.r, first.alpha, first.a, first.b), MOST_BUYING, len(x)))
+    return Buying(*_highest(slope, (1.0, float(age.mean()), 1.0, 1.0), MOST_BUYING, len(x)))
 
 
-def fit_spending(baskets: Baskets, start: Spending | None = None) -> Spending:
+def fit_spending(baskets: Baskets) -> Spending:
     """Estimate Gamma-Gamma by maximum likelihood from the customers who spent anything."""
     n, mean = (column[(baskets.days > 0) & (baskets.mean > 0)] for column in baskets)
     log_mean, log_n = np.log(mean), np.log(n)
@@ -231,8 +229,7 @@ def fit_spending(baskets: Baskets, start: Spending | None = None) -> Spending:
         by_q, by_v = both - digamma(q) + np.log(v) - total, q / v - (p * n + q) / (v + n * mean)
         return float(likelihood.sum()), np.array([by_p.sum(), by_q.sum(), by_v.sum()])
 
-    first = start or Spending(2.0, 3.0, unit)
-    p, rest, v = _highest(slope, (first.p, first.q - 1, first.v), MOST_SPENDING, len(n))
+    p, rest, v = _highest(slope, (2.0, 2.0, unit), MOST_SPENDING, len(n))
     return Spending(p, 1 + rest, v)
 
 
