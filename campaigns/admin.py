@@ -14,7 +14,6 @@ from campaigns.campaign_page import state_tag
 from campaigns.cycle_pages import CycleAdmin, ScheduleAdmin
 from campaigns.forms import CampaignForm
 from campaigns.models import (
-    AuditEntry,
     CallTask,
     Campaign,
     Cycle,
@@ -25,10 +24,11 @@ from campaigns.models import (
     Programme,
     Schedule,
 )
-from customers.admin import AddressSearchMixin, BaseAdmin, Button, LargeAdmin, ReadOnlyAdmin
+from customers.admin import AddressSearchMixin, BaseAdmin, Button, LargeAdmin
+from customers.audit import note
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
-from customers.panels import LAST, Cell, Panel, column, lines, link, moment, number, plain, share
+from customers.panels import LAST, Cell, Panel, column, lines, link, moment, number, share
 
 admin.site.register(CallTask, CallTaskAdmin)
 admin.site.register(Cycle, CycleAdmin)
@@ -375,31 +375,7 @@ class ProgrammeAdmin(BaseAdmin):
 
 def audit(request: HttpRequest, what: str, about: str) -> None:
     """Note who did what."""
-    by = request.user if request.user.is_authenticated else None
-    AuditEntry.objects.create(at=timezone.now(), by=by, what=what, about=about)
-
-
-@admin.register(AuditEntry)
-class AuditEntryAdmin(ReadOnlyAdmin):
-    """Who did what that matters."""
-
-    list_display = ("at", "by_shown", "what", "about", column("detail", "In detail", plain))
-    next_step = "Launches, edits, stops and exports are noted here."
-    list_select_related = ("by",)
-    list_filter = ("what",)
-    search_fields = ("what", "about")
-    ordering = ("-at", "-pk")
-    fields = (("at", "by_shown"), ("what", "about"), "detail_shown")
-
-    @admin.display(description="By", ordering="by")
-    def by_shown(self, entry: AuditEntry) -> str:
-        """Give who did it; the program itself where nobody was logged in."""
-        return str(entry.by) if entry.by else "the program"
-
-    @admin.display(description="In detail")
-    def detail_shown(self, entry: AuditEntry) -> str:
-        """Give the detail in words."""
-        return plain(entry.detail)
+    note(timezone.now(), request.user if request.user.is_authenticated else None, what, about)
 
 
 def customer_decisions(customer: Customer) -> Panel:

@@ -13,7 +13,8 @@ from kombu.exceptions import OperationalError
 
 from campaigns import cycle_tasks
 from campaigns.cycle_tasks import ALL, added
-from campaigns.models import AuditEntry, Cycle, CycleTask
+from campaigns.models import Cycle, CycleTask
+from customers import audit
 from customers.models import Customer
 
 NOTHING: dict[str, Any] = {
@@ -93,9 +94,7 @@ def cancel(cycle: Cycle, by: User, at: datetime) -> None:
         cycle.refresh_from_db()
         cycle.summary = summary(cycle, list(cycle.tasks.order_by("id")))
         cycle.save(update_fields=["summary"])
-        AuditEntry.objects.create(
-            at=at, by_id=by.pk if by else None, what="cycle cancelled", about=str(cycle), detail={"stage": cycle.stage}
-        )
+        audit.note(at, by, "cycle cancelled", str(cycle), stage=cycle.stage)
 
 
 def wake(cycle_id: int) -> None:

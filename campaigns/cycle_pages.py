@@ -18,8 +18,9 @@ from unfold.views import ChangeList
 
 from campaigns import control, progress, schedule
 from campaigns.campaign_page import state_tag
-from campaigns.models import AuditEntry, Cycle, CycleTask, Schedule
+from campaigns.models import Cycle, CycleTask, Schedule
 from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
+from customers.models import AuditEntry
 from customers.panels import LAST, Cell, Panel, link, moment, number, plain
 
 COUNTS = ("customers", "events", "scored", "entered", "left", "decisions", "deliveries")

@@ -8,9 +8,9 @@ from django.db import transaction
 from django.db.models import F
 
 from campaigns import steps, triggers
-from campaigns.models import AuditEntry, Campaign, Offer, TriggerBaseline
+from campaigns.models import Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
-from customers import events
+from customers import audit, events
 from customers.models import Attribute
 from scoring import ranking
 from scoring.models import Score, Target
@@ -179,5 +179,4 @@ def _move(campaign: Campaign, before: str, after: str, what: str) -> None:
 
 
 def _audit(what: str, campaign: Campaign, by: User, at: datetime, detail: dict[str, Any]) -> None:
-    user = None if by is None else by.pk
-    AuditEntry.objects.create(at=at, by_id=user, what=f"campaign {what}", about=campaign.key, detail=detail)
+    audit.note(at, by, f"campaign {what}", campaign.key, **detail)

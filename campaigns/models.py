@@ -428,19 +428,3 @@ class CallTask(models.Model):
 
     def __str__(self) -> str:
         return self.title
-
-
-class AuditEntry(models.Model):
-    """Who did what that matters: launches, exports, stops, keys. Never changed."""
-
-    at = models.DateTimeField()
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
-    what = models.CharField(max_length=60)
-    about = models.CharField(max_length=200)
-    detail = models.JSONField(default=dict)
-
-    class Meta:
-        verbose_name_plural = "audit entries"
-
-    def __str__(self) -> str:
-        return f"{self.what} {self.about}"

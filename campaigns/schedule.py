@@ -10,7 +10,8 @@ from django.db import transaction
 
 from campaigns import control
 from campaigns.control import User
-from campaigns.models import AuditEntry, Cycle, Schedule
+from campaigns.models import Cycle, Schedule
+from customers import audit
 
 FULL_CYCLE, SMALL_CYCLE = Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE
 DELIVER, RESUME, SWEEP = Schedule.Key.DELIVER, Schedule.Key.RESUME, Schedule.Key.SWEEP
@@ -62,7 +63,7 @@ def run_now(by: User, now: datetime) -> Cycle:
     with transaction.atomic():
         begun = control.begin(now)
         Schedule.objects.filter(key=FULL_CYCLE).update(last_at=now)
-        AuditEntry.objects.create(at=now, by_id=by.pk if by else None, what="cycle begun", about=str(begun))
+        audit.note(now, by, "cycle begun", str(begun))
     return begun
 
 

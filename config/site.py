@@ -286,6 +286,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (
             "Operation",
             [
+                ("Alerts", "notifications", "customers_alert"),
                 ("Cycles", "autorenew", "campaigns_cycle"),
                 ("Schedules", "schedule", "campaigns_schedule"),
                 ("Imports", "upload_file", "customers_import"),
@@ -297,7 +298,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("API keys", "key", "customers_apikey"),
                 ("Users", "person", "auth_user"),
                 ("Groups", "shield_person", "auth_group"),
-                ("Audit", "history", "campaigns_auditentry"),
+                ("Audit", "history", "customers_auditentry"),
                 ("Exports", "download", "segments_segmentexport"),
             ],
         ),

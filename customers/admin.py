@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -17,10 +17,12 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import consent, customer_page, keys
+from customers import alerts, consent, customer_page, keys
 from customers.models import (
+    Alert,
     ApiKey,
     Attribute,
+    AuditEntry,
     Customer,
     Event,
     EventName,
@@ -30,9 +32,11 @@ from customers.models import (
     Source,
     Suppression,
 )
-from customers.panels import Cell, Panel, column, facts_of, link, number, tag
+from customers.panels import Cell, Panel, column, facts_of, link, number, plain, tag, when
 
 STATE_TAGS = {"running": "wait", "done": "good", "failed": "bad"}
+ALERT_TAGS = {"open": "bad", "snoozed": "wait", "done": "good"}
+SNOOZES = {"day": timedelta(days=1), "week": timedelta(days=7)}
 FIRST = 100
 
 
@@ -450,3 +454,68 @@ class ApiKeyAdmin(BaseAdmin):
         """End the key."""
         keys.revoke(item, timezone.now())
         return f"The key {item.name} opens nothing any more."
+
+
+@admin.register(AuditEntry)
+class AuditEntryAdmin(ReadOnlyAdmin):
+    """Who did what that matters."""
+
+    list_display = ("at", "by_shown", "what", "about", column("detail", "In detail", plain))
+    next_step = "Launches, edits, stops and exports are noted here."
+    list_select_related = ("by",)
+    list_filter = ("what",)
+    search_fields = ("what", "about")
+    ordering = ("-at", "-pk")
+    fields = (("at", "by_shown"), ("what", "about"), "detail_shown")
+
+    @admin.display(description="By", ordering="by")
+    def by_shown(self, entry: AuditEntry) -> str:
+        """Give who did it; the program itself where nobody was logged in."""
+        return str(entry.by) if entry.by else "the program"
+
+    @admin.display(description="In detail")
+    def detail_shown(self, entry: AuditEntry) -> str:
+        """Give the detail in words."""
+        return plain(entry.detail)
+
+
+@admin.register(Alert)
+class AlertAdmin(ReadOnlyAdmin):
+    """The inbox: what somebody should mend, with the page where it can be mended."""
+
+    list_display = ("sentence", "state_shown", "kind", "owner", "first_at", "last_at", "link_shown")
+    next_step = "Nothing is to be mended. Drifting models, refused trainings and paused segments stand here."
+    list_select_related = ("owner",)
+    list_filter = ("state", "kind", "owner")
+    search_fields = ("sentence",)
+    ordering = ("-state", "-last_at")
+    fields = ("sentence", ("kind", "state_shown"), ("owner", "snoozed_until"), ("first_at", "last_at"), "link_shown")
+
+    @admin.display(description="State", ordering="state")
+    def state_shown(self, alert: Alert) -> Cell:
+        """Give the state in its colour."""
+        return tag(alert.get_state_display(), ALERT_TAGS[alert.state])
+
+    @admin.display(description="Where to mend it")
+    def link_shown(self, alert: Alert) -> Cell:
+        """Give the link to the page where it can be mended."""
+        return format_html('<a class="cusp-link" href="{}">Mend it</a>', alert.link) if alert.link else "–"
+
+    def buttons(self, request: HttpRequest, item: Alert) -> list[Button]:
+        """Offer to take it, to let it wait, and to call it done."""
+        if not request.user.has_perm("customers.change_alert") or item.state == Alert.State.DONE:
+            return []
+        mine = [] if item.owner_id == request.user.pk else [Button("mine", "I look after it")]
+        return [*mine, Button("day", "Snooze a day"), Button("week", "Snooze a week"), Button("done", "Done")]
+
+    def do(self, request: HttpRequest, item: Alert, name: str) -> str:
+        """Do what a button says."""
+        now = timezone.now()
+        if name == "mine":
+            alerts.assign(item, request.user if request.user.is_authenticated else None)
+            return "You look after it."
+        if name == "done":
+            alerts.finish(item, now)
+            return "It is done. It opens again if its cause is found again."
+        alerts.snooze(item, now + SNOOZES[name], now)
+        return f"It is silent until {when(item.snoozed_until)}."

@@ -403,3 +403,66 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class AuditEntry(models.Model):
+    """Who did what that matters: launches, exports, stops, keys, models. Never changed."""
+
+    at = models.DateTimeField()
+    by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL)
+    what = models.CharField(max_length=60)
+    about = models.CharField(max_length=200)
+    detail = models.JSONField(default=dict)
+
+    class Meta:
+        verbose_name_plural = "audit entries"
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.about}"
+
+
+class Alert(models.Model):
+    """Something that somebody should mend: one row a cause, whether it is open, and who looks after it.
+
+    Written by customers.alerts alone: what is raised again stays one row, and is settled when its cause is gone.
+    """
+
+    class Kind(models.TextChoices):
+        DRIFT = "drift", "Customers have changed"
+        LEVEL = "level", "Too many or too few foreseen"
+        PERFORMANCE = "performance", "A model sorts worse than it did"
+        TRAINING = "training", "Training refused or failed"
+        ARTEFACT = "artefact", "A model's file cannot be read"
+        BASELINE = "baseline", "Only a simple rule foresees it"
+        SEGMENT = "segment", "A segment is paused"
+        CYCLE = "cycle", "A cycle left customers out"
+
+    class State(models.TextChoices):
+        OPEN = "open", "Open"
+        SNOOZED = "snoozed", "Snoozed"
+        DONE = "done", "Done"
+
+    key = models.CharField(max_length=120, unique=True, help_text="What it is about: one row a cause.")
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    sentence = models.CharField(max_length=600)
+    link = models.CharField(max_length=300, blank=True, help_text="The page where it can be mended.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
+    snoozed_until = models.DateTimeField(null=True, blank=True)
+    first_at = models.DateTimeField(help_text="When its cause was first seen, this time.")
+    last_at = models.DateTimeField(help_text="When its cause was last seen, or gone.")
+
+    class Meta:
+        indexes = [models.Index(fields=["state", "-last_at"], name="alert_inbox")]
+        constraints = [
+            models.CheckConstraint(
+                name="alert_snoozed_until",
+                condition=Q(state="snoozed", snoozed_until__isnull=False)
+                | ~Q(state="snoozed") & Q(snoozed_until__isnull=True),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.sentence

@@ -107,6 +107,14 @@ class ModelVersion(models.Model):
     threshold = models.FloatField(null=True, blank=True)
     bands = models.JSONField(default=list, help_text="Named ranges: [{name, from}], lowest first.")
     live_since = models.DateTimeField(null=True, blank=True)
+    before = models.ForeignKey(
+        "self",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="The version that it replaced: what rolling back returns to.",
+    )
     retired_at = models.DateTimeField(null=True, blank=True)
     report = models.JSONField(default=dict, help_text="What training saw and did: see scoring.report.Report.")
 
@@ -133,6 +141,102 @@ class Evaluation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.learner} on {self.origin or 'all origins'}"
+
+
+class TrainingRun(models.Model):
+    """A training that was asked for: the queue of trainings, and what became of each.
+
+    A worker holds it by a token and a lease. Written by scoring.training_queue alone.
+    """
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        REFUSED = "refused", "Refused"
+        FAILED = "failed", "Failed"
+
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, related_name="training_runs")
+    as_of = models.DateTimeField(help_text="Nothing known later is used.")
+    seed = models.BigIntegerField(default=0)
+    is_scheduled = models.BooleanField(default=False, help_text="Due by the target's days, asked for by nobody.")
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    stage = models.CharField(max_length=80, blank=True)
+    portion = models.FloatField(default=0.0, help_text="Of the whole training, 0 to 1.")
+    sentence = models.CharField(max_length=600, blank=True, help_text="What came of it.")
+    version = models.ForeignKey(ModelVersion, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    token = models.CharField(max_length=32, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, blank=True, editable=False)
+    attempts = models.IntegerField(default=0)
+    asked_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["target"], condition=Q(state__in=["waiting", "running"]), name="training_run_one_open"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"training of {self.target.key} as of {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class ScoredSnapshot(models.Model):
+    """A snapshot that holds a version's scores, until its label window has closed and it is judged."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="+")
+    day = models.DateField(help_text="In UTC: of a day, the newest snapshot is kept.")
+    as_of = models.DateTimeField()
+    due_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "day"], name="scored_snapshot_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.version} as of {self.as_of:%Y-%m-%d %H:%M}"
+
+
+class Backtest(models.Model):
+    """How the scores of a snapshot came true, once their window had closed."""
+
+    class Who(models.TextChoices):
+        EVERYBODY = "everybody", "Everybody"
+        LEFT_ALONE = "left_alone", "Whom we left alone"
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="backtests")
+    who = models.CharField(max_length=10, choices=Who.choices)
+    as_of = models.DateTimeField(help_text="When the scores were given.")
+    judged_at = models.DateTimeField()
+    customers = models.IntegerField()
+    positives = models.IntegerField()
+    figures = models.JSONField(default=dict, help_text='{"auc": {"value", "low", "high"}, ..., "foreseen", "happened"}')
+    curves = models.JSONField(default=dict, help_text="As those of an evaluation.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "who", "as_of"], name="backtest_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.version} as of {self.as_of:%Y-%m-%d}, {self.get_who_display().lower()}"
+
+
+class Drift(models.Model):
+    """How far the customers of a day lie from those a version was trained on: see scoring.drift."""
+
+    version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="drifts")
+    day = models.DateField(help_text="In UTC: one row a day.")
+    as_of = models.DateTimeField()
+    figures = models.JSONField(default=dict, help_text='{"customers", "line", "fields": {name: psi}, "drifted": [...]}')
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["version", "day"], name="drift_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.version} on {self.day}"
 
 
 class ScoreRun(models.Model):

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 
 from campaigns import cycle, cycle_tasks, progress, stages
 from campaigns.cycle_tasks import ALL, Outcome
-from campaigns.models import AuditEntry, Cycle, CycleTask, Decision
-from customers.models import Customer
+from campaigns.models import Cycle, CycleTask, Decision
+from customers.models import AuditEntry, Customer
 from scoring.models import ScoreRun
 from segments.models import Membership
 from tests.campaigns.cycles import buy

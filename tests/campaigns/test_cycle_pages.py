@@ -12,7 +12,8 @@ from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
 from campaigns import cycle, schedule
-from campaigns.models import AuditEntry, Cycle, CycleTask, Schedule
+from campaigns.models import Cycle, CycleTask, Schedule
+from customers.models import AuditEntry
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 State = Cycle.State

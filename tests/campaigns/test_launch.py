@@ -8,7 +8,8 @@ from django.contrib.auth.models import User
 
 from campaigns.decide import decide
 from campaigns.launch import LaunchError, edit, launch, pause, resume, stop, waiting
-from campaigns.models import AuditEntry, Campaign, Decision, Programme, TriggerState
+from campaigns.models import Campaign, Decision, Programme, TriggerState
+from customers.models import AuditEntry
 from scoring import ranking
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments import definition

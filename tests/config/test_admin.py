@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from campaigns import launch
-from campaigns.models import AuditEntry, CallTask, Campaign, Cycle, Programme
+from campaigns.models import CallTask, Campaign, Cycle, Programme
 from customers import keys
-from customers.models import ApiKey, Customer, Event, Import, Suppression
+from customers.models import ApiKey, AuditEntry, Customer, Event, Import, Suppression
 from scoring.models import Target
 from tests.config import world
 

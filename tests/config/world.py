@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from django.contrib.auth.models import User
 
 from campaigns.models import (
-    AuditEntry,
     CallTask,
     Campaign,
     Cycle,
@@ -23,6 +22,7 @@ from customers.history import Scope
 from customers.models import (
     Attribute,
     AttributeChange,
+    AuditEntry,
     Consent,
     ConsentChange,
     Customer,

@@ -1,0 +1,15 @@
+"""The record of who did what that matters."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import AbstractBaseUser
+
+from customers.models import AuditEntry
+
+User = AbstractBaseUser | None
+
+
+def note(at: datetime, by: User, what: str, about: str, **detail: Any) -> AuditEntry:
+    """Store who did what to what; `by` is nobody where the program did it."""
+    return AuditEntry.objects.create(at=at, by_id=by.pk if by else None, what=what, about=about[:200], detail=detail)
