@@ -3,16 +3,14 @@
 import numpy as np
 import polars as pl
 
-from customers import features
-from customers.models import Attribute
-from scoring import artifacts
+from scoring import artifacts, words
 from scoring.encoding import Column, Matrix
 from scoring.learners import Model
 from scoring.models import ModelVersion
+from scoring.words import Words
 
 MOST_REASONS = 3
 LEAST_PART = 0.05  # of log-odds: less is no reason
-Words = dict[str, tuple[str, str]]
 
 
 def reasons(version: ModelVersion, frame: pl.DataFrame) -> pl.DataFrame:
@@ -22,11 +20,11 @@ def reasons(version: ModelVersion, frame: pl.DataFrame) -> pl.DataFrame:
     """
     if "as_of" not in frame.columns:
         frame = frame.with_columns(pl.lit(version.as_of).cast(pl.Datetime("us", "UTC")).alias("as_of"))
-    return explain(artifacts.read(version), frame, _words())
+    return explain(artifacts.read(version), frame, words.known())
 
 
-def explain(model: Model, frame: pl.DataFrame, words: Words) -> pl.DataFrame:
-    """Give customer_id and reasons; `words` has the label and the unit of every column."""
+def explain(model: Model, frame: pl.DataFrame, called: Words) -> pl.DataFrame:
+    """Give customer_id and reasons; `called` has the label and the unit of columns."""
     columns = model.reading.columns
     if frame.is_empty() or not columns:
         return frame.select("customer_id").with_columns(pl.lit([], dtype=pl.List(pl.String)).alias("reasons"))
@@ -34,8 +32,7 @@ def explain(model: Model, frame: pl.DataFrame, words: Words) -> pl.DataFrame:
     towards = parts * np.sign(parts.sum(axis=1, keepdims=True))
     best = np.argsort(-towards, axis=1, kind="stable")[:, :MOST_REASONS]
     said = frame.select(
-        _sentence(column, *words.get(column.name, (_plain_name(column.name), ""))).alias(str(i))
-        for i, column in enumerate(columns)
+        _sentence(column, *words.name_of(column.name, called)).alias(str(i)) for i, column in enumerate(columns)
     ).to_numpy()
     chosen = np.take_along_axis(said, best, axis=1)
     chosen[np.take_along_axis(towards, best, axis=1) < LEAST_PART] = None
@@ -86,15 +83,3 @@ def _sentence(column: Column, label: str, unit: str) -> pl.Expr:
     form = f"{{}} {lowered}, usually {usual}" if counted else f"{label}: {{}}, usually {usual}"
     form = f"{label}: {{}} days ago, usually {usual}" if column.kind == "date" else form
     return pl.when(number.is_null()).then(none).otherwise(pl.format(form, text))
-
-
-def _words() -> Words:
-    """Give the label and unit of every column that has them."""
-    known = {f"features.{one.name}": (one.label, one.unit) for one in features.names()}
-    labels = Attribute.objects.values_list("name", "label")
-    return known | {f"attributes.{name}": (label or _plain_name(name), "") for name, label in labels}
-
-
-def _plain_name(name: str) -> str:
-    words = name.split(".")[-1].replace("_", " ")
-    return words[:1].upper() + words[1:]

@@ -6,9 +6,10 @@ import pytest
 
 from scoring import learners, reasons
 from scoring.learners import Model
+from scoring.words import Name
 from tests.scoring.worlds import signal
 
-WORDS = {"features.load": ("Days since the last order", "days"), "attributes.plan": ("Plan", "")}
+WORDS = {"features.load": Name("Days since the last order", "days"), "attributes.plan": Name("Plan")}
 
 
 @pytest.fixture(scope="module")
