@@ -266,10 +266,17 @@ def _copy_in_place(model: type[models.Model], frame: pl.DataFrame, table: str) -
         if any(field.name == "stored_xact" for field in model._meta.fields):
             cursor.execute("SELECT pg_current_xact_id()::text::bigint")
             frame = frame.with_columns(stored_xact=pl.lit(cast("tuple[int]", cursor.fetchone())[0], pl.Int64))
-        statement = f"COPY {table} ({_quoted(frame.columns)}) FROM STDIN (FORMAT csv)"
+        rows = wire.packed(frame, _types(model, frame.columns))
+        statement = f"COPY {table} ({_quoted(frame.columns)}) FROM STDIN (FORMAT {'csv' if rows is None else 'binary'})"
         with connection.wrap_database_errors, cast("Any", cursor).copy(statement) as copy:
-            copy.write(_csv(frame))
+            copy.write(_csv(frame) if rows is None else rows)
     return frame.height
+
+
+def _types(model: type[models.Model], columns: Sequence[str]) -> list[str]:
+    """Give the types of a model's columns as the database names them."""
+    types = {field.column: field.db_type(connection) for field in model._meta.fields if field.column}
+    return [types[name] or "" for name in columns]
 
 
 def _csv(frame: pl.DataFrame) -> str:

@@ -1,9 +1,10 @@
-"""Rows that PostgreSQL copies out in its binary form, as columns, without a Python object for a value.
+"""Columns from and to the binary form of PostgreSQL's COPY, without a Python object for a value.
 
-A row is two bytes, then for each value four with its length (-1: no value) and its bytes. Numbers are big-endian.
+A row is two bytes (how many values it has), then for each value four with its length (-1: no value) and its bytes.
+Numbers are big-endian.
 """
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -15,7 +16,8 @@ from psycopg.generators import fetch_many
 from psycopg.pq import ExecStatus
 from psycopg.waiting import Wait
 
-HEADER = 19  # bytes before the first row
+SIGNATURE = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+HEADER = len(SIGNATURE)  # bytes before the first row
 TRAILER = 2  # bytes after the last row, in a message of their own
 SHORT = 64  # bytes of texts that may be told apart by their bytes
 FEW = 100  # of them that differ
@@ -61,6 +63,53 @@ class Alike(NamedTuple):
 
     firsts: Ints
     which: Ints
+
+
+# The numbers that PostgreSQL takes in columns of a type.
+NUMBERS = {
+    "smallint": ">i2",
+    "integer": ">i4",
+    "bigint": ">i8",
+    "double precision": ">f8",
+    "boolean": "?",
+    "timestamp with time zone": ">i8",
+}
+
+
+def packed(frame: pl.DataFrame, sql_types: Sequence[str]) -> bytes | None:
+    """Give what COPY takes in for the frame's rows, in columns of these types.
+
+    None where the database must read, or refuse, the values as text: texts, no values, numbers that do not fit.
+    """
+    columns = frame.get_columns()
+    if not all(_fits(column, sql) for column, sql in zip(columns, sql_types, strict=True)):
+        return None
+    kinds = [("l", ">i4"), ("v", "")]
+    form = [(f"{kind}{n}", fixed or NUMBERS[sql]) for n, sql in enumerate(sql_types) for kind, fixed in kinds]
+    rows = np.empty(frame.height, dtype=[("values", ">i2"), *form])
+    rows["values"] = frame.width
+    for n, column in enumerate(columns):
+        rows[f"l{n}"] = rows.dtype[f"v{n}"].itemsize
+        rows[f"v{n}"] = _since_2000(column) if column.dtype == UTC_MICROSECONDS else column.to_numpy()
+    return SIGNATURE + rows.tobytes() + b"\xff" * TRAILER
+
+
+def _fits(column: pl.Series, sql: str) -> bool:
+    """Say whether every value of a column is a number of its type."""
+    if sql not in NUMBERS or column.null_count():
+        return False
+    number = np.dtype(NUMBERS[sql])
+    if column.dtype == UTC_MICROSECONDS or sql == "timestamp with time zone":
+        return column.dtype == UTC_MICROSECONDS and sql == "timestamp with time zone"
+    if number.kind == "i" and column.dtype.is_integer() and len(column):
+        most = np.iinfo(number).max
+        return bool(column.is_between(-most - 1, most).all())
+    return (number.kind == "f" and column.dtype.is_float()) or (number.kind == "b" and column.dtype == pl.Boolean)
+
+
+def _since_2000(times: pl.Series) -> Ints:
+    microseconds: Ints = times.dt.epoch("us").to_numpy() - SINCE_1970[pl.Datetime]
+    return microseconds
 
 
 def sql_type(dtype: pl.DataType | type[pl.DataType]) -> str:

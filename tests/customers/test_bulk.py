@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import Case, F, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import TruncDate
@@ -12,6 +12,7 @@ from psycopg.errors import DivisionByZero
 
 from customers import bulk
 from customers.models import AttributeChange, Consent, Customer, Event, EventName, Source
+from scoring.models import Score
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 T = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -47,6 +48,37 @@ def test_rows_come_back_as_they_went_in() -> None:
     assert stored().select(columns).rows() == CUSTOMERS.sort("seed").select(columns).rows()
     assert Customer.objects.get(external_id="a").attributes == {"x": 1}
     assert Customer.objects.get(known_since=WHOLE).external_id == 'b"c,\nd'
+
+
+NUMBERS: bulk.Schema = {
+    "run_id": pl.Int64,
+    "customer_id": pl.Int64,
+    "target_id": pl.Int64,
+    "version_id": pl.Int64,
+    "bucket": pl.Int64,
+    "value": pl.Float64,
+    "as_of": bulk.UTC_MICROSECONDS,
+}
+
+
+def numbers(buckets: list[int], values: list[float | None]) -> pl.DataFrame:
+    rows = [(-1, 2**60 + n, 2, 3, bucket, values[n], T) for n, bucket in enumerate(buckets)]
+    return pl.DataFrame(rows, schema=NUMBERS, orient="row")
+
+
+def test_rows_of_numbers_and_times_come_back_to_the_last_bit() -> None:
+    rows = numbers([-(2**15), 2**15 - 1, 0], [0.1 + 0.2, -1e300, 5e-324])
+    assert bulk.insert(Score, rows) == 3
+    found = bulk.read(Score.objects.order_by("customer_id").values_list(*NUMBERS), NUMBERS)
+    assert found.rows() == rows.rows()
+
+
+@pytest.mark.parametrize(("bucket", "value"), [(2**15, 0.5), (1, None)])
+def test_a_number_that_has_no_place_in_its_column_is_refused(bucket: int, value: float | None) -> None:
+    if bucket > 1 and connection.vendor == "sqlite":
+        pytest.skip("SQLite's columns take every number")
+    with pytest.raises((DataError, IntegrityError)):
+        bulk.insert(Score, numbers([0, bucket], [0.5, value]))
 
 
 def test_conflicting_rows_are_left_out_and_not_counted() -> None:
