@@ -90,8 +90,8 @@ def models_of(seed: int) -> None:
         events = lake.events(Scope(bucket=0)).filter(pl.col("name") == event, pl.col("occurred_at") > t)
         did = frame["customer_id"].is_in(events.select("customer_id").unique().collect()["customer_id"].implode())
         labels = (~did if kind == Target.Kind.NO_EVENT else did).to_numpy()
-        model = learners.fit(frame, labels, seed, has_network=learner == learners.NETWORK)
-        path, mac = artifacts.write(model.calibrated(learner, learners.Sigmoid()), key, 1)
+        model = learners.fit(frame, labels, seed, learners={learner: learners.MODELS[learner]})
+        path, mac = artifacts.write(model, key, 1)
         ModelVersion.objects.create(
             target=target,
             number=1,

@@ -16,11 +16,12 @@ from scoring import encoding
 from scoring.learners import Model, Sigmoid
 from scoring.models import ModelVersion
 
-FORM = 1  # raised when the content's form changes; an older file is refused and the model trained again
+FORM = 2  # raised when the content's form changes; an older file is refused and the model trained again
 TRUSTED = (
     "numpy.dtype",
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.tree._tree.Tree",
 )
 
 
@@ -35,9 +36,7 @@ def write(model: Model, target_key: str, number: int) -> tuple[str, str]:
         {
             "form": FORM,
             "reading": model.reading.to_json(),
-            "logistic": model.logistic,
-            "boosting": model.boosting,
-            "network": model.network,
+            "fitted": dict(model.fitted),
             "learner": model.learner,
             "slope": model.calibration.slope,
             "shift": model.calibration.shift,
@@ -70,14 +69,7 @@ def from_bytes(content: bytes) -> Model:
     if not isinstance(plain, dict) or plain.get("form") != FORM:
         raise ArtifactError("The model file was written by another version of the program; train the target again.")
     calibration = Sigmoid(plain["slope"], plain["shift"])
-    return Model(
-        encoding.from_json(plain["reading"]),
-        plain["logistic"],
-        plain["boosting"],
-        plain["learner"],
-        calibration,
-        plain.get("network"),
-    )
+    return Model(encoding.from_json(plain["reading"]), plain["fitted"], plain["learner"], calibration)
 
 
 @functools.lru_cache(maxsize=16)

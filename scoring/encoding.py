@@ -123,13 +123,12 @@ def from_json(text: str) -> Encoding:
     return Encoding(columns, tuple(plain["order"]), plain["dropped"])
 
 
-def learn(frame: pl.DataFrame, *, excluded: Collection[str] = ()) -> Encoding:
-    """Learn how to read the frame's inputs but for those excluded: kinds, levels, which numbers are skewed."""
+def learn(frame: pl.DataFrame, excluded: Collection[str] = (), only: Collection[str] | None = None) -> Encoding:
+    """Learn how to read the frame's inputs, or only some columns: kinds, levels, which numbers are skewed."""
+    names = (name for name in frame.columns if is_input(name)) if only is None else only
     columns: list[Column] = []
     dropped: dict[str, str] = {}
-    for name in sorted(frame.columns):
-        if not is_input(name) or name in excluded:
-            continue
+    for name in sorted(set(names) - set(excluded)):
         read = _read(frame.select(name, "as_of"), name)
         if isinstance(read, str):
             dropped[name] = read

@@ -5,7 +5,7 @@ import polars as pl
 
 from scoring import artifacts, words
 from scoring.encoding import Column, Matrix
-from scoring.learners import Model
+from scoring.learners import LOGISTIC, Model
 from scoring.models import ModelVersion
 from scoring.words import Words
 
@@ -43,7 +43,7 @@ def explain(model: Model, frame: pl.DataFrame, called: Words) -> pl.DataFrame:
 
 def contributions(model: Model, frame: pl.DataFrame) -> Matrix:
     """Give what each input adds to each row's log-odds, against the average customer of the training set."""
-    fill, scale, logistic = (model.logistic.named_steps[name] for name in ("fill", "scale", "logistic"))
+    fill, scale, logistic = (model.fitted[LOGISTIC].named_steps[name] for name in ("fill", "scale", "logistic"))
     parts = scale.transform(fill.transform(model.reading.matrix(frame))) * logistic.coef_[0]
     sources = model.reading.sources()
     owners = np.concatenate([sources, sources[fill.indicator_.features_]])

@@ -17,7 +17,7 @@ from scoring.models import Evaluation, ModelVersion, Target
 from scoring.ranking import BANDS
 from scoring.report import Report
 from scoring.training_set import TrainingRefused, TrainingSet
-from scoring.validation import FEWEST, Validation
+from scoring.validation import COMPARED, FEWEST, Validation
 
 FEWEST_CUSTOMERS = 500
 FEWEST_TESTED = 50
@@ -95,14 +95,14 @@ def learn(examples: TrainingSet, seed: int, progress: Progress = silent) -> Trai
     if tested < FEWEST_TESTED:
         raise TrainingRefused(f"Testing takes {FEWEST_TESTED} customers of whom it came true; there are {tested}.")
     losses = {name: evaluation.log_loss(outcome.labels, outcome.chances) for name, outcome in tried.outcomes.items()}
-    winner = min(MODELS, key=losses.__getitem__)
+    winner = min(COMPARED, key=losses.__getitem__)
     found = {name: evaluation.figures(outcome, seed) for name, outcome in tried.outcomes.items()}
     baseline = max(found.keys() - set(MODELS), key=lambda name: (found[name]["auc"].value, name))
     progress("Fits on everything", 0.8)
-    model = learners.fit(examples.frame, examples.labels(), seed, examples.excluded)
+    model = learners.fit(examples.frame, examples.labels(), seed, examples.excluded, COMPARED)
     progress("Explains", 0.85)
     return Trained(
-        model.calibrated(winner, tried.calibrations[winner]),
+        model.speaking(winner, tried.calibrations[winner]),
         examples,
         tried,
         baseline,

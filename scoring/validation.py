@@ -8,10 +8,11 @@ import polars as pl
 
 from scoring import evaluation, learners
 from scoring.evaluation import Outcome
-from scoring.learners import BASE_RATE, ONE_FIELD, Flags, Floats, Sigmoid
+from scoring.learners import AVERAGE, BASE_RATE, BOOSTING, LOGISTIC, MODELS, ONE_FIELD, Flags, Floats, Sigmoid
 from scoring.models import ModelVersion
 from scoring.training_set import Ints, TrainingRefused, TrainingSet, draws
 
+COMPARED = {name: MODELS[name] for name in (AVERAGE, LOGISTIC, BOOSTING)}
 MOST_ORIGINS = 3
 PARTS = 3  # of the customers, over time: each is tested by a model that never saw it
 FOLDS = 5
@@ -109,19 +110,15 @@ class _Judged(NamedTuple):
 def _try(training_set: TrainingSet, split: Split, seed: int) -> Trial:
     train, test, aside = (training_set.frame.filter(pl.Series(rows)) for rows in (split.train, split.test, split.aside))
     labels = training_set.labels()[split.train]
-    model = learners.fit(train, labels, seed, training_set.excluded)
+    model = learners.fit(train, labels, seed, training_set.excluded, COMPARED)
     found = [model.raw(test), model.raw(aside)]
     for frame, chances in zip((test, aside), found, strict=True):
         chances[BASE_RATE] = np.full(frame.height, labels.mean())
     if training_set.baseline:
-        rule = learners.fit_one_field(_baseline(train, training_set), labels)
+        rule = learners.fit_only(train, labels, {training_set.baseline})
         for frame, chances in zip((test, aside), found, strict=True):
-            chances[ONE_FIELD] = rule(_baseline(frame, training_set)) if frame.height else np.empty(0)
+            chances[ONE_FIELD] = rule.chances(frame)
     return Trial(split, *found)
-
-
-def _baseline(frame: pl.DataFrame, training_set: TrainingSet) -> Floats:
-    return frame[training_set.baseline].cast(pl.Float64).fill_null(float("nan")).to_numpy()
 
 
 def _judge(trial: Trial, trials: list[Trial], name: str, labels: Flags) -> _Judged:

@@ -44,7 +44,7 @@ def live_model(as_of: datetime, key: str = "spends") -> ModelVersion:
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
     frame = snapshot.take(Scope(), as_of).with_columns(as_of=moment)
     labels = (frame["features.orders"] > frame["features.orders"].median()).to_numpy()
-    model = learners.fit(frame, labels, 0)
+    model = learners.fit(frame, labels, 0, learners={learners.AVERAGE: {}})
     target = Target.objects.create(
         key=key, label="Orders most", kind="attribute", attribute="plan", equals="gold", created_at=as_of
     )

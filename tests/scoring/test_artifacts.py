@@ -19,9 +19,7 @@ from tests.scoring.worlds import signal
 @pytest.fixture(scope="module")
 def model() -> Model:
     examples, _, _ = signal(600, 1.0)
-    return learners.fit(examples.frame, examples.labels(), 0, has_network=True).calibrated(
-        learners.AVERAGE, Sigmoid(0.9, -0.1)
-    )
+    return learners.fit(examples.frame, examples.labels(), 0).speaking(learners.AVERAGE, Sigmoid(0.9, -0.1))
 
 
 def stored(model: Model) -> ModelVersion:
@@ -29,9 +27,9 @@ def stored(model: Model) -> ModelVersion:
     return ModelVersion(target=Target(key="churn"), number=1, artefact=path, artefact_mac=mac)
 
 
-@pytest.mark.parametrize("learner", [*MODELS, learners.NETWORK])
+@pytest.mark.parametrize("learner", MODELS)
 def test_a_stored_model_says_the_same(model: Model, learner: str) -> None:
-    one = model.calibrated(learner, Sigmoid(1.1, 0.2))
+    one = model.speaking(learner, Sigmoid(1.1, 0.2))
     frame = signal(600, 1.0, seed=2)[0].frame
     assert np.array_equal(artifacts.read(stored(one)).chances(frame), one.chances(frame))
 
@@ -62,8 +60,8 @@ def test_another_secret_key_refuses_the_file(model: Model, settings: object) -> 
 
 def test_pickle_and_joblib_are_refused(model: Model) -> None:
     dumped = io.BytesIO()
-    joblib.dump(model.logistic, dumped)
-    for content in (pickle.dumps(model.logistic), dumped.getvalue(), b"", b"\x00" * 50):
+    joblib.dump(model.fitted, dumped)
+    for content in (pickle.dumps(model.fitted), dumped.getvalue(), b"", b"\x00" * 50):
         with pytest.raises(ArtifactError):
             artifacts.from_bytes(content)
 

@@ -31,19 +31,20 @@ def labels_of(frame: pl.DataFrame) -> learners.Flags:
 
 def test_the_folded_line_gives_the_log_odds_of_the_whole_pipeline() -> None:
     frame = people(400)
-    model = learners.fit(frame, labels_of(frame), 1)
-    others = people(900).with_columns(pl.lit(None, pl.Float64).alias("features.gap"))
+    model = learners.fit(frame, labels_of(frame), 1, learners={learners.LOGISTIC: {"C": 1.0}})
+    pipeline, others = (
+        model.fitted[learners.LOGISTIC],
+        people(900).with_columns(pl.lit(None, pl.Float64).alias("features.gap")),
+    )
     for one in (frame, others):
         matrix = model.reading.matrix(one)
-        np.testing.assert_allclose(
-            learners.line_of(model.logistic)(matrix), model.logistic.decision_function(matrix), atol=1e-9
-        )
+        np.testing.assert_allclose(learners.line_of(pipeline)(matrix), pipeline.decision_function(matrix), atol=1e-9)
 
 
 def test_models_that_share_their_inputs_read_the_same_as_alone() -> None:
     frame = people(300)
     plain = encoding.learn(frame)
-    without = encoding.learn(frame, excluded={"attributes.plan"})
+    without = encoding.learn(frame, {"attributes.plan"})
     inputs, some = encoding.Inputs(frame, [plain, without]), np.array([0, 7, 299])
     for reading in (plain, without):
         np.testing.assert_array_equal(inputs.matrix(reading), reading.matrix(frame))

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from scoring import learners, reasons
-from scoring.learners import Model
+from scoring.learners import LOGISTIC, Model
 from scoring.words import Name
 from tests.scoring.worlds import signal
 
@@ -15,13 +15,15 @@ WORDS = {"features.load": Name("Days since the last order", "days"), "attributes
 @pytest.fixture(scope="module")
 def model() -> Model:
     examples, _, _ = signal(1500, 2.0)
-    return learners.fit(examples.frame, examples.labels(), 0)
+    return learners.fit(examples.frame, examples.labels(), 0, learners={LOGISTIC: {"C": 1.0}})
 
 
 def test_contributions_add_up_to_the_log_odds(model: Model) -> None:
     frame = signal(200, 1.0, seed=8)[0].frame
-    odds = model.logistic.decision_function(model.reading.matrix(frame))
-    total = reasons.contributions(model, frame).sum(axis=1) + model.logistic.named_steps["logistic"].intercept_[0]
+    odds = model.fitted[LOGISTIC].decision_function(model.reading.matrix(frame))
+    total = (
+        reasons.contributions(model, frame).sum(axis=1) + model.fitted[LOGISTIC].named_steps["logistic"].intercept_[0]
+    )
     assert np.allclose(odds, total)
 
 
