@@ -1,8 +1,6 @@
 """Model files: skops with an allow-list, sealed by an HMAC, written whole or not at all. Never pickle."""
 
 import functools
-import hashlib
-import hmac
 import os
 import zipfile
 from pathlib import Path
@@ -15,6 +13,9 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from scoring import encoding
 from scoring.learners import Model, Sigmoid
 from scoring.models import ModelVersion
+from scoring.seals import ArtifactError as ArtifactError
+from scoring.seals import content_of
+from scoring.seals import mac_of as mac_of
 
 FORM = 2  # raised when the content's form changes; an older file is refused and the model trained again
 TRUSTED = (
@@ -23,10 +24,6 @@ TRUSTED = (
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.tree._tree.Tree",
 )
-
-
-class ArtifactError(Exception):
-    """A model file that is missing, torn or foreign."""
 
 
 def write(model: Model, target_key: str, number: int) -> tuple[str, str]:
@@ -48,13 +45,7 @@ def write(model: Model, target_key: str, number: int) -> tuple[str, str]:
 
 def read(version: ModelVersion) -> Model:
     """Give the version's model after checking its MAC. Raises ArtifactError."""
-    try:
-        content = (Path(settings.LAKE_URL) / version.artefact).read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"The file of {version} cannot be read: {error}.") from error
-    if not hmac.compare_digest(mac_of(content), version.artefact_mac):
-        raise ArtifactError(f"The file of {version} is not the one that was stored; train the target again.")
-    return _kept(content)
+    return _kept(content_of(version))
 
 
 def from_bytes(content: bytes) -> Model:
@@ -76,12 +67,6 @@ def from_bytes(content: bytes) -> Model:
 def _kept(content: bytes) -> Model:
     """Give the model of a file, read once a process: it takes a third of a second, and every bucket asks for it."""
     return from_bytes(content)
-
-
-def mac_of(content: bytes) -> str:
-    """Give the HMAC-SHA256 of a model file under the secret key, in hexadecimal."""
-    key = hashlib.sha256(b"scoring.artifacts" + settings.SECRET_KEY.encode()).digest()
-    return hmac.new(key, content, hashlib.sha256).hexdigest()
 
 
 def _publish(path: Path, content: bytes) -> None:

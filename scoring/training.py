@@ -10,7 +10,7 @@ import polars as pl
 from django.db import transaction
 from django.db.models import Max
 
-from scoring import artifacts, evaluation, learners, targets, training_set, validation
+from scoring import artifacts, evaluation, learners, targets, training_set, validation, versions
 from scoring.evaluation import Figure, Gain
 from scoring.learners import MODELS, Model
 from scoring.models import Evaluation, ModelVersion, Target
@@ -147,12 +147,9 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
         Target.objects.select_for_update().get(pk=target.pk)
         number = (target.versions.aggregate(last=Max("number"))["last"] or 0) + 1
         artefact, mac = artifacts.write(trained.model, target.key, number)
-        if trained.is_better:
-            target.versions.filter(state=ModelVersion.State.LIVE).update(state=ModelVersion.State.RETIRED)
         version = ModelVersion.objects.create(
             target=target,
             number=number,
-            state=ModelVersion.State.LIVE if trained.is_better else ModelVersion.State.CANDIDATE,
             reason=trained.reason()[:600],
             learner=trained.model.learner,
             validated=examples.validated,
@@ -169,6 +166,8 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
             report=trained.report,
         )
         Evaluation.objects.bulk_create(_evaluations(trained, version, seed))
+        if trained.is_better:
+            versions.go_live(version, as_of)
     return version
 
 
