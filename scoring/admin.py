@@ -1,54 +1,27 @@
 """The admin of targets, model versions and their figures; a customer's scores."""
 
-from datetime import datetime, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 
 from customers.admin import BaseAdmin, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
-from customers.panels import Cell, Panel, column, link, moment, number, tag, when
-from scoring import model_page, ranking, target_page, targets
+from customers.panels import Cell, Panel, column, link, moment, number, tag
+from scoring import model_page, target_page
 from scoring.api import scores_of
+from scoring.known_values import known_values
 from scoring.model_story import learner
 from scoring.models import ModelVersion, Target
-
-
-class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A target that speaks of what exists."""
-
-    class Meta:
-        model = Target
-        fields = ("key", "label", "kind", "event", "horizon_days", "attribute", "equals", "is_active", "rescore_hours")
-        labels = {"horizon_days": "Within days", "is_active": "Is scored", "equals": "Has the value"}
-        help_texts = {
-            "key": "Its name in rules, after “scores.”",
-            "event": "An event's name, such as Order Completed.",
-            "attribute": "An attribute's name, such as plan.",
-        }
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a target that cannot be trained, at the fields that make it so."""
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        is_attribute = cleaned.get("kind") == Target.Kind.ATTRIBUTE
-        needed = ("attribute", "equals") if is_attribute else ("event", "horizon_days")
-        for name in needed:
-            if not cleaned.get(name) and name not in self.errors:
-                self.add_error(name, "This kind needs it.")
-        if not self.errors:
-            try:
-                targets.check(Target(**{name: cleaned.get(name) for name in ("kind", *needed)}))
-            except targets.TargetError as error:
-                self.add_error(needed[0], str(error))
-        return cleaned
+from scoring.target_form import OWN, NewTargetForm, TargetForm
+from scoring.target_words import meaning
 
 
 @admin.register(Target)
@@ -56,52 +29,86 @@ class TargetAdmin(BaseAdmin):
     """What models predict, with the figures of the live one."""
 
     form = TargetForm
-    list_display = ("label", "sentence_shown", "key", "is_active")
-    next_step = "A target says what a model foresees: add one, then run manage.py train with its key."
+    list_display = ("label", "sentence_shown", "quality_shown", "key", "is_active")
+    next_step = "A prediction says who will buy, leave or spend. It takes four choices; training it takes minutes."
     list_filter = ("kind", "is_active")
     search_fields = ("key", "label")
     fieldsets = (
-        (None, {"fields": (("label", "key"), ("kind", "is_active"))}),
-        ("An event, or none, within a time", {"fields": (("event", "horizon_days"),)}),
-        ("An attribute has a value", {"fields": (("attribute", "equals"),)}),
-        ("How often", {"fields": ("rescore_hours", "scored_shown")}),
+        (None, {"fields": (("label", "owner"), "is_active")}),
+        ("What it is worth", {"fields": (("value", "save_rate"), ("contact_cost", "offer_cost"))}),
+        ("How often", {"fields": (("retrain_days", "rescore_hours"),)}),
     )
-    readonly_fields = ("scored_shown",)
+    add_fieldsets = ((None, {"fields": OWN}),)
+    change_form_outer_before_template = "admin/target_above.html"
     change_form_outer_after_template = "admin/target_below.html"
 
     @admin.display(description="What it foresees", ordering="kind")
     def sentence_shown(self, target: Target) -> str:
         """Give what is foreseen in words."""
-        return target_page.meaning(target)
+        return meaning(target)
 
-    @admin.display(description="Last and next scored")
-    def scored_shown(self, target: Target) -> str:
-        """Give as of when everybody was last scored, and as of when at the earliest they are again."""
-        run = ranking.published()
-        last = run.scored_at.get(str(target.pk)) if run else None
-        if last is None:
-            return "Not yet; the next full cycle does."
-        at = datetime.fromisoformat(last)
-        if not target.rescore_hours:
-            return f"As of {when(at)}; again by the next full cycle."
-        return (
-            f"As of {when(at)}; again by the first full cycle from {when(at + timedelta(hours=target.rescore_hours))}."
-        )
+    @admin.display(description="Quality")
+    def quality_shown(self, target: Target) -> Cell:
+        """Give the grade of the live version."""
+        live = next((one for one in target.versions.all() if one.state == ModelVersion.State.LIVE), None)
+        return model_page.short(live) if live else "no live model"
 
     def lead(self, request: HttpRequest, item: Target) -> list[Panel]:
         """Give what is foreseen in words, and how the scores lie."""
         live = target_page.live_of(item)
         return [*(model_page.lead(live) if live else []), target_page.distribution(item)]
 
-    def save_model(self, request: HttpRequest, obj: Target, form: forms.Form, change: bool) -> None:
-        """Store it, noting when it was made."""
-        obj.created_at = obj.created_at or timezone.now()
-        super().save_model(request, obj, form, change)
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
+        """Give the targets with their versions and evaluations, read once a page."""
+        found: QuerySet[Target] = super().get_queryset(request).prefetch_related("versions__evaluations")
+        return found
+
+    def get_form(self, request: HttpRequest, obj: Target | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Give the form of four choices for a new target, and the settings of a stored one."""
+        return super().get_form(request, obj, change, **kwargs, form=TargetForm if obj else NewTargetForm)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Target | None = None) -> Any:
+        """Give the fields of a stored target; a new one's are drawn by its own template."""
+        return self.fieldsets if obj else self.add_fieldsets
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with what a link asks for, owned by who makes it."""
+        return {**super().get_changeform_initial_data(request), "owner": request.user.pk}
 
     def get_urls(self) -> list[URLPattern]:
-        """Give the addresses, with the one that says something about a field."""
-        view = require_POST(self.admin_site.admin_view(self.field_view))
-        return [path("<int:target_id>/field/", view, name="scoring_target_field"), *super().get_urls()]
+        """Give the addresses, with those that the form asks and the one that says something about a field."""
+        at = self.admin_site.admin_view
+        own = [
+            path("count/", at(require_POST(self.count_view)), name="scoring_target_count"),
+            path("values/", at(require_safe(self.values_view)), name="scoring_target_values"),
+            path("<int:target_id>/field/", at(require_POST(self.field_view)), name="scoring_target_field"),
+            path("<path:object_id>/edit/", at(self.edit_view), name="scoring_target_edit"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give the settings of a target."""
+        answer: HttpResponse = self.changeform_view(request, object_id, "", {"is_editing": True})
+        return answer
+
+    def count_view(self, request: HttpRequest) -> HttpResponse:
+        """Give what there is to learn from, for what stands in the form."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = self.get_form(request)(request.POST)
+        return render(request, "admin/prediction_count.html", {"found": target_page.counted(form, timezone.now())})
+
+    def values_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the values that an attribute has, with how many customers had each."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        found = known_values(request.GET.get("attribute", ""))
+        return JsonResponse({"values": [one._asdict() for one in found]})
+
+    def response_add(self, request: HttpRequest, obj: Target, post_url_continue: str | None = None) -> HttpResponse:
+        """Go to the page of the new target."""
+        messages.success(request, f"“{obj.label}” is made.")
+        return HttpResponseRedirect(reverse("admin:scoring_target_change", args=[obj.pk]))
 
     def field_view(self, request: HttpRequest, target_id: int) -> HttpResponse:
         """Vouch for a field, exclude it, or take either back; the page it was said on comes again."""

@@ -1,5 +1,8 @@
 """The page of a target: what it foresees, how the scores lie, and its versions."""
 
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
 import polars as pl
 from django.db.models import Count, F, IntegerField
 from django.db.models.functions import Cast, Floor
@@ -9,6 +12,8 @@ from customers.panels import Panel, link, moment, number, share, tag, when
 from scoring import model_page, ranking
 from scoring.model_story import bare, learner
 from scoring.models import ModelVersion, Score, ScoreRun, Target
+from scoring.target_form import NewTargetForm
+from scoring.target_words import meaning, population
 
 COLUMNS = 20
 BAND_TAGS = ("", "wait", "main")
@@ -21,17 +26,14 @@ SAID = {
 }
 
 
+def upper(text: str) -> str:
+    """Give a text with a capital first letter."""
+    return text[:1].upper() + text[1:]
+
+
 def live_of(target: Target) -> ModelVersion | None:
     """Give the version in use."""
     return target.versions.filter(state=ModelVersion.State.LIVE).first()
-
-
-def meaning(target: Target) -> str:
-    """Give what a target foresees in words."""
-    if target.kind == Target.Kind.ATTRIBUTE:
-        return f"{target.attribute} is {target.equals}"
-    verb = "happens" if target.kind == Target.Kind.EVENT else "does not happen"
-    return f"{target.event} {verb} within {number(target.horizon_days)} days"
 
 
 def distribution(target: Target) -> Panel:
@@ -42,7 +44,8 @@ def distribution(target: Target) -> Panel:
     counts: dict[int, int] = {}
     for at, n in scores.annotate(place=place).values_list("place").annotate(n=Count("customer_id")):
         counts[min(at, COLUMNS - 1)] = counts.get(min(at, COLUMNS - 1), 0) + n
-    title, said = "What it foresees", f"{meaning(target)}."
+    title = "What it foresees"
+    said = f"{upper(meaning(target))}, {population(target)}."
     if run is None or not counts:
         return Panel(title, said, facts=[("Scored", "nobody yet: the next cycle scores with the live version")])
     bands = _by_band(target, run)
@@ -63,6 +66,7 @@ def distribution(target: Target) -> Panel:
     return Panel(
         title,
         f"{said} {number(whole)} customers have a score as of {when(run.as_of)}.",
+        facts=[("Last and next scored", scored(target))],
         head=("Band", "Score", "Customers", "Share"),
         rows=rows,
         drawing=charts.columns(parts, "customers by score, from 0 to 1"),
@@ -111,3 +115,30 @@ def say(target: Target, what: str, field: str) -> str:
     setattr(target, name, [*others, field] if is_added else others)
     target.save(update_fields=[name])
     return f"“{bare(field)}” {words} from the next training."
+
+
+class Counted(NamedTuple):
+    """What there is to learn from, or what is still to be said."""
+
+    sentence: str
+    population: str = ""
+    problem: str = ""
+
+
+def counted(form: NewTargetForm, at: datetime) -> Counted:
+    """Give what there is to learn from, for what stands in a form."""
+    if not form.is_valid():
+        return Counted("", problem=str(next(iter(form.errors.values()))[0]))
+    return Counted(form.instance.label, population(form.instance))
+
+
+def scored(target: Target) -> str:
+    """Give as of when everybody was last scored, and as of when at the earliest they are again."""
+    run = ranking.published()
+    last = run.scored_at.get(str(target.pk)) if run else None
+    if last is None:
+        return "Not yet; the next full cycle does."
+    at = datetime.fromisoformat(last)
+    if not target.rescore_hours:
+        return f"As of {when(at)}; again by the next full cycle."
+    return f"As of {when(at)}; again by the first full cycle from {when(at + timedelta(hours=target.rescore_hours))}."

@@ -4,7 +4,6 @@ Read from the latest snapshot and the lake, once a snapshot in each process. Wha
 """
 
 import functools
-import re
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from django.conf import settings
 from customers import history, property_types, snapshot
 from customers.generations import LakeError
 from customers.history import Lake, Scope
+from customers.personal import PERSONAL_NAMES, PERSONAL_VALUES
 from scoring import ranking
 from segments.rules.nodes import Field, Type
 from segments.rules.texts import folded
@@ -23,12 +23,6 @@ from segments.rules.texts import folded
 MOST_VALUES = 50  # of one field, those of the most customers
 MOST_DIFFERENT = 2_000  # more different values are no list to pick from
 FEW_DIFFERENT = 20  # up to here a field may have another value for everybody
-PERSONAL_NAMES = re.compile(
-    r"(^|[._\s])(e?-?mail|phone|mobile|tel|telephone|fax|name|(first|last|full|user|sur)[_ ]?name|surname|address"
-    r"|street|iban|ssn|passport|password|token|(external|customer|user)[_ ]?id)($|[._\s\d])",
-    re.IGNORECASE,
-)
-PERSONAL_VALUES = r"@|\d{7,}|^\+?[\d ()/.-]{7,}$"  # an address, a number to call, a number of an account
 WITH_VALUES = (Type.TEXT, Type.YES_NO, Type.LIST)
 
 

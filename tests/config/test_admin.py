@@ -99,8 +99,7 @@ def test_a_target_that_is_rescored_less_often_says_when_it_is_next(boss: Client)
     target = Target.objects.get(key="lapse")
     page = url(Target, "change", target.pk)
     assert "again by the next full cycle" in boss.get(page).content.decode()
-    plain = {name: getattr(target, name) for name in ("key", "label", "kind", "event", "attribute", "equals")}
-    told = {**plain, "horizon_days": target.horizon_days or "", "is_active": "on", "rescore_hours": "24"}
+    told = {"label": target.label, "is_active": "on", "rescore_hours": "24", "retrain_days": "30"}
     assert boss.post(page, told).status_code == 302
     assert "again by the first full cycle from" in boss.get(page).content.decode()
 
@@ -286,7 +285,8 @@ def test_the_mail_of_a_campaign_is_shown_without_scripts(boss: Client) -> None:
 def test_the_page_of_a_target_shows_how_the_scores_lie(boss: Client) -> None:
     world.fill(10)
     page = boss.get(url(Target, "change", Target.objects.get().pk)).content.decode()
-    assert "Order Completed does not happen within 60 days. 10 customers have a score" in page
+    assert "does not happen within 60 days, of those who did Order Completed in the 365 days before." in page
+    assert "10 customers have a score" in page
     assert "0.95: 1<" in page
     told = page.split('aria-label="What it foresees"')[1].split("</section>")[0]
     assert re.findall(r"<td>(\d+)</td>", told) == ["3", "7"]
