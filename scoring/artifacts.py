@@ -1,6 +1,7 @@
-"""Model files: skops with an allow-list, sealed by an HMAC, written whole or not at all. Never pickle."""
+"""Model files: skops with an allow-list, the model's formula beside it, sealed by an HMAC. Never pickle."""
 
 import functools
+import io
 import os
 import zipfile
 from pathlib import Path
@@ -11,11 +12,13 @@ from skops import io as skops_io
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from scoring import encoding
+from scoring.formula import MEMBER
 from scoring.learners import Model, Sigmoid
 from scoring.models import ModelVersion
 from scoring.seals import ArtifactError as ArtifactError
 from scoring.seals import content_of
 from scoring.seals import mac_of as mac_of
+from scoring.unfolding import unfold
 
 FORM = 2  # raised when the content's form changes; an older file is refused and the model trained again
 TRUSTED = (
@@ -39,6 +42,7 @@ def write(model: Model, target_key: str, number: int) -> tuple[str, str]:
             "shift": model.calibration.shift,
         }
     )
+    content = _with_formula(content, model)
     _publish(Path(settings.LAKE_URL) / name, content)
     return name, mac_of(content)
 
@@ -67,6 +71,14 @@ def from_bytes(content: bytes) -> Model:
 def _kept(content: bytes) -> Model:
     """Give the model of a file, read once a process: it takes a third of a second, and every bucket asks for it."""
     return from_bytes(content)
+
+
+def _with_formula(content: bytes, model: Model) -> bytes:
+    """Put the model's formula into its file, which is a zip, for those who explain scores without the learners."""
+    file = io.BytesIO(content)
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.writestr(MEMBER, unfold(model).to_bytes())
+    return file.getvalue()
 
 
 def _publish(path: Path, content: bytes) -> None:

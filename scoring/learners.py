@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from scoring import encoding
 from scoring.encoding import Encoding, Matrix
+from scoring.formula import Line
 
 LOGISTIC, TREE, FOREST, BOOSTING = "logistic", "tree", "forest", "boosting"
 NETWORK, AVERAGE = "network", "average"
@@ -60,22 +61,6 @@ class Sigmoid:
         odds: Floats = logit(np.clip(chances, EDGE, 1 - EDGE))
         calibrated: Floats = np.clip(expit(self.slope * odds + self.shift), EDGE, 1 - EDGE)
         return calibrated
-
-
-@dataclass(frozen=True)
-class Line:
-    """A linear model with its filling and scaling folded into it: what a column adds, and adds where it is NaN."""
-
-    start: float
-    slopes: Floats
-    missing: Floats
-
-    def __call__(self, matrix: Matrix) -> Floats:
-        """Give the log-odds of each row."""
-        is_missing = np.isnan(matrix)
-        holes = np.flatnonzero(is_missing.any(axis=0))
-        odds: Floats = self.start + np.where(is_missing, 0.0, matrix) @ self.slopes
-        return odds + is_missing[:, holes] @ self.missing[holes]
 
 
 def line_of(pipeline: Pipeline) -> Line:
