@@ -66,12 +66,12 @@ class _Sample(NamedTuple):
         return self.is_told(name) and (in_folds or name in self.examples.timeless)
 
 
-def look(examples: TrainingSet, seed: int, vouched: Collection[str] = ()) -> Guarded:
+def look(examples: TrainingSet, seed: int) -> Guarded:
     """Give the fields that must not be read and those to be warned of, each with a sentence that says why.
 
     What is vouched for is never blocked, but named. What no model may read is not looked at.
     """
-    sample = _sample(examples, seed)
+    sample, vouched = _sample(examples, seed), examples.vouched
     found: dict[str, Suspect] = {}
     for check in (_filled_after, _too_good, _ids, _future_dates):
         found = {suspect["field"]: suspect for suspect in check(sample)} | found

@@ -10,6 +10,7 @@ import polars as pl
 from customers import history, snapshot
 from customers.draws import draw
 from customers.history import Lake, Scope
+from customers.models import Attribute
 from scoring import targets, value
 from scoring.models import ModelVersion, Target
 from scoring.value import Parameters
@@ -33,8 +34,9 @@ class TrainingSet:
     """Rows of customers as of past times with the columns `as_of` and `label`.
 
     The label of a number target is a number, and no value where `censored` says that it did not happen in the time.
-    `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `baseline` the column
-    of the one-field rule to beat (or blank). `value` is what the columns `value.*` come from at the latest time.
+    `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `vouched` those that the
+    leakage guard lets pass, `baseline` the column of the one-field rule to beat (or blank). `value` is what the columns
+    `value.*` come from at the latest time.
     """
 
     frame: pl.DataFrame
@@ -42,6 +44,7 @@ class TrainingSet:
     horizon: timedelta = timedelta(0)
     excluded: frozenset[str] = frozenset()
     timeless: frozenset[str] = frozenset()
+    vouched: frozenset[str] = frozenset()
     baseline: str = ""
     value: Parameters | None = None
 
@@ -63,8 +66,12 @@ def build(target: Target, as_of: datetime) -> TrainingSet:
     as_of = as_of.astimezone(UTC)
     lake = history.pin()
     if target.kind == Target.Kind.ATTRIBUTE:
-        return of_attribute(snapshot.take(Scope(), as_of, lake), target, as_of)
-    return _over_time(target, as_of, lake)
+        found = of_attribute(snapshot.take(Scope(), as_of, lake), target, as_of)
+    else:
+        found = _over_time(target, as_of, lake)
+    names = Attribute.objects.filter(is_timeless=True).values_list("name", flat=True)
+    timeless = frozenset(f"attributes.{name}" for name in names)
+    return replace(found.but(target.excluded), timeless=timeless, vouched=frozenset(target.vouched))
 
 
 def of_attribute(frame: pl.DataFrame, target: Target, as_of: datetime) -> TrainingSet:

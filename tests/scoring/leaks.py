@@ -40,7 +40,9 @@ def subscribers(count: int, seed: int) -> World:
         "rate": ("time", np.round(index, 3)),
     }
     frame = people(count, seed, columns | {f"attributes.{name}": values for name, (_, values) in leaks.items()})
-    return World(attribute_set(frame.fill_nan(None), leaves), {f"attributes.{name}": kind for name, (kind, _) in leaks.items()})
+    return World(
+        attribute_set(frame.fill_nan(None), leaves), {f"attributes.{name}": kind for name, (kind, _) in leaks.items()}
+    )
 
 
 def _honest(rng: Random, health: Column, wealth: Column, age: Column, contract: Column) -> dict[str, Column]:

@@ -1,6 +1,7 @@
 """The leakage guard names what knows the outcome, and leaves alone what is merely strong."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +105,7 @@ def test_dates_after_the_time_are_blocked_where_nothing_says_when_they_were_know
 def test_what_is_vouched_for_is_read_and_still_named() -> None:
     made = honest()
     examples = with_field(made[2] + made[0].normal(0, 0.3, COUNT), made)
-    found = guard.look(examples, 0, ["attributes.other"])
+    found = guard.look(replace(examples, vouched=frozenset({"attributes.other"})), 0)
     assert found["blocked"] == []
     assert kinds(found["warned"]) == {"attributes.other": guard.ALLOWED}
     assert found["warned"][0]["why"].endswith("It is read, as you vouch for it.")
