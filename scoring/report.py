@@ -153,3 +153,4 @@ class Report(TypedDict, total=False):
     changes: list[str]
     notes: list[str]
     value: dict[str, float]
+    spend_line: float

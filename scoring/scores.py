@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -13,11 +14,10 @@ from django.db.models import QuerySet
 from customers import bulk, history
 from customers.history import Lake
 from customers.ids import among
-from customers.rows import numbered
-from scoring import artifacts, ranking, training_set
-from scoring.encoding import Inputs
-from scoring.learners import Flags
+from scoring import artifacts, conditions, populations, ranking, value
+from scoring.encoding import Encoding, Inputs
 from scoring.models import ModelVersion, Score, ScoredBucket, ScoreRun, Target
+from scoring.populations import RECENCY
 from scoring.ranking import DECIMALS, FEW
 
 KEY = ["run_id", "customer_id", "target_id"]
@@ -95,20 +95,57 @@ def _answers(
     """
     versions = list(_versions(run))
     models = [artifacts.read(version) for version in versions]
+    known, before = _known([version.target for version in versions], frame, as_of, lake), _rows_before(frame, run)
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
-    inputs = Inputs(frame.with_columns(as_of=moment), [model.reading for model in models])
-    did, before = _who_did(versions, frame, as_of, lake), _rows_before(frame, run)
+    readings, whole = [], frame.with_columns(as_of=moment)
     for version, model in zip(versions, models, strict=True):
-        own = before.filter(pl.col("version_id") == version.pk).select("customer_id", "value", "as_of")
-        kept = frame.select("customer_id").join(own, on="customer_id", how="left", maintain_order="left")
-        asked = kept["value"].is_null().to_numpy()
-        if version.target.kind != Target.Kind.ATTRIBUTE:
-            asked = asked & did[version.target.event]
-        rows = np.flatnonzero(asked)
+        own = _own_columns(version, model.reading, frame, known)
+        whole = whole.with_columns(column.rename(_own_name(version, column.name)) for column in own)
+        readings.append(_renamed(model.reading, {column.name: _own_name(version, column.name) for column in own}))
+    inputs = Inputs(whole, readings)
+    for version, model, reading in zip(versions, models, readings, strict=True):
+        own_before = before.filter(pl.col("version_id") == version.pk).select("customer_id", "value", "as_of")
+        kept = frame.select("customer_id").join(own_before, on="customer_id", how="left", maintain_order="left")
+        spoken = populations.speaks_of(version.target, frame, known, version.report.get("spend_line"))
+        rows = np.flatnonzero(kept["value"].is_null().to_numpy() & spoken)
         values = kept["value"].to_numpy(writable=True)
-        values[rows] = model.predict(inputs.matrix(model.reading, rows))
+        values[rows] = model.predict(inputs.matrix(reading, rows))
         times = kept.select(pl.col("as_of").fill_null(moment)).to_series()
         yield version, pl.Series("value", values).fill_nan(None).round(DECIMALS), times
+
+
+def _known(targets: Collection[Target], frame: pl.DataFrame, as_of: datetime, lake: Lake) -> populations.Past:
+    """Give what the frame's customers did in the year before of all that the targets ask: one reading of the lake."""
+    asked = {events for target in targets for events in conditions.asked(target)}
+    scope = history.scope_of(frame, FEW)
+    events = populations.read_events(asked, lake, scope, as_of, as_of - populations.YEAR) if asked else {}
+    ids = frame["customer_id"].to_numpy()
+    return {one: populations.past(rows, ids, as_of) for one, rows in events.items()}
+
+
+def _own_columns(
+    version: ModelVersion, reading: Encoding, frame: pl.DataFrame, known: populations.Past
+) -> list[pl.Series]:
+    """Give those columns that a model reads and that are of its target alone."""
+    read = {column.name for column in reading.columns}
+    found = []
+    days = populations.recency(version.target, known) if RECENCY in read else None
+    if days is not None:
+        found.append(pl.Series(RECENCY, days).fill_nan(None))
+    if names := [name for name in value.COLUMNS if name in read]:
+        parameters = value.from_plain(version.report["value"]) if "value" in version.report else None
+        found += value.add(frame, parameters, version.target.horizon_days or 0).select(names).get_columns()
+    return found
+
+
+def _own_name(version: ModelVersion, name: str) -> str:
+    return f"{version.pk}:{name}"
+
+
+def _renamed(reading: Encoding, names: Mapping[str, str]) -> Encoding:
+    """Give the reading of the same columns by other names."""
+    columns = (replace(column, name=names.get(column.name, column.name)) for column in reading.columns)
+    return replace(reading, columns=tuple(columns))
 
 
 def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
@@ -121,23 +158,6 @@ def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
     if frame.height <= FEW:
         rows = rows.filter(among("customer_id", frame["customer_id"]))
     return bulk.read(rows.values_list(*STORED), STORED)
-
-
-def _who_did(versions: Iterable[ModelVersion], frame: pl.DataFrame, as_of: datetime, lake: Lake) -> dict[str, Flags]:
-    """Say for each event that a target speaks of which of the frame's customers did it in the year before."""
-    names = {one.target.event for one in versions if one.target.kind != Target.Kind.ATTRIBUTE}
-    since = as_of - timedelta(days=training_set.POPULATION_DAYS)
-    events = lake.events(history.scope_of(frame, FEW)).filter(
-        pl.col("name").is_in(names), pl.col("occurred_at") > since, pl.col("occurred_at") <= as_of
-    )
-    known = events.filter(pl.col("known_at") <= as_of).select("customer_id", "name").collect()
-    who = numbered(frame["customer_id"].to_numpy(), known["customer_id"].to_numpy())
-    found = {}
-    for name in names:
-        did = who[(known["name"] == name).to_numpy()]
-        found[name] = np.zeros(frame.height, dtype=bool)
-        found[name][did[did >= 0]] = True
-    return found
 
 
 def _append(rows: pl.DataFrame, run: ScoreRun) -> None:

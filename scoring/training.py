@@ -116,13 +116,18 @@ def learn(examples: TrainingSet, seed: int, progress: Progress = silent) -> Trai
 def _report(examples: TrainingSet) -> Report:
     """Give what the training saw."""
     labels = examples.labels()
-    return {
+    found: Report = {
         "customers": examples.frame["customer_id"].n_unique(),
         "positives": int(labels.sum()),
         "rows": len(labels),
         "base_rate": round(float(labels.mean()), 6),
         "times": [f"{t:%Y-%m-%d}" for t in examples.frame["as_of"].unique().sort()],
     }
+    if examples.value is not None:
+        found["value"] = examples.value.plain()
+    if examples.spend_line is not None:
+        found["spend_line"] = examples.spend_line
+    return found
 
 
 def check_enough(examples: TrainingSet) -> None:

@@ -11,22 +11,18 @@ from customers import history, snapshot
 from customers.draws import draw
 from customers.history import Lake, Scope
 from customers.models import Attribute
-from scoring import targets, value
+from scoring import conditions, labels, populations, targets, value
+from scoring.labels import TrainingRefused as TrainingRefused
 from scoring.models import ModelVersion, Target
+from scoring.populations import NO_HISTORY, History
+from scoring.populations import RECENCY as RECENCY
 from scoring.value import Parameters
 
-STEP = timedelta(days=30)
-MOST_SNAPSHOTS = 12
-POPULATION_DAYS = 365  # who did the event within so many days is somebody the target can speak of
 MOST_ROWS = 300_000
 DRAWS = 10_000
-RECENCY = "recency.event"  # days since the last such event
+NAMES_SHARE = 0.5  # an attribute with more different values than this share of its customers names them
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
-
-
-class TrainingRefused(ValueError):
-    """There is not enough to learn from: the message says how much is missing."""
 
 
 @dataclass(frozen=True)
@@ -34,9 +30,10 @@ class TrainingSet:
     """Rows of customers as of past times with the columns `as_of` and `label`.
 
     The label of a number target is a number, and no value where `censored` says that it did not happen in the time.
-    `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `vouched` those that the
-    leakage guard lets pass, `baseline` the column of the one-field rule to beat (or blank). `value` is what the columns
-    `value.*` come from at the latest time.
+    `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `vouched` those that
+    the leakage guard lets pass, `baseline` the column of the one-field rule to beat (or blank). `value` is what the
+    columns `value.*` come from at the latest time, `spend_line` the most that customers may have spent for the target
+    to speak of them, where that matters.
     """
 
     frame: pl.DataFrame
@@ -47,6 +44,7 @@ class TrainingSet:
     vouched: frozenset[str] = frozenset()
     baseline: str = ""
     value: Parameters | None = None
+    spend_line: float | None = None
 
     def labels(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Give the answer of each row of a yes-or-no target."""
@@ -62,23 +60,29 @@ class TrainingSet:
 
 
 def build(target: Target, as_of: datetime) -> TrainingSet:
-    """Give the training set of a target from what was known by `as_of`."""
+    """Give the training set of a target from what was known by `as_of`. Raises TrainingRefused."""
     as_of = as_of.astimezone(UTC)
     lake = history.pin()
+    told = populations.read(target, lake, Scope(), as_of)
     if target.kind == Target.Kind.ATTRIBUTE:
-        found = of_attribute(snapshot.take(Scope(), as_of, lake), target, as_of)
+        found = of_attribute(snapshot.take(Scope(), as_of, lake), target, as_of, told)
     else:
-        found = _over_time(target, as_of, lake)
+        found = _over_time(target, as_of, lake, told)
     names = Attribute.objects.filter(is_timeless=True).values_list("name", flat=True)
-    timeless = frozenset(f"attributes.{name}" for name in names)
+    timeless = frozenset(conditions.column(name) for name in names)
     return replace(found.but(target.excluded), timeless=timeless, vouched=frozenset(target.vouched))
 
 
-def of_attribute(frame: pl.DataFrame, target: Target, as_of: datetime) -> TrainingSet:
+def of_attribute(frame: pl.DataFrame, target: Target, as_of: datetime, told: History = NO_HISTORY) -> TrainingSet:
     """Give the customers with a value of the target's attribute, labelled by it; the attribute itself is no input."""
-    column = f"attributes.{target.attribute}"
+    column = conditions.column(target.attribute)
     if column not in frame.columns:
         raise TrainingRefused(f'No customer has a value of "{target.attribute}" as of {as_of:%Y-%m-%d}.')
+    known = {
+        events: populations.past(rows, frame["customer_id"].to_numpy(), as_of) for events, rows in told.events.items()
+    }
+    line = populations.spend_line(target, known)
+    frame = frame.filter(pl.Series(populations.among(target, frame, known, line)))
     labelled = frame.with_columns(targets.holds(frame[column], target.equals).alias("label"), _time(as_of))
     labelled = labelled.filter(pl.col("label").is_not_null())
     if labelled.is_empty() or not labelled["label"].any():
@@ -86,53 +90,21 @@ def of_attribute(frame: pl.DataFrame, target: Target, as_of: datetime) -> Traini
         raise TrainingRefused(
             f'No customer\'s "{target.attribute}" is "{target.equals}"; the values are: {values or "none"}.'
         )
-    return TrainingSet(
-        ordered(labelled),
-        ModelVersion.Validated.IN_FOLDS,
-        excluded=frozenset({column}),
-        baseline=_tenure(labelled, column),
-    )
-
-
-def label(frame: pl.DataFrame, events: pl.DataFrame, t: datetime, horizon: timedelta) -> pl.DataFrame:
-    """Give the customers who did one of the events in the year up to `t`, with what came after.
-
-    `events` are those the target speaks of and what was known when training. Adds `as_of`, `did` (one occurred in
-    (t, t + horizon]) and the days since the last one that was known at t.
-    """
-    known = past(events, t)
-    after = events.filter((pl.col("occurred_at") > t) & (pl.col("occurred_at") <= t + horizon))
-    did = after.select("customer_id", did=pl.lit(value=True)).unique("customer_id")
-    joined = frame.join(known, on="customer_id", how="inner").join(did, on="customer_id", how="left")
-    return joined.with_columns(pl.col("did").fill_null(value=False), _time(t))
-
-
-def past(events: pl.DataFrame, t: datetime) -> pl.DataFrame:
-    """Give the customers with one of the events in the year up to `t`, as known at `t`, and the days since the last."""
-    known = events.filter((pl.col("occurred_at") <= t) & (pl.col("known_at") <= t))
-    last = known.group_by("customer_id").agg(last=pl.col("occurred_at").max())
-    recent = last.filter(pl.col("last") > t - timedelta(days=POPULATION_DAYS))
-    days = (pl.lit(t).cast(pl.Datetime("us", "UTC")) - pl.col("last")).dt.total_seconds() / 86_400
-    return recent.select("customer_id", days.alias(RECENCY))
-
-
-def times(first: datetime, as_of: datetime, horizon: timedelta) -> list[datetime]:
-    """Give the times to stand at, oldest first: 30 days apart back from the last one whose horizon has closed.
-
-    None lies closer than a horizon to the first event, so that every snapshot has some past.
-    """
-    last = as_of - horizon
-    all_times = [last - STEP * i for i in range(MOST_SNAPSHOTS)]
-    return [t for t in reversed(all_times) if t >= first + horizon]
+    if labelled["label"].sum() == 1 and labelled[column].n_unique() > max(NAMES_SHARE * labelled.height, 10):
+        raise TrainingRefused(
+            f'"{target.attribute}" is different for nearly every customer: it names them, and cannot be foreseen.'
+        )
+    excluded = frozenset({column})
+    baseline = _tenure(labelled, column)
+    return TrainingSet(ordered(labelled), ModelVersion.Validated.IN_FOLDS, excluded=excluded, baseline=baseline)
 
 
 def of_snapshots(snapshots: list[pl.DataFrame], target: Target) -> TrainingSet:
-    """Give the training set of labelled snapshots (see `label`)."""
-    frame = pl.concat(snapshots, how="diagonal")
-    answer = ~pl.col("did") if target.kind == Target.Kind.NO_EVENT else pl.col("did")
+    """Give the training set of labelled snapshots (see `labels.label`)."""
+    frame = ordered(pl.concat(snapshots, how="diagonal"))
     horizon = timedelta(days=target.horizon_days or 0)
-    frame = ordered(frame.with_columns(answer.alias("label")).drop("did"))
-    return TrainingSet(frame, ModelVersion.Validated.OVER_TIME, horizon, baseline=RECENCY)
+    baseline = RECENCY if RECENCY in frame.columns else _tenure(frame, "")
+    return TrainingSet(frame, ModelVersion.Validated.OVER_TIME, horizon, baseline=baseline)
 
 
 def draws(frame: pl.DataFrame, seed: int, parts: int) -> Ints:
@@ -153,32 +125,18 @@ def _tenure(frame: pl.DataFrame, without: str) -> str:
     return ""
 
 
-def _over_time(target: Target, as_of: datetime, lake: Lake) -> TrainingSet:
+def _over_time(target: Target, as_of: datetime, lake: Lake, told: History) -> TrainingSet:
     horizon = timedelta(days=target.horizon_days or 0)
-    events = events_of(target, lake, Scope(), as_of)
-    if events.is_empty():
-        raise TrainingRefused(f'No "{target.event}" is known as of {as_of:%Y-%m-%d}.')
-    first = events["occurred_at"].min()
-    if not isinstance(first, datetime):
-        raise TypeError("occurred_at must be a time")
-    stands = times(first, as_of, horizon)
-    if not stands:
-        days = (as_of - first).days
-        raise TrainingRefused(f"{2 * horizon.days} days of history are needed for one closed window; there are {days}.")
+    stands = labels.times(labels.first_told(target, told, as_of), as_of, horizon)
     snapshots, parameters = [], None
     for t in stands:
         frame = snapshot.take(Scope(), t, lake)
         if value.speaks_of(target):
             parameters = value.fit(frame)
             frame = value.add(frame, parameters, horizon.days)
-        snapshots.append(_share(label(frame, events, t, horizon), len(stands)))
-    return replace(of_snapshots(snapshots, target), value=parameters)
-
-
-def events_of(target: Target, lake: Lake, scope: Scope, as_of: datetime) -> pl.DataFrame:
-    """Give the events a target speaks of, as known by `as_of`: customer_id, occurred_at, known_at."""
-    events = lake.events(scope).filter((pl.col("name") == target.event) & (pl.col("known_at") <= as_of))
-    return events.filter(pl.col("occurred_at") <= as_of).select("customer_id", "occurred_at", "known_at").collect()
+        snapshots.append(_share(labels.label(target, frame, told, t), len(stands)))
+    found = of_snapshots(snapshots, target)
+    return replace(found, value=parameters, spend_line=populations.line_of_all(target, told, as_of))
 
 
 def _share(frame: pl.DataFrame, snapshots: int) -> pl.DataFrame:

@@ -1,14 +1,14 @@
 """Made-up customers with many honest fields, and the leaks that are planted among them."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from scoring.training_set import TrainingSet, label, of_snapshots
-from tests.scoring.worlds import AS_OF, DAY, attribute_set, features_at, order_times, people, silence
+from scoring.labels import label
+from scoring.training_set import TrainingSet, of_snapshots
+from tests.scoring.worlds import AS_OF, DAY, attribute_set, features_at, history_of, order_times, people, silence
 
 HONEST = 34  # fields of a set without dates
 Random = np.random.Generator
@@ -86,7 +86,7 @@ def shoppers(count: int, seed: int) -> World:
     ).drop("last")
     stands = [AS_OF - (45 + 30 * i) * DAY for i in reversed(range(6))]
     snapshots = [
-        label(features_at(orders, frame, t), orders, t, timedelta(days=45)).with_columns(
+        label(silence(), features_at(orders, frame, t), history_of(orders), t).with_columns(
             pl.lit(round(float(rng.normal()), 3)).alias("attributes.rate")
         )
         for t in stands

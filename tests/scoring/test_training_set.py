@@ -1,57 +1,24 @@
-"""Labels look only forward, features only back, and nothing known later counts."""
+"""Training sets stand where their windows have closed, and hold what a model may read."""
 
 import itertools
-from datetime import datetime, timedelta
 
 import polars as pl
 import pytest
 
-from customers import bulk
-from scoring import encoding, training_set
+from scoring import encoding, labels, training_set
 from scoring.models import Target
-from scoring.training_set import RECENCY, TrainingRefused
-from tests.scoring.worlds import AS_OF, DAY, people, silence
-
-T = AS_OF - 100 * DAY
-SECOND = timedelta(seconds=1)
-
-
-def events(*rows: tuple[int, datetime] | tuple[int, datetime, datetime]) -> pl.DataFrame:
-    whole = [(row[0], row[1], row[2] if len(row) > 2 else row[1]) for row in rows]
-    times = {"occurred_at": bulk.UTC_MICROSECONDS, "known_at": bulk.UTC_MICROSECONDS}
-    return pl.DataFrame(whole, schema={"customer_id": pl.Int64, **times}, orient="row")
-
-
-def test_a_label_is_what_happened_after_t_up_to_the_horizon() -> None:
-    before = [(customer, T - DAY) for customer in range(1, 6)]
-    happened = events(*before, (1, T), (2, T + SECOND), (3, T + 30 * DAY), (4, T + 30 * DAY + SECOND))
-    labelled = training_set.label(people(6), happened, T, 30 * DAY).sort("customer_id")
-    assert dict(labelled.select("customer_id", "did").iter_rows()) == {1: False, 2: True, 3: True, 4: False, 5: False}
-
-
-def test_the_population_did_it_in_the_year_before_as_known_then() -> None:
-    happened = events((1, T - 364 * DAY), (2, T - 365 * DAY), (3, T - DAY, T + DAY), (4, T + DAY))
-    labelled = training_set.label(people(5), happened, T, 30 * DAY)
-    assert labelled["customer_id"].to_list() == [1]
-    assert labelled[RECENCY].to_list() == [364.0]
+from scoring.training_set import TrainingRefused
+from tests.scoring.worlds import AS_OF, DAY, people
 
 
 def test_snapshots_stand_where_the_horizon_has_closed_and_some_past_is_known() -> None:
-    stands = training_set.times(AS_OF - 400 * DAY, AS_OF, 60 * DAY)
+    stands = labels.times(AS_OF - 400 * DAY, AS_OF, 60 * DAY)
     assert stands[-1] == AS_OF - 60 * DAY
     assert {after - before for before, after in itertools.pairwise(stands)} == {30 * DAY}
     assert stands[0] >= AS_OF - 340 * DAY
-    assert len(training_set.times(AS_OF - 4000 * DAY, AS_OF, 60 * DAY)) == 12
-    assert training_set.times(AS_OF - 100 * DAY, AS_OF, 60 * DAY) == []
-
-
-def test_silence_is_the_opposite_of_doing() -> None:
-    happened = events((1, T - DAY), (1, T + DAY), (2, T - DAY))
-    snapshots = [training_set.label(people(2), happened, T, 30 * DAY)]
-    quiet = training_set.of_snapshots(snapshots, silence())
-    busy = training_set.of_snapshots(snapshots, Target(kind="event", event="x", horizon_days=30))
-    assert dict(quiet.frame.select("customer_id", "label").iter_rows()) == {1: False, 2: True}
-    assert (quiet.labels() != busy.labels()).all()
+    assert len(labels.times(AS_OF - 4000 * DAY, AS_OF, 60 * DAY)) == 12
+    with pytest.raises(TrainingRefused, match="120 days of history are needed for one closed window; there are 100"):
+        labels.times(AS_OF - 100 * DAY, AS_OF, 60 * DAY)
 
 
 @pytest.mark.parametrize(
@@ -78,6 +45,12 @@ def test_a_value_that_nobody_has_is_refused_with_the_values_there_are() -> None:
     target = Target(kind="attribute", attribute="plan", equals="gold")
     with pytest.raises(TrainingRefused, match="the values are: month, year"):
         training_set.of_attribute(people(2, columns={"attributes.plan": ["year", "month"]}), target, AS_OF)
+
+
+def test_an_attribute_that_names_customers_is_refused() -> None:
+    frame = people(40, columns={"attributes.code": [f"c{i}" for i in range(40)]})
+    with pytest.raises(TrainingRefused, match="it names them"):
+        training_set.of_attribute(frame, Target(kind="attribute", attribute="code", equals="c7"), AS_OF)
 
 
 def test_what_names_a_customer_or_says_what_we_may_do_is_no_input() -> None:

@@ -10,9 +10,12 @@ import polars as pl
 from customers import bulk, history, ingest
 from customers.ingest import Records
 from customers.models import Source
+from scoring.conditions import Events
+from scoring.labels import label
 from scoring.learners import Floats
 from scoring.models import ModelVersion, Target
-from scoring.training_set import TrainingSet, label, of_snapshots, ordered
+from scoring.populations import NO_CHANGES, History
+from scoring.training_set import TrainingSet, of_snapshots, ordered
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -73,11 +76,14 @@ def silence(horizon_days: int = 45) -> Target:
 
 def order_set(orders: pl.DataFrame, count: int, stands: list[datetime]) -> TrainingSet:
     """Give the training set of `silence` from snapshots at these times."""
-    target = silence()
-    horizon = timedelta(days=target.horizon_days or 0)
-    frame = people(count)
-    snapshots = [label(features_at(orders, frame, t), orders, t, horizon) for t in stands]
-    return of_snapshots(snapshots, target)
+    target, frame, told = silence(), people(count), history_of(orders)
+    return of_snapshots([label(target, features_at(orders, frame, t), told, t) for t in stands], target)
+
+
+def history_of(orders: pl.DataFrame) -> History:
+    """Give orders as the history that targets ask for, each worth 20 where they have no value."""
+    events = orders if "value" in orders.columns else orders.with_columns(value=pl.lit(20.0))
+    return History({Events("Order Completed"): events}, NO_CHANGES)
 
 
 def store_shop(count: int, orders: pl.DataFrame) -> Source:
