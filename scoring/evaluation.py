@@ -59,7 +59,7 @@ class Outcome:
 def figures(outcome: Outcome, seed: int) -> dict[str, Figure]:
     """Give AUC, average precision, Brier score, calibration error, precision, recall, F1 and lift of the top 10 %."""
     point = _statistics(outcome, np.ones((1, len(outcome.labels))))
-    draws = [_statistics(outcome, weights) for weights in _resamples(outcome.customers, seed)]
+    draws = [_statistics(outcome, weights) for weights in resamples(outcome.customers, seed)]
     found = {}
     for name in NAMES:
         value, most = float(point[name][0]), 1.0 if name != "lift" else 1 / TOP_SHARE
@@ -72,7 +72,7 @@ def gain(outcome: Outcome, over: Floats, seed: int) -> Gain:
     """Give how much the outcome's AUC exceeds that of other chances for the same rows (paired cluster bootstrap)."""
     ones = np.ones((1, len(outcome.labels)))
     ours, theirs = _Ranking(outcome.chances, outcome.labels), _Ranking(over, outcome.labels)
-    differences = [ours.auc(w) - theirs.auc(w) for w in _resamples(outcome.customers, seed)]
+    differences = [ours.auc(w) - theirs.auc(w) for w in resamples(outcome.customers, seed)]
     return Gain(float((ours.auc(ones) - theirs.auc(ones))[0]), float(np.std(np.concatenate(differences), ddof=1)))
 
 
@@ -165,7 +165,7 @@ def _bins(chances: Floats) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
     return np.searchsorted(ascending, chances, side="left") * BINS // max(len(chances), 1)
 
 
-def _resamples(customers: np.ndarray[tuple[int], np.dtype[np.int64]], seed: int) -> Iterator[Weights]:
+def resamples(customers: np.ndarray[tuple[int], np.dtype[np.int64]], seed: int) -> Iterator[Weights]:
     """Give how often each row was drawn, many resamples at a time."""
     _, owner = np.unique(customers, return_inverse=True)
     count = int(owner.max()) + 1
