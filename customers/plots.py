@@ -47,7 +47,8 @@ def plot(lines: Sequence[Line], across: Axis, up: Axis, mark: tuple[float, str] 
     drawn = [_line(line, across, up) for line in lines if line.points]
     zero = _level(up, 0.0) if up.low < 0 < up.high else ""
     svg = format_html("{}{}{}{}", _grid(across, up), zero, _mark(mark, across), format_html_join("", "{}", zip(drawn)))
-    figure = framed(svg, f"{up.label} (up) over {across.label} (across)", LEFT + WIDTH + RIGHT, TOP + HEIGHT + BELOW)
+    label = f"{up.label} (up) over {across.label} (across)"
+    figure = framed(svg, label, LEFT + WIDTH + RIGHT, TOP + HEIGHT + BELOW, "cusp-plot")
     return format_html("{}{}", figure, legend([line for line in lines if line.name and line.points]))
 
 

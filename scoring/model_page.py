@@ -4,13 +4,14 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from customers import plots
 from customers.panels import Cell, Panel, moment, number, tag
 from scoring import model_curves, model_story
-from scoring.grades import ZONES, Grade, grade
+from scoring.grades import ZONES, grade
 from scoring.model_story import learner
 from scoring.models import Evaluation, ModelVersion, Target
 
@@ -82,35 +83,31 @@ def graded(version: ModelVersion, own: Evaluation | None, rule: Evaluation | Non
     """Give the grade with its words, badges and facts."""
     found = grade(own.figures.get("auc", {})) if own else None
     title = f"Version {version.number}: {learner(version.learner).lower()}"
-    badges = format_html('<p class="cusp-badges">{}</p>', _badges(version))
     if found is None or own is None:
+        badges = format_html('<p class="cusp-badges">{}</p>', _badges(version))
         return Panel(title, version.reason, drawing=badges, warning="This version was not evaluated.")
+    words = f"quality {found.value:.0f} of 100, between {found.low:.0f} and {found.high:.0f}: {found.word}"
     facts: list[tuple[str, Cell]] = [
         ("Tested", version.get_validated_display()),
-        ("On", f"{number(own.customers)} customers, of whom {number(own.positives)} did"),
+        ("On", f"{number(own.customers)} customers, {number(own.positives)} positives"),
         ("Trained as of", moment(version.as_of)),
         ("Live since", moment(version.live_since)),
     ]
-    return Panel(title, version.reason, facts=facts, drawing=format_html("{}{}", _scale(found, rule), badges))
+    told = {
+        "grade": found,
+        "tag": tag(found.word, found.kind),
+        "track": plots.track(found.value, found.low, found.high, ZONES, words),
+        "rule": _against(rule),
+        "badges": _badges(version),
+        "reason": version.reason,
+        "facts": facts,
+    }
+    return Panel(title, drawing=render_to_string("admin/model_grade.html", told))
 
 
-def _scale(found: Grade, rule: Evaluation | None) -> SafeString:
+def _against(rule: Evaluation | None) -> str:
     beside = grade(rule.figures["auc"]) if rule else None
-    against = f"The simple rule, {learner(rule.learner).lower()}, gets {beside.value:.0f}." if rule and beside else ""
-    words = f"quality {found.value:.0f} of 100, between {found.low:.0f} and {found.high:.0f}: {found.word}"
-    text = (
-        '<div class="cusp-grade"><p class="cusp-grade-value"><strong>{}</strong> <span>of 100</span> {}</p>'
-        '<div><p class="cusp-quiet">Between {} and {} with 95 % certainty. {}</p>{}</div></div>'
-    )
-    return format_html(
-        text,
-        f"{found.value:.0f}",
-        tag(found.word, found.kind),
-        f"{found.low:.0f}",
-        f"{found.high:.0f}",
-        against,
-        plots.track(found.value, found.low, found.high, ZONES, words),
-    )
+    return f"The simple rule, {learner(rule.learner).lower()}, gets {beside.value:.0f}." if rule and beside else ""
 
 
 def _badges(version: ModelVersion) -> SafeString:
