@@ -13,6 +13,7 @@ from django.utils.html import format_html
 
 from campaigns import cycle_pages, programme
 from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme
+from customers import inbox
 from customers.models import Channel, Consent, Customer, Event, Suppression
 from customers.panels import Panel, link, moment, number, plain, tag, when, zone
 from scoring.api import figures_of
@@ -123,7 +124,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     state = Home(
         cards=cards(may),
-        panels=[*attention(may), *(part() for permission, part in parts if may(permission))],
+        panels=[*attention(may), *waiting(may), *(part() for permission, part in parts if may(permission))],
         next_step=next_step(),
         programme=programme.current() if may("campaigns.view_programme") else None,
         may_stop=may("campaigns.change_programme"),
@@ -222,6 +223,21 @@ def attention(may: Callable[[str], bool]) -> list[Panel]:
     return [Panel("Needs attention", head=("Segment", "Why", "Used by"), rows=rows, warning=warning)]
 
 
+def waiting(may: Callable[[str], bool]) -> list[Panel]:
+    """Give the alerts that wait for somebody; nothing where there are none."""
+    found = inbox.newest(SHOWN) if may("customers.view_alert") else []
+    if not found:
+        return []
+    rows = [
+        (link(one, one.get_kind_display()), one.sentence, str(one.owner or "nobody yet"), moment(one.first_at))
+        for one in found
+    ]
+    text = '<a class="cusp-link" href="{}">{} open in the inbox</a>'
+    note = format_html(text, _list("customers_alert"), number(inbox.open_count()))
+    head = ("What", "Why", "Who looks after it", "Since")
+    return [Panel("Alerts", note, head=head, rows=rows)]
+
+
 def segments() -> Panel:
     """Give the segments with their sizes."""
     rows = [
@@ -316,7 +332,8 @@ def _item(request: HttpRequest, title: str, icon: str, page: str) -> dict[str, A
     if not request.user.has_perm(f"{app}.view_{model}"):
         return None
     is_list = page.count("_") == 1
-    return {"title": title, "icon": icon, "link": _list(page) if is_list else reverse(f"admin:{page}")}
+    badge = {"badge": inbox.open_count() or "", "badge_variant": "danger"} if page == "customers_alert" else {}
+    return {**badge, "title": title, "icon": icon, "link": _list(page) if is_list else reverse(f"admin:{page}")}
 
 
 def environment(request: HttpRequest) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -17,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import alerts, consent, customer_page, keys
+from customers import alerts, consent, customer_page, inbox, keys
 from customers.models import (
     Alert,
     ApiKey,
@@ -483,18 +485,30 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 class AlertAdmin(ReadOnlyAdmin):
     """The inbox: what somebody should mend, with the page where it can be mended."""
 
-    list_display = ("sentence", "state_shown", "kind", "owner", "first_at", "last_at", "link_shown")
-    next_step = "Nothing is to be mended. Drifting models, refused trainings and paused segments stand here."
-    list_select_related = ("owner",)
-    list_filter = ("state", "kind", "owner")
     search_fields = ("sentence",)
-    ordering = ("-state", "-last_at")
+    ordering = ("-last_at",)
     fields = ("sentence", ("kind", "state_shown"), ("owner", "snoozed_until"), ("first_at", "last_at"), "link_shown")
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, alert: Alert) -> Cell:
         """Give the state in its colour."""
         return tag(alert.get_state_display(), ALERT_TAGS[alert.state])
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Give the inbox."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        told = inbox.page(request)
+        for part in told["parts"]:
+            for alert in part.alerts:
+                alert.buttons = self.buttons(request, alert)
+        context = {**self.admin_site.each_context(request), "title": "Alerts", "opts": self.opts, **told}
+        return render(request, "admin/inbox.html", context)
+
+    def do_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Do what the pressed button says, and go back to the inbox."""
+        super().do_view(request, object_id, name)
+        return HttpResponseRedirect(reverse("admin:customers_alert_changelist"))
 
     @admin.display(description="Where to mend it")
     def link_shown(self, alert: Alert) -> Cell:

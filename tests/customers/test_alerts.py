@@ -86,3 +86,53 @@ def test_the_inbox_leads_to_the_mending_and_lets_a_person_take_snooze_and_end_an
         assert answer.status_code == 200
         alert.refresh_from_db()
         assert (alert.state, alert.owner_id) == (state, user.pk)
+
+
+def test_the_inbox_shows_what_is_open_first_and_what_is_silent_and_done_below(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ann"))
+    for n, sentence in enumerate(("was done", "is silent", "is open")):
+        alerts.raise_(Cause(f"key.{n}", Alert.Kind.DRIFT, f"This {sentence}."), NOW - n * DAY)
+    alerts.settle("key.0", NOW)
+    alerts.snooze(Alert.objects.get(key="key.1"), NOW + 7 * DAY, NOW)
+    page = client.get(reverse("admin:customers_alert_changelist")).content.decode()
+    places = [page.index(f"This {sentence}.</p>") for sentence in ("is open", "is silent", "was done")]
+    assert places == sorted(places)
+    assert "Silent for a while" in page
+    assert page.count("nobody looks after it yet") == 3
+
+
+def test_the_inbox_can_be_narrowed_to_ones_own_and_to_words(client: Client) -> None:
+    user = User.objects.create_superuser("ann")
+    client.force_login(user)
+    mine, other = (alerts.raise_(Cause(key, Alert.Kind.DRIFT, f"About {key}."), NOW) for key in ("churn", "spend"))
+    alerts.assign(mine, user)
+    address = reverse("admin:customers_alert_changelist")
+    own = client.get(address, {"own": "1"}).content.decode()
+    assert mine.sentence in own
+    assert other.sentence not in own
+    found = client.get(address, {"q": "SPEND"}).content.decode()
+    assert other.sentence in found
+    assert mine.sentence not in found
+
+
+def test_the_home_page_and_the_side_bar_tell_how_many_are_open(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ann"))
+    assert "open in the inbox" not in client.get(reverse("admin:index")).content.decode()
+    alerts.raise_(cause(), NOW)
+    page = client.get(reverse("admin:index")).content.decode()
+    assert "1 open in the inbox" in page
+    assert cause().sentence in page
+
+
+def test_an_empty_inbox_says_what_would_stand_there(client: Client) -> None:
+    client.force_login(User.objects.create_superuser("ann"))
+    page = client.get(reverse("admin:customers_alert_changelist")).content.decode()
+    assert "No alerts yet" in page
+    assert "trainings that were refused" in page
+
+
+def test_who_may_not_see_alerts_sees_none(client: Client) -> None:
+    client.force_login(User.objects.create_user("new", is_staff=True))
+    alerts.raise_(cause(), NOW)
+    assert client.get(reverse("admin:customers_alert_changelist")).status_code == 403
+    assert cause().sentence not in client.get(reverse("admin:index")).content.decode()
