@@ -193,7 +193,7 @@ def _write(changes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     now = pl.lit(as_of).dt.cast_time_unit("us")
     bulk.insert(Membership, entered.select(*PAIR, "bucket", since=now, as_of=now))
     bulk.delete(Membership, left.select(PAIR))
-    rows = changes.with_columns(as_of=now)
+    rows = changes.sort("customer_id", "segment_id").with_columns(as_of=now)  # as the index that takes longest lies
     try:
         with transaction.atomic():
             bulk.insert(MembershipChange, rows)

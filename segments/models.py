@@ -200,7 +200,7 @@ class MembershipChange(OfOne):
         Segment, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="changes"
     )
     customer = models.ForeignKey(
-        Customer, on_delete=models.CASCADE, db_constraint=False, related_name="membership_changes"
+        Customer, on_delete=models.CASCADE, db_constraint=False, db_index=False, related_name="membership_changes"
     )
     bucket = models.SmallIntegerField()
     kind = models.CharField(max_length=10, choices=Kind.choices)
@@ -213,7 +213,7 @@ class MembershipChange(OfOne):
             models.Index(fields=["segment", "stored_xact", "id"], name="membership_change_stored"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["segment", "customer", "as_of"], name="membership_change_once"),
+            models.UniqueConstraint(fields=["customer", "segment", "as_of"], name="membership_change_once"),
         ]
 
     def __str__(self) -> str:
