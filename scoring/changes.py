@@ -37,6 +37,13 @@ class Told:
     base_rate: float
 
 
+def since_before(version: ModelVersion) -> list[str]:
+    """Give what changed since the live version, or since the last one where none is live."""
+    others = version.target.versions.exclude(pk=version.pk).order_by("-number")
+    before = others.filter(state=ModelVersion.State.LIVE).first() or others.first()
+    return changes(of_version(version), of_version(before) if before else None, words.known())
+
+
 def of_version(version: ModelVersion) -> Told:
     """Give what a stored version tells of itself."""
     report: Report = version.report

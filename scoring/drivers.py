@@ -124,10 +124,10 @@ def dependence(pieces: Sequence[Piece], column: Column, frame: pl.DataFrame) -> 
     sums, rows = np.zeros(len(points)), 0
     most = max(1, GRID_ROWS // len(pieces))
     for piece in pieces:
-        own = next((one for one in piece.model.reading.columns if one.name == column.name), None)
         matrix = piece.model.reading.matrix(piece.frame.head(most))
-        places = _places(piece.model, column.name)
-        edits = [_coded(own, value, _within(piece.model, places)) if own else np.empty(0) for value in points]
+        number, reading = _number(piece.model, column.name), piece.model.reading
+        places = reading.places(number)
+        edits = [reading.coded(number, value) if number >= 0 else np.empty(0) for value in points]
         sums += [chances.sum() for chances in _answers(piece.model, matrix, ((places, edit) for edit in edits))]
         rows += len(matrix)
     return [
@@ -145,23 +145,16 @@ def _sample(piece: Piece, pieces: Sequence[Piece], seed: int) -> Piece:
     return Piece(piece.model, piece.frame.filter(pl.Series(kept)), piece.labels[kept])
 
 
-def _places(model: Model, name: str) -> Places:
-    """Give the columns of the matrix that hold a field."""
-    number = next((i for i, column in enumerate(model.reading.columns) if column.name == name), -1)
-    return np.flatnonzero(model.reading.sources() == number)
-
-
-def _within(model: Model, places: Places) -> list[int]:
-    """Give which of a field's own columns stands at each of its places."""
-    natural = np.asarray(model.reading.order or range(len(model.reading.sources())))[places]
-    return [int(one) for one in natural - natural.min()]
+def _number(model: Model, name: str) -> int:
+    """Give the number of a field among the inputs of a model, -1 where it is none."""
+    return next((number for number, column in enumerate(model.reading.columns) if column.name == name), -1)
 
 
 def _shuffled(piece: Piece, names: Sequence[str], seed: int) -> tuple[Floats, list[Floats]]:
     """Give a piece's chances as they are, and with each field shuffled, REPEATS times a field."""
     matrix = piece.model.reading.matrix(piece.frame)
     orders = [np.random.default_rng([seed, repeat]).permutation(len(matrix)) for repeat in range(REPEATS)]
-    every = [(_places(piece.model, name), order) for name in names for order in orders]
+    every = [(piece.model.reading.places(_number(piece.model, name)), order) for name in names for order in orders]
     plain = piece.model.predict(matrix)
     return plain, _answers(piece.model, matrix, ((places, matrix[order][:, places]) for places, order in every))
 
@@ -191,19 +184,6 @@ def _grid(column: Column, frame: pl.DataFrame) -> list[float | str | bool | None
         points = [*sorted({float(one) for one in ranks if one is not None})]
     missing = frame[column.name].null_count() if column.name in frame.columns else 0
     return [*points, None] if missing >= RARE_NONE * frame.height else points
-
-
-def _coded(column: Column, value: float | str | bool | None, order: Sequence[int]) -> Floats:
-    """Give what a value of a field is in the matrix."""
-    if column.kind == "text":
-        parts = np.zeros(column.width)
-        if value is not None:
-            parts[column.levels.index(str(value)) if value in column.levels else -1] = 1.0
-        return parts[list(order)]
-    if value is None:
-        return np.array([np.nan])
-    number = float(value)
-    return np.array([np.sign(number) * np.log1p(abs(number)) if column.is_log else number])
 
 
 def _sentence(column: Column, odds: Odds, telling: Telling) -> str:

@@ -82,6 +82,23 @@ class Encoding:
         owners = np.repeat(np.arange(len(self.columns)), [column.width for column in self.columns])
         return owners[list(self.order)] if self.order else owners
 
+    def places(self, number: int) -> Rows:
+        """Give the columns of the matrix that hold an input, by its number."""
+        return np.flatnonzero(self.sources() == number)
+
+    def coded(self, number: int, value: float | str | bool | None) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
+        """Give what a value of an input is in these columns; a text that is no level is another one."""
+        column = self.columns[number]
+        if column.kind != "text":
+            plain = np.nan if value is None else float(value)
+            return np.array([np.sign(plain) * np.log1p(abs(plain)) if column.is_log else plain])
+        parts = np.zeros(column.width)
+        if value is not None:
+            parts[column.levels.index(str(value)) if value in column.levels else -1] = 1.0
+        natural = np.asarray(self.order or range(len(self.sources())))[self.places(number)]
+        found: np.ndarray[tuple[int], np.dtype[np.float64]] = parts[natural - natural.min()]
+        return found
+
     def to_json(self) -> str:
         return json.dumps(asdict(self), sort_keys=True)
 

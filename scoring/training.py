@@ -10,7 +10,7 @@ import polars as pl
 from django.db import transaction
 from django.db.models import Max
 
-from scoring import artifacts, evaluation, learners, targets, training_set, validation, versions
+from scoring import artifacts, changes, evaluation, learners, spreads, targets, training_set, validation, versions
 from scoring.evaluation import Figure, Gain
 from scoring.learners import MODELS, Model
 from scoring.models import Evaluation, ModelVersion, Target
@@ -109,11 +109,11 @@ def learn(examples: TrainingSet, seed: int, progress: Progress = silent) -> Trai
         found,
         evaluation.gain(tried.outcomes[winner], tried.outcomes[baseline].chances, seed),
         evaluation.gain(tried.outcomes[winner], np.full(len(tried.rows), 0.5), seed),
-        _report(examples),
+        _report(examples, model),
     )
 
 
-def _report(examples: TrainingSet) -> Report:
+def _report(examples: TrainingSet, model: Model) -> Report:
     """Give what the training saw."""
     labels = examples.labels()
     found: Report = {
@@ -122,6 +122,7 @@ def _report(examples: TrainingSet) -> Report:
         "rows": len(labels),
         "base_rate": round(float(labels.mean()), 6),
         "times": [f"{t:%Y-%m-%d}" for t in examples.frame["as_of"].unique().sort()],
+        "spreads": spreads.spreads(examples.frame, model.reading.columns),
     }
     if examples.value is not None:
         found["value"] = examples.value.plain()
@@ -171,6 +172,8 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
             report=trained.report,
         )
         Evaluation.objects.bulk_create(_evaluations(trained, version, seed))
+        version.report["changes"] = changes.since_before(version)
+        version.save(update_fields=["report"])
         if trained.is_better:
             versions.go_live(version, as_of)
     return version

@@ -48,8 +48,11 @@ def test_train_train_again_then_score_gives_figures_scores_and_reasons(tmp_path:
     frame = ranking.attach(snapshot.take(Scope(), AS_OF))
     recent = orders.filter(pl.col("occurred_at") > AS_OF - 365 * DAY)["customer_id"].n_unique()
     assert frame["scores.no_order_completed_45d.band"].count() == Score.objects.count() == recent < 700
-    said = reasons.reasons(ModelVersion.objects.get(state="live"), frame.sort("scores.no_order_completed_45d").tail(1))
-    assert said["reasons"].list.len().to_list()[0] >= 1
+    live = ModelVersion.objects.get(state="live")
+    assert live.report["changes"][-1].endswith("of version 1.")
+    last = frame.sort("scores.no_order_completed_45d").tail(1).with_columns(as_of=pl.lit(AS_OF))
+    (said,) = reasons.reasons(live, last).values()
+    assert len(said.up) >= 1
 
 
 @pytest.mark.parametrize(
