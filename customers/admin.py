@@ -44,12 +44,16 @@ FIRST = 100
 
 @dataclass(frozen=True)
 class Button:
-    """Something that a person may do with a row: `BaseAdmin.do` gets its name, by POST only."""
+    """Something that a person may do with a row: `BaseAdmin.do` gets its name, by POST only.
+
+    What it `asks` is posted as `said`.
+    """
 
     name: str
     label: str
     kind: str = ""
     confirm: str = ""
+    asks: str = ""
 
 
 class BaseAdmin(ModelAdmin):  # type: ignore[misc]

@@ -11,11 +11,11 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from customers.admin import BaseAdmin, ReadOnlyAdmin
+from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
 from customers.panels import Cell, Panel, column, link, moment, number, tag
-from scoring import model_page, target_page
+from scoring import model_page, target_page, versions
 from scoring.api import scores_of
 from scoring.known_values import known_values
 from scoring.model_story import learner
@@ -58,6 +58,16 @@ class TargetAdmin(BaseAdmin):
         live = target_page.live_of(item)
         return [*(model_page.lead(live) if live else []), target_page.distribution(item)]
 
+    def buttons(self, request: HttpRequest, item: Target) -> list[Button]:
+        """Offer what may be done with its versions."""
+        return target_page.buttons(item) if request.user.has_perm("scoring.change_modelversion") else []
+
+    def do(self, request: HttpRequest, item: Target, name: str) -> str:
+        """Go back to the version before."""
+        by: Any = request.user
+        back = versions.roll_back(item, by, timezone.now())
+        return f"{back} is live again: the next full cycle scores everybody by it."
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
         """Give the targets with their versions and evaluations, read once a page."""
         found: QuerySet[Target] = super().get_queryset(request).prefetch_related("versions__evaluations")
@@ -85,6 +95,15 @@ class TargetAdmin(BaseAdmin):
             path("<path:object_id>/edit/", at(self.edit_view), name="scoring_target_edit"),
         ]
         return [*own, *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Give the page of a target, with the address of a campaign that acts on its score."""
+        target = self.get_object(request, object_id)
+        live = target_page.live_of(target) if target else None
+        extra = {"campaign": model_page.campaign_address(target, live)} if target and live else {}
+        return super().change_view(request, object_id, form_url, {**extra, **(extra_context or {})})
 
     def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Give the settings of a target."""
@@ -124,7 +143,7 @@ class TargetAdmin(BaseAdmin):
     def panels(self, request: HttpRequest, item: Target) -> list[Panel]:
         """Give the live version's figures and charts, then all versions."""
         live = target_page.live_of(item)
-        return [*(model_page.panels(live, request) if live else []), target_page.versions(item)]
+        return [*(model_page.panels(live, request) if live else []), target_page.all_versions(item)]
 
 
 @admin.register(ModelVersion)
@@ -152,6 +171,20 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     def state_shown(self, version: ModelVersion) -> Cell:
         """Give the state in its colour."""
         return tag(version.get_state_display(), model_page.STATE_TAGS[version.state])
+
+    def buttons(self, request: HttpRequest, item: ModelVersion) -> list[Button]:
+        """Offer to let it go live, and to take it out of use."""
+        return model_page.buttons(item) if request.user.has_perm("scoring.change_modelversion") else []
+
+    def do(self, request: HttpRequest, item: ModelVersion, name: str) -> str:
+        """Let it go live, or retire it."""
+        by: Any = request.user
+        said, now = request.POST.get("said", ""), timezone.now()
+        if name == "promote":
+            versions.promote(item, by, now, said)
+            return f"{item} is live: the next full cycle scores everybody by it. No campaign fires because of it."
+        versions.retire(item, by, now, said)
+        return f"{item} is retired."
 
     def lead(self, request: HttpRequest, item: ModelVersion) -> list[Panel]:
         """Give the grade."""

@@ -9,8 +9,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from customers import plots
+from customers.admin import Button
 from customers.panels import Cell, Panel, moment, number, tag
-from scoring import model_curves, model_story
+from scoring import model_curves, model_story, versions
 from scoring.grades import ZONES, grade
 from scoring.model_story import learner
 from scoring.models import Evaluation, ModelVersion, Target
@@ -59,6 +60,21 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
         model_story.limits(version, report),
     ]
     return [panel for panel in found if panel]
+
+
+def buttons(version: ModelVersion) -> list[Button]:
+    """Give what may be done with a version: one that did not pass goes live for a reason only."""
+    if version.state == ModelVersion.State.LIVE:
+        asked = "Retire this version? Without a live version nobody is scored, and campaigns on its score wait."
+        return [Button("retire", "Retire it", "bad", asked)]
+    live = "Let this version go live? The next full cycle scores everybody by it."
+    if versions.passed_gate(version):
+        found = [Button("promote", "Let it go live", "main", live)]
+    else:
+        found = [Button("promote", "Let it go live all the same", "", live, "It did not pass. Why?")]
+    if version.state == ModelVersion.State.CANDIDATE:
+        found.append(Button("retire", "Put it away", "", "Put this version away? It can go live later all the same."))
+    return found
 
 
 def pooled_of(version: ModelVersion) -> list[Evaluation]:

@@ -8,8 +8,9 @@ from django.db.models import Count, F, IntegerField
 from django.db.models.functions import Cast, Floor
 
 from customers import charts
+from customers.admin import Button
 from customers.panels import Panel, link, moment, number, share, tag, when
-from scoring import model_page, ranking
+from scoring import model_page, ranking, versions
 from scoring.model_story import bare, learner
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from scoring.target_form import NewTargetForm
@@ -29,6 +30,15 @@ SAID = {
 def upper(text: str) -> str:
     """Give a text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def buttons(target: Target) -> list[Button]:
+    """Give what may be done with a target's versions."""
+    before = versions.before_of(target)
+    if before is None:
+        return []
+    asked = f"Go back to version {before.number}? The next full cycle scores everybody by it."
+    return [Button("back", f"Roll back to version {before.number}", "", asked)]
 
 
 def live_of(target: Target) -> ModelVersion | None:
@@ -88,7 +98,7 @@ def band_kind(version: ModelVersion | None, name: object) -> str:
     return BAND_TAGS[min(names.index(name), len(BAND_TAGS) - 1)] if name in names else ""
 
 
-def versions(target: Target) -> Panel:
+def all_versions(target: Target) -> Panel:
     """Give all versions, the newest first, each with its grade."""
     rows = [
         (

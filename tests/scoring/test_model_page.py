@@ -1,13 +1,15 @@
 """The page of a model: a grade that marketers know, charts with numbers, and what a person may say about fields."""
 
 import re
+from pathlib import Path
 
 import pytest
-from django.contrib.auth.models import User
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from scoring import grades, model_curves
+from scoring import grades, model_curves, seals
 from scoring.model_page import campaign_address
 from scoring.models import Evaluation, ModelVersion, Target
 from tests.config import world
@@ -165,3 +167,80 @@ def test_a_campaign_begins_with_the_line_that_pays(boss: Client) -> None:
     assert 'value="60"' in filled["goal_days"]
     assert re.search(r'<option value="lapse" selected', page)
     assert "Act on No order within 60 days" in page
+
+
+def press(client: Client, version: ModelVersion, name: str, **told: str) -> str:
+    address = reverse("admin:scoring_modelversion_do", args=[version.pk, name])
+    page = client.post(address, told, follow=True).content.decode()
+    version.refresh_from_db()
+    return page
+
+
+def another(version: ModelVersion, *, passed: bool) -> ModelVersion:
+    """Store a candidate of the same target, whose file is there."""
+    content, path = b"a model", Path(settings.LAKE_URL) / "models" / "another"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    report = {"gate": {"passed": passed, "baseline": "recency", "checks": []}}
+    fields = {
+        name: getattr(version, name) for name in ("target", "learner", "validated", "as_of", "created_at", "seed")
+    }
+    return ModelVersion.objects.create(
+        **fields,
+        number=version.number + 1,
+        customers=1,
+        positives=1,
+        report=report,
+        artefact="models/another",
+        artefact_mac=seals.mac_of(content),
+    )
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_a_person_lets_a_version_go_live_and_rolls_back(boss: Client) -> None:
+    first = world.model()
+    path = Path(settings.LAKE_URL) / "models" / "first"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"the first")
+    ModelVersion.objects.update(artefact="models/first", artefact_mac=seals.mac_of(b"the first"))
+    second = another(first, passed=True)
+    assert "lapse v2 is live" in press(boss, second, "promote")
+    assert second.state == "live"
+    target = reverse("admin:scoring_target_change", args=[first.target_id])
+    assert "Roll back to version 1" in boss.get(target).content.decode()
+    boss.post(reverse("admin:scoring_target_do", args=[first.target_id, "back"]))
+    first.refresh_from_db()
+    assert first.state == "live"
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_a_version_that_did_not_pass_asks_for_a_reason(boss: Client) -> None:
+    version = another(world.model(), passed=False)
+    assert "It did not pass. Why?" in page_of(boss, version)
+    assert "Say why it should go live all the same." in press(boss, version, "promote")
+    assert version.state == "candidate"
+    press(boss, version, "promote", said="We know these customers.")
+    assert version.state == "live"
+    assert "We know these customers." in version.reason
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_who_may_only_look_changes_no_version(client: Client) -> None:
+    version = world.model()
+    user = User.objects.create_user("new", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_modelversion"))
+    client.force_login(user)
+    assert "Retire it" not in page_of(client, version)
+    press(client, version, "retire")
+    assert version.state == "live"
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_the_page_of_a_target_leads_to_a_campaign(boss: Client) -> None:
+    version = world.model()
+    page = boss.get(reverse("admin:scoring_target_change", args=[version.target_id])).content.decode()
+    assert "/admin/campaigns/campaign/add/?trigger_kind=score&amp;score=lapse" in page
