@@ -13,6 +13,7 @@ from scoring.populations import RECENCY, History
 STEP = timedelta(days=30)
 MOST_SNAPSHOTS = 12
 BEST = 0.9  # who spends more than so large a share of all is one of the best
+NAMES_SHARE = 0.5  # an attribute with more different values than this share of its customers names them
 TIME = pl.Datetime("us", "UTC")
 
 
@@ -54,13 +55,42 @@ def label(target: Target, frame: pl.DataFrame, told: History, t: datetime) -> pl
     ids = frame["customer_id"].to_numpy()
     known = {events: populations.past(rows, ids, t) for events, rows in told.events.items()}
     spoken = populations.speaks_of(target, frame, known, populations.spend_line(target, known))
-    found = frame.with_columns(_answer(target, ids, told, known, t), pl.lit(t).cast(TIME).alias("as_of"))
+    found = frame.with_columns(_answer(target, ids, told, known, t), _at(t))
     if target.kind == Target.Kind.NEXT:
         found = found.with_columns(censored=pl.col("label").is_null())
     days = populations.recency(target, known)
     if days is not None:
         found = found.with_columns(pl.Series(RECENCY, days).fill_nan(None))
     return found.filter(pl.Series(spoken))
+
+
+def label_now(target: Target, frame: pl.DataFrame, told: History, as_of: datetime) -> pl.DataFrame:
+    """Give those with a value of the target's attribute who meet its conditions, labelled by it.
+
+    Raises TrainingRefused where nobody has the value, or everybody one of her own.
+    """
+    name, column = target.attribute, conditions.column(target.attribute)
+    if column not in frame.columns:
+        raise TrainingRefused(f'No customer has a value of "{name}" as of {as_of:%Y-%m-%d}.')
+    ids = frame["customer_id"].to_numpy()
+    known = {events: populations.past(rows, ids, as_of) for events, rows in told.events.items()}
+    is_among = populations.among(target, frame, known, populations.spend_line(target, known))
+    holds = targets.holds(frame[column], target.equals)
+    found = frame.with_columns(holds.alias("label"), _at(as_of)).filter(
+        pl.Series(is_among), pl.col("label").is_not_null()
+    )
+    if not found["label"].any():
+        values = ", ".join(str(value) for value in frame[column].drop_nulls().unique().sort().head(10))
+        raise TrainingRefused(f'No customer\'s "{name}" is "{target.equals}"; the values are: {values or "none"}.')
+    if found["label"].sum() == 1 and found[column].n_unique() > max(NAMES_SHARE * found.height, 10):
+        raise TrainingRefused(
+            f'"{name}" is different for nearly every customer: it names them, and cannot be foreseen.'
+        )
+    return found
+
+
+def _at(t: datetime) -> pl.Expr:
+    return pl.lit(t).cast(TIME).alias("as_of")
 
 
 def _answer(target: Target, ids: Ints, told: History, known: populations.Past, t: datetime) -> pl.Series:

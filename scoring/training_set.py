@@ -11,7 +11,7 @@ from customers import history, snapshot
 from customers.draws import draw
 from customers.history import Lake, Scope
 from customers.models import Attribute
-from scoring import conditions, labels, populations, targets, value
+from scoring import conditions, labels, populations, value
 from scoring.labels import TrainingRefused as TrainingRefused
 from scoring.models import ModelVersion, Target
 from scoring.populations import NO_HISTORY, History
@@ -20,7 +20,6 @@ from scoring.value import Parameters
 
 MOST_ROWS = 300_000
 DRAWS = 10_000
-NAMES_SHARE = 0.5  # an attribute with more different values than this share of its customers names them
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
 
@@ -76,26 +75,8 @@ def build(target: Target, as_of: datetime) -> TrainingSet:
 def of_attribute(frame: pl.DataFrame, target: Target, as_of: datetime, told: History = NO_HISTORY) -> TrainingSet:
     """Give the customers with a value of the target's attribute, labelled by it; the attribute itself is no input."""
     column = conditions.column(target.attribute)
-    if column not in frame.columns:
-        raise TrainingRefused(f'No customer has a value of "{target.attribute}" as of {as_of:%Y-%m-%d}.')
-    known = {
-        events: populations.past(rows, frame["customer_id"].to_numpy(), as_of) for events, rows in told.events.items()
-    }
-    line = populations.spend_line(target, known)
-    frame = frame.filter(pl.Series(populations.among(target, frame, known, line)))
-    labelled = frame.with_columns(targets.holds(frame[column], target.equals).alias("label"), _time(as_of))
-    labelled = labelled.filter(pl.col("label").is_not_null())
-    if labelled.is_empty() or not labelled["label"].any():
-        values = ", ".join(str(value) for value in frame[column].drop_nulls().unique().sort().head(10))
-        raise TrainingRefused(
-            f'No customer\'s "{target.attribute}" is "{target.equals}"; the values are: {values or "none"}.'
-        )
-    if labelled["label"].sum() == 1 and labelled[column].n_unique() > max(NAMES_SHARE * labelled.height, 10):
-        raise TrainingRefused(
-            f'"{target.attribute}" is different for nearly every customer: it names them, and cannot be foreseen.'
-        )
-    excluded = frozenset({column})
-    baseline = _tenure(labelled, column)
+    labelled = labels.label_now(target, frame, told, as_of)
+    excluded, baseline = frozenset({column}), _tenure(labelled, column)
     return TrainingSet(ordered(labelled), ModelVersion.Validated.IN_FOLDS, excluded=excluded, baseline=baseline)
 
 
@@ -145,7 +126,3 @@ def _share(frame: pl.DataFrame, snapshots: int) -> pl.DataFrame:
         return frame
     kept = int(DRAWS * MOST_ROWS / (frame.height * snapshots))
     return frame.filter(pl.Series(draws(frame, 0, DRAWS) < kept))
-
-
-def _time(t: datetime) -> pl.Expr:
-    return pl.lit(t).cast(pl.Datetime("us", "UTC")).alias("as_of")
