@@ -9,10 +9,13 @@ from tests.prove.proofs import PROOFS
 
 pytestmark = pytest.mark.services
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+ON_PUBLIC_DATA = ("figures",)
 
 
 @pytest.mark.parametrize("name", PROOFS)
-def test_the_proof_holds_at_a_small_share(home: Home, name: str) -> None:
+def test_the_proof_holds_at_a_small_share(home: Home, name: str, request: pytest.FixtureRequest) -> None:
+    if name in ON_PUBLIC_DATA:
+        request.getfixturevalue("data")
     proof = PROOFS[name]
     page = proof.run(home, proof.small).page("make test", 0.0, NOW)
     assert page.startswith("# ")
