@@ -22,6 +22,7 @@ FOR_LARGE_LOADS = """
 ALTER SYSTEM SET max_wal_size = '8GB';
 ALTER SYSTEM SET checkpoint_timeout = '30min';
 ALTER SYSTEM SET work_mem = '64MB';
+ALTER SYSTEM SET maintenance_work_mem = '1GB';
 ALTER SYSTEM SET shared_buffers = '4GB';
 """  # as docs/operators.md says for a million customers
 
