@@ -1,7 +1,7 @@
 """Training sets: customers at past times, with what they did afterwards."""
 
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -32,7 +32,7 @@ class TrainingSet:
     `excluded` are the columns that no model may read, `timeless` those taken as known for ever, `vouched` those that
     the leakage guard lets pass, `baseline` the column of the one-field rule to beat (or blank). `value` is what the
     columns `value.*` come from at the latest time, `spend_line` the most that customers may have spent for the target
-    to speak of them, where that matters.
+    to speak of them, where that matters, `levels` the share of whom it came true at times that have no rows.
     """
 
     frame: pl.DataFrame
@@ -44,6 +44,7 @@ class TrainingSet:
     baseline: str = ""
     value: Parameters | None = None
     spend_line: float | None = None
+    levels: Mapping[datetime, float] = field(default_factory=dict)
 
     def labels(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Give the answer of each row of a yes-or-no target."""

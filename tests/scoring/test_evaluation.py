@@ -1,5 +1,7 @@
 """Figures agree with scikit-learn and with slow definitions; intervals cover."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import (
@@ -72,8 +74,10 @@ def test_intervals_of_auc_cover_the_truth_about_as_often_as_they_say() -> None:
 
 def test_the_error_of_a_difference_is_that_of_paired_customers() -> None:
     one = outcome(800, 2, decimals=9)
-    nearly = evaluation.gain(one, np.clip(one.chances + np.random.default_rng(0).normal(0, 0.01, 800), 0, 1), 0)
-    random = evaluation.gain(one, np.random.default_rng(0).random(800), 0)
+    rng, at_once = np.random.default_rng(0), np.zeros(800, dtype=np.int64)
+    close = replace(one, chances=np.clip(one.chances + rng.normal(0, 0.01, 800), 0, 1))
+    aucs = evaluation.aucs({"one": one, "near": close, "any": replace(one, chances=rng.random(800))}, at_once, 0)
+    nearly, random = (evaluation.gain(aucs["one"], aucs[name]) for name in ("near", "any"))
     assert abs(nearly.difference) < 0.02
     assert nearly.error < random.error / 3
     assert random.difference > 2 * random.error

@@ -14,6 +14,7 @@ from customers.history import Scope
 from customers.ingest import Records
 from scoring import ranking, scores, targets, training
 from scoring.artifacts import ArtifactError
+from scoring.learners import AVERAGE, BOOSTING, LOGISTIC
 from scoring.models import BandChange, ModelVersion, Score, ScoreRun, Target
 from scoring.training import Trained
 from tests.scoring.worlds import AS_OF, DAY, events_of, order_times, signal, store_shop
@@ -25,7 +26,7 @@ Live = tuple[ModelVersion, pl.DataFrame]
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return training.learn(signal(600, 1.5)[0], 0)
+    return training.learn(signal(600, 1.5)[0], 0, names=(LOGISTIC, BOOSTING, AVERAGE))
 
 
 @pytest.fixture
@@ -186,7 +187,7 @@ def test_two_runs_are_kept_and_one_is_published(live: Live) -> None:
 def test_a_new_version_replaces_the_live_one_and_a_worse_one_does_not(live: Live, trained: Trained) -> None:
     version, _ = live
     better = training.keep(trained, version.target, AS_OF, 1)
-    noise = training.keep(training.learn(signal(600, 0.0)[0], 1), version.target, AS_OF, 1)
+    noise = training.keep(training.learn(signal(600, 0.0)[0], 1, names=(LOGISTIC,)), version.target, AS_OF, 1)
     states = dict(ModelVersion.objects.values_list("number", "state"))
     assert states == {1: "retired", 2: "live", 3: "candidate"}
     assert "chance" in noise.reason
@@ -207,7 +208,7 @@ def test_nothing_known_later_changes_a_model_or_a_score() -> None:
     orders = order_times(700)
     source = store_shop(700, orders)
     target = targets.of_event("Order Completed", 45, is_absent=True, at=AS_OF)
-    first = training.train(target, AS_OF)
+    first = training.train(target, AS_OF, names=(LOGISTIC,))
     before = scored(snapshot.take(Scope(), AS_OF), AS_OF)
     known_late = orders.head(300).with_columns(known_at=pl.lit(LATER).cast(bulk.UTC_MICROSECONDS))
     at = pl.col("occurred_at") + 400 * DAY
@@ -215,7 +216,7 @@ def test_nothing_known_later_changes_a_model_or_a_score() -> None:
     for frame, prefix in ((known_late, "late"), (future, "future")):
         ingest.put(Records(read=300, events=events_of(frame, prefix)), source, LATER + 500 * DAY)
     history.sync()
-    second = training.train(target, AS_OF)
+    second = training.train(target, AS_OF, names=(LOGISTIC,))
     after = scored(snapshot.take(Scope(), AS_OF), AS_OF)
     summaries = [training.summary(version) for version in (first, second)]
     assert {key for key in summaries[0] if summaries[0][key] != summaries[1][key]} == {"version"}

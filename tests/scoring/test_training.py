@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from scoring import evaluation, learners, training, validation
+from scoring import baselines, choice, evaluation, learners, splits, training, validation
 from scoring.encoding import learn as learn_encoding
+from scoring.learners import AVERAGE, BOOSTING, LOGISTIC
 from scoring.models import ModelVersion, Target
 from scoring.training_set import TrainingRefused, TrainingSet, of_attribute
 from tests.scoring.worlds import AS_OF, DAY, attribute_set, order_set, order_times, people, signal
@@ -18,10 +19,10 @@ from tests.scoring.worlds import AS_OF, DAY, attribute_set, order_set, order_tim
 
 def test_a_planted_signal_is_found_and_its_interval_covers_the_truth() -> None:
     examples, chances, frame = signal(1500, 1.5)
-    trained = training.learn(examples, seed=0)
+    trained = training.learn(examples, 0, names=(LOGISTIC, BOOSTING, AVERAGE))
     truth = roc_auc_score(examples.labels(), frame.with_columns(chance=chances).sort("seed")["chance"])
     auc = trained.figures["auc"]
-    assert trained.is_better
+    assert trained.passed
     assert truth - 0.02 < auc.value < truth + 0.005
     assert auc.low < truth < auc.high + 0.005
     assert trained.figures["ece"].value < 0.04
@@ -31,8 +32,8 @@ def test_a_planted_signal_is_found_and_its_interval_covers_the_truth() -> None:
 def test_noise_never_goes_live(seed: int) -> None:
     rng = np.random.default_rng(seed)
     columns = {f"features.n{i}": rng.normal(size=600) for i in range(6)}
-    trained = training.learn(attribute_set(people(600, seed, columns), rng.random(600) < 0.4), seed)
-    assert not trained.is_better
+    trained = training.learn(attribute_set(people(600, seed, columns), rng.random(600) < 0.4), seed, names=(LOGISTIC,))
+    assert not trained.passed
     assert "cannot be told from chance" in trained.reason()
 
 
@@ -41,21 +42,21 @@ def test_a_model_that_knows_no_more_than_the_simple_rule_does_not_go_live() -> N
     rng = np.random.default_rng(0)
     frame = examples.frame.drop("attributes.plan", "features.noise").rename({"features.load": "features.tenure"})
     frame = frame.with_columns(pl.Series(f"features.n{i}", rng.normal(size=900)) for i in range(9))
-    trained = training.learn(TrainingSet(frame, examples.validated, baseline="features.tenure"), 0)
+    trained = training.learn(TrainingSet(frame, examples.validated, baseline="features.tenure"), 0, names=(LOGISTIC,))
     assert trained.figures["auc"].low > 0.6
-    assert not trained.is_better
-    assert "does not beat tenure alone" in trained.reason()
+    assert not trained.passed
+    assert "does not surely beat tenure alone" in trained.reason()
 
 
 def test_over_time_it_is_tested_on_later_times_and_other_customers() -> None:
     orders = order_times(900)
     stands = [AS_OF - (45 + 30 * i) * DAY for i in reversed(range(8))]
     examples = order_set(orders, 900, stands)
-    trained = training.learn(examples, 0)
-    assert trained.validation.origins == stands[-3:]
+    trained = training.learn(examples, 0, names=(LOGISTIC,))
+    assert trained.judged.origins == stands[-3:]
     assert trained.figures["auc"].value > 0.7
-    assert trained.baseline == learners.ONE_FIELD
-    for split in validation.splits(examples, 0):
+    assert trained.verdict["baseline"] == baselines.DAYS
+    for split in splits.judging(examples, 0):
         seen, tested = examples.frame.filter(pl.Series(split.train)), examples.frame.filter(pl.Series(split.test))
         assert split.origin is not None
         assert set(seen["customer_id"]).isdisjoint(tested["customer_id"])
@@ -92,8 +93,8 @@ def test_a_history_too_short_to_test_on_later_times_is_refused() -> None:
 
 def test_the_threshold_is_not_chosen_on_the_rows_it_is_judged_on() -> None:
     examples, _, _ = signal(700, 0.5)
-    tried = validation.validate(examples, 0)
-    outcome = tried.outcomes[learners.LOGISTIC]
+    chosen = choice.choose(examples, (LOGISTIC,), 0, lambda _: None)
+    outcome = validation.judge(examples, chosen, 0, lambda _: None).outcome
     best = evaluation.best_threshold(outcome.labels, outcome.chances)
     at_best = evaluation.Outcome(outcome.labels, outcome.chances, outcome.chances >= best, outcome.customers)
     assert evaluation.figures(outcome, 0)["f1"].value < evaluation.figures(at_best, 0)["f1"].value
@@ -108,7 +109,7 @@ def test_telco_in_folds_is_as_good_as_published(data: Path) -> None:
     assert trained.training_set.validated == ModelVersion.Validated.IN_FOLDS
     assert 0.843 < trained.figures["auc"].value < 0.855
     assert trained.figures["ece"].value < 0.03
-    assert trained.is_better
+    assert trained.passed
     assert "attributes.Churn" not in [column.name for column in trained.model.reading.columns]
     assert trained.model.reading.dropped == {"attributes.customerID": "different for nearly everybody"}
     assert time.process_time() - started < 120

@@ -1,0 +1,213 @@
+"""Which learner, with which settings: the one that did best on rows that judge nothing.
+
+What counts is the log loss after calibration, and a little what serving costs: a learner that takes a microsecond a
+customer more must be better by a ten-thousandth.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from scoring import baselines, evaluation, learners, splits
+from scoring.evaluation import Outcome
+from scoring.learners import CANDIDATES, MEMBERS, Flags, Floats, Model, Settings
+from scoring.models import ModelVersion
+from scoring.report import Tried
+from scoring.splits import DRAWS, Split
+from scoring.training_set import Ints, TrainingSet, draws
+
+MOST_ROWS = 40_000  # to choose with, of whole customers
+PRICE = 1e-4  # of log loss, for a microsecond a row
+
+Tell = Callable[[float], None]  # of the portion that is done
+Parts = Sequence[int]  # numbers of splits
+Chances = list[Floats]  # of the test rows, split by split
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A learner, and the settings it is fitted with: its own, or of those whom it asks."""
+
+    learner: str
+    settings: Mapping[str, Settings]
+
+    def fit(self, frame: pl.DataFrame, labels: Flags, seed: int, excluded: Collection[str]) -> Model:
+        """Fit it, so that it speaks, uncalibrated."""
+        asked = {self.learner: self.settings.get(self.learner, {}), **self.settings}
+        return learners.fit(frame, labels, seed, excluded, asked)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What did best over all, what did best on the other folds (of each fold, in folds), and how each learner did."""
+
+    final: Choice
+    others: list[Choice]
+    tried: list[Tried]
+
+    def at(self, split: int) -> Choice:
+        """Give what was chosen without the rows that the split tests."""
+        return self.others[split] if self.others else self.final
+
+
+class _Candidate(NamedTuple):
+    """A learner with the number of its settings among those that are tried; a simple rule has one."""
+
+    learner: str
+    number: int = 0
+
+
+class _Found(NamedTuple):
+    """A learner with its best settings: the log loss, the cost of serving a row, and the uncalibrated chances."""
+
+    choice: Choice
+    loss: float
+    microseconds: float
+    chances: Chances
+
+    @property
+    def price(self) -> float:
+        return self.loss + PRICE * self.microseconds
+
+
+@dataclass(frozen=True)
+class _Trials:
+    """Chances by candidate, the answers beside them, and what serving by each learner costs."""
+
+    splits: Sequence[Split]
+    chances: Mapping[_Candidate, Chances]
+    labels: Sequence[Flags]
+    microseconds: Mapping[str, float]
+
+    def loss(self, chances: Chances, parts: Parts) -> float:
+        """Give the log loss of calibrated chances on some of the splits."""
+        raw, labels = (np.concatenate([each[part] for part in parts]) for each in (chances, self.labels))
+        return evaluation.log_loss(labels, learners.fit_sigmoid(raw, labels)(raw))
+
+
+def choose(examples: TrainingSet, names: Collection[str], seed: int, tell: Tell) -> Chosen:
+    """Try the learners with each of their settings, split by split, on at most 40,000 rows."""
+    trials = _try(examples, names, seed, tell)
+    parts = range(len(trials.splits))
+    found = _best(trials, names, parts)
+    final = _cheapest(found)
+    others = []
+    if examples.validated == ModelVersion.Validated.IN_FOLDS:
+        others = [_cheapest(_best(trials, names, [part for part in parts if part != one])) for one in parts]
+    compared = [*found.values(), *_rules(trials, examples)]
+    told = _told(compared, final, trials, examples.frame["customer_id"].to_numpy())
+    return Chosen(final.choice, [one.choice for one in others], told)
+
+
+def _cheapest(found: Mapping[str, _Found]) -> _Found:
+    return min(found.values(), key=lambda one: (one.price, one.choice.learner))
+
+
+def _sample(examples: TrainingSet, tried: list[Split], seed: int) -> list[Split]:
+    """Keep whole customers, as many as fit."""
+    used = np.any([split.train | split.test for split in tried], axis=0).sum()
+    if used <= MOST_ROWS:
+        return tried
+    kept = draws(examples.frame, seed, DRAWS) < DRAWS * MOST_ROWS / used
+    return [Split(one.origin, one.train & kept, one.test & kept, one.aside & kept) for one in tried]
+
+
+def _try(examples: TrainingSet, names: Collection[str], seed: int, tell: Tell) -> _Trials:
+    """Fit every learner with all its settings, and every simple rule, and predict."""
+    labels, rules = examples.labels(), baselines.columns(examples)
+    tried = _sample(examples, splits.choosing(examples, seed), seed)
+    chances: dict[_Candidate, Chances] = {}
+    microseconds = dict.fromkeys([*_asked(names), *rules], 0.0)
+    for number, split in enumerate(tried):
+        tell(number / len(tried))
+        train, test = (examples.frame.filter(pl.Series(rows)) for rows in (split.train, split.test))
+        for at, settings in enumerate(_rounds(names)):
+            model = learners.fit(train, labels[split.train], seed, examples.excluded, settings)
+            for name, found in model.raw(test).items():
+                if name in settings:
+                    chances.setdefault(_Candidate(name, at), []).append(found)
+        for name, read in rules.items():
+            rule = baselines.fit(read, train, labels[split.train])
+            chances.setdefault(_Candidate(name), []).append(rule.chances(test))
+    return _Trials(tried, chances, [labels[split.test] for split in tried], microseconds)
+
+
+def _rounds(names: Collection[str]) -> list[dict[str, Settings]]:
+    """Give which learners are fitted together: all with their first settings, then with their second ..."""
+    asked = _asked(names)
+    most = max(len(CANDIDATES[name]) for name in asked)
+    return [{name: CANDIDATES[name][at] for name in asked if at < len(CANDIDATES[name])} for at in range(most)]
+
+
+def _asked(names: Collection[str]) -> list[str]:
+    """Give those learners that are fitted: of an average, its members."""
+    return list(dict.fromkeys(member for name in names for member in learners.members(name)))
+
+
+def _best(trials: _Trials, names: Collection[str], parts: Parts) -> dict[str, _Found]:
+    """Give each learner with the settings that did best on some of the splits."""
+    found: dict[str, _Found] = {}
+    for name in _asked(names):
+        losses = {one: trials.loss(trials.chances[one], parts) for one in trials.chances if one.learner == name}
+        best = min(losses, key=lambda one: (losses[one], one.number))
+        choice = Choice(name, {name: CANDIDATES[name][best.number]})
+        found[name] = _Found(choice, losses[best], trials.microseconds[name], trials.chances[best])
+    for name in set(names) & MEMBERS.keys():
+        asked = [found[member] for member in MEMBERS[name]]
+        chances = [
+            learners.average(name, {one.choice.learner: one.chances[part] for one in asked})
+            for part in range(len(trials.splits))
+        ]
+        settings = {key: value for one in asked for key, value in one.choice.settings.items()}
+        cost = sum(one.microseconds for one in asked)
+        found[name] = _Found(Choice(name, settings), trials.loss(chances, parts), cost, chances)
+    return {name: found[name] for name in names}
+
+
+def _rules(trials: _Trials, examples: TrainingSet) -> list[_Found]:
+    """Give how the simple rules did."""
+    parts = range(len(trials.splits))
+    return [
+        _Found(
+            Choice(name, {}),
+            trials.loss(trials.chances[_Candidate(name)], parts),
+            trials.microseconds[name],
+            trials.chances[_Candidate(name)],
+        )
+        for name in baselines.columns(examples)
+    ]
+
+
+def _told(found: Sequence[_Found], final: _Found, trials: _Trials, customers: Ints) -> list[Tried]:
+    """Tell how each learner did where the choice was made, the best AUC first."""
+    rows = np.concatenate([np.flatnonzero(split.test) for split in trials.splits])
+    labels, none = np.concatenate(trials.labels), np.zeros(len(rows), dtype=bool)
+    at = {origin: number for number, origin in enumerate(dict.fromkeys(split.origin for split in trials.splits))}
+    origins = np.concatenate([np.full(split.test.sum(), at[split.origin]) for split in trials.splits])
+    outcomes = {
+        one.choice.learner: Outcome(labels, np.concatenate(one.chances), none, customers[rows]) for one in found
+    }
+    aucs = evaluation.aucs(outcomes, origins, 0)
+    told = [
+        Tried(
+            learner=one.choice.learner,
+            is_baseline=not one.choice.settings,
+            auc=evaluation.mean_auc(aucs[one.choice.learner]).plain(),
+            log_loss=round(one.loss, 6),
+            microseconds=round(one.microseconds, 3),
+            settings=_flat(one.choice),
+            is_chosen=one is final,
+        )
+        for one in found
+    ]
+    return sorted(told, key=lambda one: (-one["auc"]["value"], one["learner"]))
+
+
+def _flat(choice: Choice) -> dict[str, float | int | str]:
+    """Give the settings of a learner, or those of its members behind their names."""
+    if choice.learner in choice.settings:
+        return dict(choice.settings[choice.learner])
+    return {f"{name} {key}": value for name, each in choice.settings.items() for key, value in each.items()}
