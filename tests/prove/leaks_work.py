@@ -7,7 +7,7 @@ from pathlib import Path
 from scoring import encoding, guard
 from tests.scoring.leaks import shoppers, subscribers
 
-CUSTOMERS = 3_000
+CUSTOMERS = 2_000
 
 
 def look(seeds: str, path: str) -> None:
