@@ -22,6 +22,7 @@ from campaigns.control import cancel as cancel
 from campaigns.control import summary
 from campaigns.cycle_tasks import ALL, LEASE, Outcome
 from campaigns.models import Cycle, CycleTask, Schedule
+from scoring import versions
 
 PAUSE_SECONDS = 0.1
 WAIT_SECONDS = 2 * LEASE.total_seconds()
@@ -109,9 +110,11 @@ def unattended() -> list[int]:
 def run_small(as_of: datetime) -> Cycle | None:
     """Turn a small cycle if there is news and none is running; give it.
 
-    News of more than SMALL_MOST customers is left to a full cycle, which is then due at once. After a small cycle that
-    failed there is none for a minute.
+    News of more than SMALL_MOST customers is left to a full cycle, which is then due at once, as it is when the scores
+    come from other versions than the live ones. After a small cycle that failed there is none for a minute.
     """
+    if not versions.are_served():
+        _hasten(as_of)
     small = Cycle.objects.filter(kind=Cycle.Kind.SMALL)
     failed = Q(state=Cycle.State.FAILED, as_of__gt=as_of - SMALL_REST)
     if small.filter(Q(state=Cycle.State.RUNNING) | failed).exists():

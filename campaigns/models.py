@@ -234,6 +234,8 @@ class Schedule(models.Model):
         RESUME = "resume", "Take up work that was lost"
         SWEEP = "sweep", "Give up messages that nobody ended"
         REWRITE_ERASED = "rewrite-erased", "Take the erased out of all files"
+        TRAIN = "train", "Train what was asked for"
+        WATCH = "watch", "Look after the models"
 
     key = models.SlugField(max_length=60, unique=True)
     every_seconds = models.IntegerField(validators=[MinValueValidator(1)])

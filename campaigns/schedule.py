@@ -16,6 +16,7 @@ from customers import audit
 FULL_CYCLE, SMALL_CYCLE = Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE
 DELIVER, RESUME, SWEEP = Schedule.Key.DELIVER, Schedule.Key.RESUME, Schedule.Key.SWEEP
 REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
+TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 Work = Callable[[], None]
 
 
@@ -28,6 +29,8 @@ def periods() -> dict[Schedule.Key, int]:
         RESUME: 15,
         SWEEP: 30,
         REWRITE_ERASED: 6 * 3600,  # files are without the erased within a day, also where a reader holds some back
+        TRAIN: 5,
+        WATCH: 900,
     }
 
 

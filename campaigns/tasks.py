@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from campaigns import cycle, deliver, schedule, stages
 from customers import erasure
+from scoring import training_work, watch
 
 
 @shared_task
@@ -55,6 +56,18 @@ def rewrite_erased() -> None:
     erasure.rewrite(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.TRAIN)
+def train() -> None:
+    training_work.work()
+
+
+@shared_task
+@schedule.noted(schedule.WATCH)
+def watch_models() -> None:
+    watch.watch(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -62,4 +75,6 @@ WOKEN: dict[str, Any] = {
     schedule.RESUME: resume,
     schedule.SWEEP: sweep,
     schedule.REWRITE_ERASED: rewrite_erased,
+    schedule.TRAIN: train,
+    schedule.WATCH: watch_models,
 }

@@ -18,6 +18,7 @@ from celery.worker import WorkController, state
 from campaigns import cycle_tasks
 from config.broker import app
 from config.wsgi import application
+from scoring import training_queue
 
 WEB_THREADS = 4
 WORKER_THREADS = 4
@@ -42,6 +43,7 @@ def working() -> Iterator[None]:
     What an earlier process had claimed when it was killed is free again.
     """
     cycle_tasks.release()
+    training_queue.release()
     logging.getLogger("celery").setLevel(logging.WARNING)  # it tells of every tick
     worker = WorkController(
         app=app,

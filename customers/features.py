@@ -21,6 +21,7 @@ PRODUCT = "Product Viewed"
 SENT, OPENED, CLICKED, LEFT = "Email Sent", "Email Opened", "Email Link Clicked", "Unsubscribed"
 # What we did ourselves does not show that a customer is active.
 OURS = (SENT, "Email Delivered", "Email Bounced", CALL, "Offer Given", "Held Out", "Control Assigned")
+CONTACTS = (SENT, CALL, "Offer Given")  # whoever has none of these in a time was left alone by us
 WINDOWS = (7, 30, 90, 365)  # days
 EVENING = 18  # the hour it begins
 SATURDAY = 5

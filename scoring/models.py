@@ -230,7 +230,9 @@ class Drift(models.Model):
     version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, related_name="drifts")
     day = models.DateField(help_text="In UTC: one row a day.")
     as_of = models.DateTimeField()
-    figures = models.JSONField(default=dict, help_text='{"customers", "line", "fields": {name: psi}, "drifted": [...]}')
+    figures = models.JSONField(
+        default=dict, help_text='{"customers", "fields": {name: {"psi", "line"}}, "drifted": [name, ...]}'
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["version", "day"], name="drift_unique")]

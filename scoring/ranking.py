@@ -18,6 +18,7 @@ from django.db.models import Q
 
 from customers import bulk
 from customers.ids import among
+from scoring import windows
 from scoring.models import BandChange, ModelVersion, Ranking, Score, ScoreRun, Target
 
 DECIMALS = 6
@@ -102,6 +103,7 @@ def rank(run: ScoreRun, frames: Iterable[pl.DataFrame] | None = None) -> None:
             note(_banded(before, _rows(before)), _banded(run, _rows(run)), run.as_of)
         ScoreRun.objects.filter(state=ScoreRun.State.PUBLISHED).exclude(pk=run.pk).update(state=ScoreRun.State.OLD)
         ScoreRun.objects.filter(pk=run.pk).update(state=ScoreRun.State.PUBLISHED)
+        windows.plan(run)
     run.state = ScoreRun.State.PUBLISHED
     _forget_old_runs(run)
 

@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField(help_text='In UTC: one row a day.')),
                 ('as_of', models.DateTimeField()),
-                ('figures', models.JSONField(default=dict, help_text='{"customers", "line", "fields": {name: psi}, "drifted": [...]}')),
+                ('figures', models.JSONField(default=dict, help_text='{"customers", "fields": {name: {"psi", "line"}}, "drifted": [name, ...]}')),
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='drifts', to='scoring.modelversion')),
             ],
             options={

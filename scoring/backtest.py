@@ -1,0 +1,111 @@
+"""How scores came true: once their window has closed, a snapshot's scores are judged by what happened.
+
+Judged twice: among everybody, and among those whom we sent, called and gave nothing in the window. A campaign that
+works would spoil the first; whether a model still fits is told by the second.
+"""
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+from django.db import transaction
+
+from customers import features, history, snapshot
+from customers.generations import LakeError
+from customers.history import Lake, Scope
+from scoring import conditions, evaluation, labels, populations, targets, training_set, windows
+from scoring.conditions import Has
+from scoring.evaluation import Outcome
+from scoring.models import Backtest, ModelVersion, ScoredSnapshot, Target
+
+APART = timedelta(days=7)  # of a version, one snapshot a week is judged
+FEWEST = 20  # who did, and who did not: fewer tell nothing
+MOST = 50_000  # customers that figures are taken of; the level is everybody's
+DRAWS = 1_000_000
+
+
+def judge_due(at: datetime) -> list[Backtest]:
+    """Judge every snapshot whose window has closed by now, from what is known by now; give the new judgements."""
+    due = list(windows.closed(at))
+    made: list[Backtest] = []
+    lake = history.pin() if due else None
+    for one in due:
+        if lake is not None and _is_wanted(one):
+            made += judge(one.version, one.as_of, at, lake)
+        one.delete()
+    return made
+
+
+def judge(version: ModelVersion, as_of: datetime, at: datetime, lake: Lake) -> list[Backtest]:
+    """Judge a version by the snapshot that holds its scores; nothing where that is gone. Twice changes nothing."""
+    rows = _answered(version.target, as_of, at, lake)
+    if rows is None:
+        return []
+    parts = {Backtest.Who.EVERYBODY: rows, Backtest.Who.LEFT_ALONE: rows.filter("is_alone")}
+    made = [_judged(version, who, part, at) for who, part in parts.items() if _is_enough(part)]
+    with transaction.atomic():
+        Backtest.objects.filter(version=version, as_of=as_of).delete()
+        return Backtest.objects.bulk_create(made)
+
+
+def left_alone(ids: pl.Series, after: datetime, until: datetime, lake: Lake) -> pl.Series:
+    """Say whom of these customers we did not contact in (after, until]."""
+    contacts = lake.events(Scope()).filter(
+        pl.col("name").is_in(features.CONTACTS), pl.col("occurred_at") > after, pl.col("occurred_at") <= until
+    )
+    return ~ids.is_in(contacts.select("customer_id").unique().collect()["customer_id"].implode())
+
+
+def _is_wanted(one: ScoredSnapshot) -> bool:
+    """Tell whether no neighbour of a snapshot was judged."""
+    near = Backtest.objects.filter(version=one.version, as_of__gt=one.as_of - APART, as_of__lte=one.as_of)
+    return not targets.is_number(one.version.target) and not near.exists()
+
+
+def _answered(target: Target, as_of: datetime, at: datetime, lake: Lake) -> pl.DataFrame | None:
+    """Give the scored customers of a snapshot with their chance, what happened, and whether we left them alone."""
+    column = f"scores.{target.key}"
+    told = [one.attribute for one in conditions.who(target) if isinstance(one, Has)]
+    read = [conditions.column(name) for name in (*told, target.attribute) if name]
+    try:
+        frame = snapshot.load(as_of, columns=["seed", column, *read])
+    except LakeError:
+        return None
+    if column not in frame.columns:
+        return None
+    horizon = timedelta(days=target.horizon_days or 0)
+    rows = labels.label(target, frame, populations.read(target, lake, Scope(), at), as_of)
+    rows = rows.filter(pl.col(column).is_not_null()).select("customer_id", "seed", "as_of", "label", chance=column)
+    alone = left_alone(rows["customer_id"], as_of, as_of + horizon, lake)
+    return rows.with_columns(alone.alias("is_alone")).sort("customer_id")
+
+
+def _is_enough(rows: pl.DataFrame) -> bool:
+    positives = int(rows["label"].sum())
+    return min(positives, rows.height - positives) >= FEWEST
+
+
+def _judged(version: ModelVersion, who: Backtest.Who, rows: pl.DataFrame, at: datetime) -> Backtest:
+    drawn = training_set.draws(rows, version.seed, DRAWS) < DRAWS * MOST / rows.height
+    seen = rows.filter(pl.Series(drawn))
+    chances = seen["chance"].to_numpy()
+    outcome = Outcome(
+        labels=seen["label"].to_numpy().astype(bool),
+        chances=chances,
+        flagged=chances >= (np.inf if version.threshold is None else version.threshold),
+        customers=seen["customer_id"].to_numpy(),
+    )
+    figures = {name: figure.plain() for name, figure in evaluation.figures(outcome, version.seed).items()}
+    positives = int(rows["label"].sum())
+    foreseen = float(rows["chance"].to_numpy().mean())
+    level = {"foreseen": round(foreseen, 6), "happened": round(positives / rows.height, 6)}
+    return Backtest(
+        version=version,
+        who=who,
+        as_of=rows["as_of"][0],
+        judged_at=at,
+        customers=rows.height,
+        positives=positives,
+        figures={**figures, **level},
+        curves=evaluation.curves(outcome),
+    )
