@@ -31,7 +31,7 @@ from customers.history import Scope
 from customers.models import Consent, Customer, Event, Source
 from scoring import artifacts, ranking
 from scoring.models import ModelVersion, Score
-from segments import preview, rulebook
+from segments import membership, preview, rulebook
 from segments.explanation import explain
 from segments.fields import catalogue
 from segments.rules import parse
@@ -106,6 +106,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _, second = _cycles(bench, {"an hour later": END - GAP + timedelta(hours=1), "full cycle": END})
     _floor(bench, second)
     _stages(bench, second)
+    _refreshed(bench)
     _previews(bench)
     _explanation(bench)
     _small_cycle(bench)
@@ -206,6 +207,17 @@ def _stages(bench: Bench, turned: Cycle) -> None:
     """Note the seconds of work of each stage, over all workers."""
     for stage, seconds in turned.summary["seconds"].items():
         bench.add(f"full cycle: {stage}", Clock(seconds))
+
+
+def _refreshed(bench: Bench) -> None:
+    """Time all segments for everybody in one process, to the exact differences: there are none to what the cycle left."""
+    clock, moved = Clock(), 0
+    for bucket in range(settings.BUCKETS):
+        frame = ranking.place(snapshot.load(END, bucket), ranking.published())
+        with _clock() as part:
+            moved += membership.refresh(frame, END).height
+        clock.seconds, clock.cpu, clock.peak_mb = clock.seconds + part.seconds, clock.cpu + part.cpu, part.peak_mb
+    bench.add("segments refreshed", clock, moved=moved)
 
 
 def _previews(bench: Bench) -> None:

@@ -22,7 +22,7 @@ from segments.overlap import CannotCompare
 from segments.pins import TooManyPins
 from segments.rules import RuleError
 from segments.rules.meaning import NeedsFullCycle
-from segments.why import NotYetSeen
+from segments.why import NotYetKnown
 
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -89,7 +89,7 @@ def refusing(key: str = "") -> Iterator[None]:
         raise Problem(400, "bad_list", str(error)) from error
     except CannotCompare as error:
         raise Problem(400, "cannot_compare", str(error)) from error
-    except (NoSnapshot, NeedsFullCycle, NotYetSeen) as error:
+    except (NoSnapshot, NeedsFullCycle, NotYetKnown) as error:
         raise Problem(409, "no_snapshot", str(error)) from error
     except IntegrityError as error:
         if not key or not Segment.objects.filter(key=key).exists():

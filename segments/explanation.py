@@ -1,21 +1,15 @@
 """Why a customer is or is not in a segment: every node of the rule with its answer, and what would turn the whole."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import polars as pl
 
-from customers import snapshot
-from customers.history import Scope
-from customers.models import Customer
-from scoring import ranking
-from segments import past, rulebook
-from segments.fields import catalogue
 from segments.leaves import Leaves
 from segments.moves import ZERO, Move
 from segments.nearest import nearest
-from segments.rules import Context, Rule, parse
+from segments.rules import Context, Rule
 from segments.rules.comparisons import Comparison
 from segments.rules.comparisons import in_words as compared_in_words
 from segments.rules.meaning import answers, with_made
@@ -50,30 +44,11 @@ class Explained:
 
 @dataclass(frozen=True)
 class Explanation:
-    """A rule's answer for one customer. `nearest` together turn it; none are known where it is empty.
-
-    `pin` is include or exclude where somebody set the customer by hand, which goes before the rule.
-    """
+    """A rule's answer for one customer. `nearest` together turn it; none are known where it is empty."""
 
     as_of: datetime
     root: Explained
     nearest: tuple[Move, ...]
-    pin: str = ""
-
-    @property
-    def is_member(self) -> bool:
-        """Say whether the customer belongs to the segment."""
-        return self.pin == "include" if self.pin else self.root.holds
-
-    def as_json(self) -> dict[str, Any]:
-        """Give it as REST and the admin answer it."""
-        return {
-            "as_of": self.as_of.isoformat(),
-            "is_member": self.is_member,
-            "pin": self.pin,
-            "rule": self.root.as_json(),
-            "nearest_change": [move.text for move in self.nearest],
-        }
 
 
 def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explanation:
@@ -87,27 +62,6 @@ def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explanation:
     holds = pl.DataFrame([answered.holds[node].alias(path) for path, node in leaves.items()])
     told = _Telling(frame, found, Leaves(rule, holds, pl.DataFrame()))
     return Explanation(context.as_of, told.node(rule.root, "rule"), nearest(told.leaves, frame, context, found))
-
-
-def of_customer(rule_json: object, customer: Customer, as_of: datetime, key: str = "") -> Explanation:
-    """Explain a rule's answer for a customer as of now; `key` is the segment's whose rule it is.
-
-    Raises RuleError, NeedsFullCycle, and LookupError for a customer who was not known by then.
-    """
-    fields, scope = catalogue(), Scope(ids=(customer.pk,))
-    rule = parse(rule_json, fields, key)
-    frame = ranking.attach(snapshot.take(scope, as_of))
-    if frame.is_empty():
-        raise LookupError(f"Customer {customer.external_id} was not known as of {as_of.isoformat()}.")
-    context = past.known(rulebook.behind(rule, fields).context(as_of, [customer.bucket]), [rule], scope)
-    return replace(explain(rule, frame, context), pin=_pin(context, customer.pk, key))
-
-
-def _pin(context: Context, customer_id: int, key: str) -> str:
-    pins = context.pins.get(key)
-    if pins is None:
-        return ""
-    return "exclude" if customer_id in pins.excluded else "include" if customer_id in pins.included else ""
 
 
 @dataclass(frozen=True)

@@ -264,12 +264,12 @@ class ExplainView(Door):
         responses={200: WhySerializer, **refusals(400, 404, 409)},
     )
     def get(self, request: Request, public_id: str) -> Response:
-        """Say why a customer is in a segment or is not, as of the latest snapshot."""
+        """Say why a customer is in a segment or is not, as of the latest snapshot; of a newer customer, as of now."""
         segment = segment_of(public_id)
         asked = request.query_params.get("customer", "")
         if not asked:
             message = "customer is missing: the external id of a customer."
             raise Problem(400, "missing", message, [{"path": "customer", "code": "missing", "message": message}])
         with refusing():
-            found = why(segment, customer_of(asked))
+            found = why(segment, customer_of(asked), timezone.now())
         return Response(WhySerializer(found).data)

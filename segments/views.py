@@ -22,7 +22,7 @@ from segments.rules.measures import MEASURES
 from segments.rules.nodes import Type
 from segments.rules.operators import OPERATORS
 from segments.rules.parser import HISTORY
-from segments.why import NotYetSeen, why
+from segments.why import NotYetKnown, why
 
 MOST_ASKED = 20
 WAYS = ["in", "not_in", *HISTORY]
@@ -90,8 +90,8 @@ def effect(request: HttpRequest, segment: Segment | None) -> JsonResponse:
 def explain(request: HttpRequest, segment: Segment) -> HttpResponse:
     """Answer why a customer is in a segment, or is not, as a part of a page."""
     try:
-        found = why(segment, find(request.GET.get("customer", "")))
-    except (NobodyFound, NotYetSeen, NeedsFullCycle, RuleError, previews.NoSnapshot) as error:
+        found = why(segment, find(request.GET.get("customer", "")), timezone.now())
+    except (NobodyFound, NotYetKnown, NeedsFullCycle, RuleError, previews.NoSnapshot) as error:
         return render(request, "admin/segment_story.html", {"problem": str(error)})
     return render(request, "admin/segment_story.html", {"story": found})
 

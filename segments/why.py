@@ -5,8 +5,9 @@ from datetime import datetime
 
 import polars as pl
 
-from customers import history
+from customers import history, snapshot
 from customers.models import Customer
+from scoring import ranking
 from segments import cuts, everybody, past, rulebook, snapshot_reading
 from segments.explanation import Explanation, explain
 from segments.fields import catalogue
@@ -15,16 +16,16 @@ from segments.rules import Fields, Rule, parse
 from segments.rules.meaning import in_levels, missing_cuts
 
 
-class NotYetSeen(Exception):
-    """A customer who is not in the latest snapshot."""
+class NotYetKnown(Exception):
+    """A customer of whom nothing is known by the time that is asked about."""
 
-    def __init__(self, customer: Customer) -> None:
-        super().__init__(f"Customer {customer.external_id} is not in the latest snapshot; a full cycle sees her.")
+    def __init__(self, customer: Customer, now: datetime) -> None:
+        super().__init__(f"Customer {customer.external_id} was not known as of {now:%Y-%m-%d %H:%M} UTC.")
 
 
 @dataclass(frozen=True)
 class Why:
-    """`is_in` is the answer as of the snapshot: the pin's, else the rule's. `since` is null for who is not a member."""
+    """`is_in` is the answer at that time: the pin's, else the rule's. `since` is null for who is not a member."""
 
     segment: Segment
     customer: Customer
@@ -35,30 +36,33 @@ class Why:
     since: datetime | None
 
 
-def why(segment: Segment, customer: Customer) -> Why:
+def why(segment: Segment, customer: Customer, now: datetime) -> Why:
     """Explain one customer by the same evaluation as membership, as of the latest snapshot.
 
-    Raises RuleError, NeedsFullCycle, NoSnapshot before the first full cycle, and NotYetSeen.
+    Who came after it is explained as of now. Raises RuleError, NeedsFullCycle, NotYetKnown, and NoSnapshot before the
+    first full cycle.
     """
     fields = catalogue()
     rule = parse(segment.rule, fields, segment.key)
-    explanation = snapshot_reading.again(lambda: _explained(rule, fields, customer))
+    explanation = snapshot_reading.again(lambda: _explained(rule, fields, customer, now))
     pin = SegmentPin.objects.filter(segment=segment, customer=customer).first()
     is_in = explanation.root.holds if pin is None else pin.kind == SegmentPin.Kind.INCLUDE
     member = segment.memberships.filter(customer=customer).first()
     return Why(segment, customer, explanation.as_of, is_in, pin, explanation, member.since if member else None)
 
 
-def _explained(rule: Rule, fields: Fields, customer: Customer) -> Explanation:
+def _explained(rule: Rule, fields: Fields, customer: Customer, now: datetime) -> Explanation:
     people = everybody.latest()
     book = rulebook.behind(rule, fields)
     rules = [one for level in in_levels({"": rule}, book.readable) for one in level.values()]
     everyone = people.frame(rules)
-    own = everyone.filter(pl.col("customer_id") == customer.pk)
-    if own.is_empty():
-        raise NotYetSeen(customer)
     scope = history.Scope(ids=(customer.pk,), bucket=customer.bucket)
-    context = past.known(book.context(people.pinned.as_of, [customer.bucket]), rules, scope)
+    own, as_of = everyone.filter(pl.col("customer_id") == customer.pk), people.pinned.as_of
+    if own.is_empty():
+        own, as_of = ranking.attach(snapshot.take(scope, now)), now
+    if own.is_empty():
+        raise NotYetKnown(customer, now)
+    context = past.known(book.context(as_of, [customer.bucket]), rules, scope)
     absent = missing_cuts(rule, context)
     context = replace(context, cuts={**context.cuts, **cuts.take([everyone], absent)})
     return explain(rule, own, context)

@@ -1,7 +1,7 @@
 """An explanation shows every node with the value seen, and the nearest change, which turns the rule when it is made."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -9,11 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from customers import history, identity
-from customers.models import Customer
-from segments import explanation
 from segments.explanation import Explanation, explain
-from segments.models import Segment, SegmentPin
 from segments.rules import mask
 from tests.segments.random_rules import ALONE, TREES
 from tests.segments.random_worlds import worlds
@@ -208,32 +204,3 @@ def test_the_nearest_change_turns_the_mask(world: World, node: Any, number: int)
     assert found.root.holds is bool(mask(rule_of(node), one, context)[0])
     if found.nearest and all(move.field for move in found.nearest):
         assert bool(mask(rule_of(node), changed(one, found), context)[0]) is not found.root.holds
-
-
-@pytest.mark.door
-@pytest.mark.django_db
-class TestOfCustomer:
-    def customer(self, name: str) -> Customer:
-        (seed,) = identity.seed_of(pl.Series([name]))
-        since = datetime(2026, 1, 1, tzinfo=UTC)
-        return Customer.objects.create(external_id=name, bucket=seed % 4, seed=seed, known_since=since)
-
-    def test_it_reads_the_customer_as_of_now(self) -> None:
-        one = self.customer("a")
-        history.sync()
-        rule = {"version": 1, "rule": {"all": [{"field": "features.orders", "op": "=", "value": 0}, GERMAN]}}
-        found = explanation.of_customer(rule, one, AS_OF)
-        assert [part.as_json()["answer"] for part in found.root.parts] == ["true", "no value"]
-        assert found.as_json()["nearest_change"] == ["country: no value → DE"]
-        with pytest.raises(LookupError, match="Customer a was not known as of 2025"):
-            explanation.of_customer(rule, one, datetime(2025, 1, 1, tzinfo=UTC))
-
-    def test_a_pin_goes_before_the_rule_and_is_told(self) -> None:
-        one = self.customer("a")
-        rule = {"version": 1, "rule": GERMAN}
-        segment = Segment.objects.create(key="germans", name="Germans", rule=rule, created_at=AS_OF)
-        assert not explanation.of_customer(rule, one, AS_OF, "germans").is_member
-        SegmentPin.objects.create(segment=segment, customer=one, kind="include", reason="a friend", by="Ann", at=AS_OF)
-        found = explanation.of_customer(rule, one, AS_OF, "germans")
-        assert (found.is_member, found.pin, found.root.holds) == (True, "include", False)
-        assert (found.as_json()["is_member"], found.as_json()["pin"]) == (True, "include")
