@@ -210,7 +210,7 @@ def _stages(bench: Bench, turned: Cycle) -> None:
 
 
 def _refreshed(bench: Bench) -> None:
-    """Time all segments for everybody in one process, to the exact differences: there are none to what the cycle left."""
+    """Time all segments for everybody in one process, with the differences to what the cycle left: there are none."""
     clock, moved = Clock(), 0
     for bucket in range(settings.BUCKETS):
         frame = ranking.place(snapshot.load(END, bucket), ranking.published())
