@@ -40,7 +40,8 @@ def write(model: Model, target_key: str, number: int) -> tuple[str, str]:
             "learner": model.learner,
             "slope": model.calibration.slope,
             "shift": model.calibration.shift,
-        }
+        },
+        compression=zipfile.ZIP_DEFLATED,
     )
     content = _with_formula(content, model)
     _publish(Path(settings.LAKE_URL) / name, content)

@@ -28,6 +28,7 @@ from threadpoolctl import threadpool_limits
 from scoring import encoding
 from scoring.encoding import Encoding, Matrix
 from scoring.formula import Line
+from scoring.tables import Tables, tables_of
 
 LOGISTIC, TREE, FOREST, BOOSTING = "logistic", "tree", "forest", "boosting"
 NETWORK, AVERAGE = "network", "average"
@@ -44,6 +45,7 @@ CANDIDATES: dict[str, tuple[Settings, ...]] = {
     BASE_RATE: ({},),
 }
 MODELS: dict[str, Settings] = {name: tried[0] for name, tried in CANDIDATES.items() if name != BASE_RATE}
+FOREST_ROWS = 10_000  # that each tree of a forest is grown on, drawn for it
 EDGE = 1e-6  # no chance is certain
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -109,8 +111,10 @@ class Model:
         fitted = self.fitted[member]
         if not len(matrix):
             return np.empty(0)
-        if member == LOGISTIC and isinstance(fitted, Pipeline):
-            chances: Floats = expit(self._line(matrix))
+        if isinstance(fitted, Pipeline) and member == LOGISTIC:
+            return self._line.chances(matrix)
+        if isinstance(fitted, HistGradientBoostingClassifier):
+            chances: Floats = expit(self._tables(matrix))
             return chances
         return _of_yes(fitted, matrix)
 
@@ -118,6 +122,11 @@ class Model:
     def _line(self) -> Line:
         """Give the logistic regression as one line, worked out once."""
         return line_of(self.fitted[LOGISTIC])
+
+    @functools.cached_property
+    def _tables(self) -> Tables:
+        """Give the boosting's trees as tables, worked out once."""
+        return tables_of(self.fitted[BOOSTING])
 
     def speaking(self, learner: str, calibration: Sigmoid) -> "Model":
         """Give the model speaking through one learner with this calibration."""
@@ -164,14 +173,14 @@ def _fitted(reading: Encoding, rows: tuple[pl.DataFrame, Flags], seed: int, lear
         reading = replace(reading, columns=(), order=())
     matrix = reading.matrix(frame)
     asked = dict.fromkeys(member for name in learners for member in members(name))
+    fitted = {}
     with threadpool_limits(1), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a learner that stopped early is judged as it is
-        fitted = {
-            name: (_made(name, learners.get(name, CANDIDATES[name][0]), seed) if reading.columns else _base_rate()).fit(
-                matrix, labels
-            )
-            for name in asked
-        }
+        for name in asked:
+            blank = _blank(name, learners.get(name, CANDIDATES[name][0]), seed) if reading.columns else _base_rate()
+            if name == FOREST and reading.columns:
+                blank.set_params(max_samples=min(FOREST_ROWS, len(matrix)))
+            fitted[name] = blank.fit(matrix, labels)
     return Model(reading, fitted, next(iter(learners)))
 
 
@@ -197,7 +206,7 @@ def _of_yes(fitted: Any, matrix: Matrix) -> Floats:
     return chances
 
 
-def _made(learner: str, settings: Settings, seed: int) -> Any:
+def _blank(learner: str, settings: Settings, seed: int) -> Any:
     """Give a learner that is not yet fitted."""
     make = {LOGISTIC: _logistic, TREE: _tree, FOREST: _forest, BOOSTING: _boosting, NETWORK: _network}
     return make[learner](settings, seed) if learner in make else _base_rate()

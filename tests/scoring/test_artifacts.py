@@ -19,7 +19,10 @@ from tests.scoring.worlds import signal
 @pytest.fixture(scope="module")
 def model() -> Model:
     examples, _, _ = signal(600, 1.0)
-    return learners.fit(examples.frame, examples.labels(), 0).speaking(learners.AVERAGE, Sigmoid(0.9, -0.1))
+    small = MODELS | {learners.FOREST: {"trees": 5, "least_rows": 10}, learners.BOOSTING: {"trees": 10, "leaves": 8}}
+    return learners.fit(examples.frame, examples.labels(), 0, learners=small).speaking(
+        learners.AVERAGE, Sigmoid(0.9, -0.1)
+    )
 
 
 def stored(model: Model) -> ModelVersion:
