@@ -275,7 +275,7 @@ def _list(name: str) -> str:
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """Give the side bar: what is used daily first; a page that a person may not see is left out."""
     groups: list[tuple[str, list[tuple[str, str, str]]]] = [
-        ("", [("Home", "home", "index")]),
+        ("", [("Home", "home", "index"), ("Alerts", "notifications", "customers_alert")]),
         (
             "Who",
             [
@@ -302,7 +302,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         (
             "Operation",
             [
-                ("Alerts", "notifications", "customers_alert"),
                 ("Cycles", "autorenew", "campaigns_cycle"),
                 ("Schedules", "schedule", "campaigns_schedule"),
                 ("Imports", "upload_file", "customers_import"),

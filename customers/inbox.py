@@ -26,9 +26,7 @@ def open_count() -> int:
 
 def newest(many: int) -> list[Alert]:
     """Give the open alerts seen last."""
-    return list(
-        Alert.objects.filter(state=Alert.State.OPEN).select_related("owner").order_by("-last_at", "-pk")[:many]
-    )
+    return list(Alert.objects.filter(state=Alert.State.OPEN).select_related("owner").order_by("-last_at", "-pk")[:many])
 
 
 def page(request: HttpRequest) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Lines over two scales, bars with their intervals, and tracks with a mark: drawings for figures of models."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -37,9 +38,13 @@ class Axis(NamedTuple):
         """Give the place of a value between the ends, 0 to 1."""
         return min(max((value - self.low) / ((self.high - self.low) or 1.0), 0.0), 1.0)
 
-    def ticks(self, many: int = 4) -> list[float]:
-        """Give the values that are written at the scale: its ends, and what divides it evenly."""
-        return [self.low + (self.high - self.low) * n / many for n in range(many + 1)]
+    def ticks(self) -> list[float]:
+        """Give the round values that are written at the scale: four to eight."""
+        room = (self.high - self.low) or 1.0
+        step = 10.0 ** math.floor(math.log10(room / 4))
+        step *= next(times for times in (10.0, 5.0, 2.5, 2.0, 1.0) if times * step <= room / 3.99)
+        first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
+        return [n * step for n in range(first, last + 1)]
 
 
 def plot(lines: Sequence[Line], across: Axis, up: Axis, mark: tuple[float, str] | None = None) -> SafeString:

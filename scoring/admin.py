@@ -115,7 +115,7 @@ class TargetAdmin(BaseAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = self.get_form(request)(request.POST)
-        return render(request, "admin/prediction_count.html", {"found": target_page.counted(form, timezone.now())})
+        return render(request, "admin/prediction_count.html", {"found": target_page.learnable(form, timezone.now())})
 
     def values_view(self, request: HttpRequest) -> HttpResponse:
         """Give the values that an attribute has, with how many customers had each."""

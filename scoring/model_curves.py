@@ -91,7 +91,7 @@ def lift(own: Evaluation, rule: Evaluation | None, rule_name: str) -> Panel | No
         Line("chance", ((0.0, 1.0), (1.0, 1.0)), "plain", is_guide=True),
     ]
     note = "Taking the highest scores first, so many times as many of those who did are found as by chance."
-    up = Axis("times as many as chance", 0.0, top, "{:.1f}".format)
+    up = Axis("times as many as chance", 0.0, top, "{:g}".format)
     drawing = plot(lines, Axis("of all customers, taken", write=percent), up)
     rows = [(share(s, 0), number(y, 2), share(s * y)) for s, y in points]
     head = ("Of all customers, taken", "Times as many as chance", "Of those who did, found")
@@ -162,7 +162,7 @@ def over_time(evaluations: Sequence[Evaluation]) -> Panel | None:
     head = ("As of", "Customers", "Who did", "Quality", "AUC")
     note = "Each time it was trained on what was known by then, and judged by what came after."
     drawing = bars(spans, "quality of 0 to 100 by the time it was tested on")
-    return Panel("Tested on later times", note, head=head, rows=rows, drawing=drawing, is_folded=True)
+    return _half("Tested on later times", note, drawing, head, rows)
 
 
 def figure(found: Mapping[str, Any], digits: int = 3) -> str:

@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from customers import plots
 from customers.admin import Button
 from customers.panels import Cell, Panel, moment, number, tag
-from scoring import model_curves, model_story, versions
+from scoring import model_curves, model_story, number_page, targets, versions
 from scoring.grades import ZONES, grade
 from scoring.model_story import learner
 from scoring.models import Evaluation, ModelVersion, Target
@@ -50,7 +50,7 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
         model_story.checks(report.get("gate", {})),
         model_story.changes(report.get("changes", [])),
         model_curves.money(report.get("money", {})),
-        *(model_curves.curves(own, rule, learner(rule.learner).lower() if rule else "") if own else []),
+        *drawn(version, own, rule),
         model_story.drivers(report.get("drivers", [])),
         model_curves.over_time(list(tested)),
         model_story.tried(report.get("learners", [])),
@@ -60,6 +60,15 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
         model_story.limits(version, report),
     ]
     return [panel for panel in found if panel]
+
+
+def drawn(version: ModelVersion, own: Evaluation | None, rule: Evaluation | None) -> list[Panel]:
+    """Give the curves of a version: of chances, or of amounts."""
+    if own is None:
+        return []
+    if targets.is_number(version.target):
+        return number_page.curves(version.target, own, rule)
+    return model_curves.curves(own, rule, learner(rule.learner).lower() if rule else "")
 
 
 def buttons(version: ModelVersion) -> list[Button]:
@@ -90,14 +99,18 @@ def own_of(version: ModelVersion, pooled: list[Evaluation]) -> Evaluation | None
 def rule_of(version: ModelVersion, pooled: list[Evaluation]) -> Evaluation | None:
     """Give the evaluation of the best simple rule beside it."""
     named = version.report.get("gate", {}).get("baseline")
-    rules = [one for one in pooled if one.learner in RULES and one.learner != version.learner and "auc" in one.figures]
-    best = max(rules, key=lambda one: float(one.figures["auc"]["value"]), default=None)
-    return next((one for one in rules if one.learner == named), best)
+    others = [one for one in pooled if one.learner != version.learner]
+    if told := next((one for one in others if one.learner == named), None):
+        return told
+    rules = [one for one in others if one.learner in RULES and "auc" in one.figures]
+    return max(rules, key=lambda one: float(one.figures["auc"]["value"]), default=None)
 
 
 def graded(version: ModelVersion, own: Evaluation | None, rule: Evaluation | None) -> Panel:
     """Give the grade with its words, badges and facts."""
     found = grade(own.figures.get("auc", {})) if own else None
+    if own and targets.is_number(version.target):
+        return number_page.graded(version, own, rule, _badges(version))
     title = f"Version {version.number}: {learner(version.learner).lower()}"
     if found is None or own is None:
         badges = format_html('<p class="cusp-badges">{}</p>', _badges(version))
@@ -122,7 +135,7 @@ def graded(version: ModelVersion, own: Evaluation | None, rule: Evaluation | Non
 
 
 def _against(rule: Evaluation | None) -> str:
-    beside = grade(rule.figures["auc"]) if rule else None
+    beside = grade(rule.figures.get("auc", {})) if rule else None
     return f"The simple rule, {learner(rule.learner).lower()}, gets {beside.value:.0f}." if rule and beside else ""
 
 
@@ -150,7 +163,7 @@ def figures(version: ModelVersion, own: Evaluation | None, pooled: list[Evaluati
     head = ("Figure", learner(version.learner), *(learner(one.learner) for one in others))
     rows = [
         (_explained(label, why), _strong(own, name), *(_plainly(one, name) for one in others))
-        for name, (label, why) in FIGURES.items()
+        for name, (label, why) in {**FIGURES, **number_page.FIGURES}.items()
         if name in own.figures
     ]
     return Panel("All figures", "In brackets, the 95 % interval.", head=head, rows=rows)
@@ -193,5 +206,7 @@ def campaign_address(target: Target, version: ModelVersion) -> str:
 def short(version: ModelVersion) -> Cell:
     """Give a version's grade for a list; its evaluations may have been read beforehand."""
     own = own_of(version, [one for one in version.evaluations.all() if one.origin is None])
+    if own and targets.is_number(version.target):
+        return number_page.short(own)
     found = grade(own.figures.get("auc", {})) if own else None
     return format_html("{} {}", f"{found.value:.0f}", tag(found.word, found.kind)) if found else "–"

@@ -26,6 +26,11 @@ LEARNERS = {
     "recency": "Recency alone",
     "rfm": "Recency, frequency and money",
     "value": "Value model alone",
+    "blend": "Blend of all",
+    "regression": "Regression",
+    "mean": "The mean of all",
+    "last rate": "Everybody's own rate",
+    "usual gap": "The usual gap",
 }
 DRIVERS, PICTURES = 12, 6
 PREPARED = 40
@@ -213,6 +218,13 @@ def preparation(found: Mapping[str, Any]) -> Panel | None:
     return Panel("How the data was prepared", facts=facts, head=head, rows=rows, is_folded=True)
 
 
+def from_where(band: Mapping[str, Any]) -> str:
+    """Give where a band begins: at a score, or at a share of all customers."""
+    if "from_percentile" in band:
+        return f"above {number(band['from_percentile'])} % of all"
+    return f"from {number(band.get('from'), 2)}"
+
+
 def limits(version: ModelVersion, report: Mapping[str, Any]) -> Panel:
     """Give which data it learned from, and what it cannot know."""
     times = [time[:10] for time in report.get("times", [])]
@@ -224,7 +236,7 @@ def limits(version: ModelVersion, report: Mapping[str, Any]) -> Panel:
         ("Share", share(report.get("base_rate"))),
         ("Looked back at", f"{number(len(times))} times, {spanned}" if times else "–"),
         ("Counts as yes from", number(version.threshold, 3)),
-        *((f"Band {band.get('name')}", f"from {number(band.get('from'), 2)}") for band in version.bands),
+        *((f"Band {band.get('name')}", from_where(band)) for band in version.bands),
         ("Took", f"{number(report['seconds'], 1)} s" if "seconds" in report else "–"),
         ("Seed", str(version.seed)),
     ]

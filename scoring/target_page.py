@@ -3,20 +3,23 @@
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
 import polars as pl
-from django.db.models import Count, F, IntegerField
-from django.db.models.functions import Cast, Floor
 
 from customers import charts
 from customers.admin import Button
 from customers.panels import Panel, link, moment, number, share, tag, when
-from scoring import model_page, ranking, versions
-from scoring.model_story import bare, learner
-from scoring.models import ModelVersion, Score, ScoreRun, Target
+from scoring import counts, model_page, ranking, targets, versions
+from scoring.counts import Counted
+from scoring.horizons import Suggested, newest, suggested
+from scoring.model_story import bare, from_where, learner
+from scoring.models import ModelVersion, Target
 from scoring.target_form import NewTargetForm
 from scoring.target_words import meaning, population
 
 COLUMNS = 20
+ROUNDING = 1e-9  # scores are whole millionths
+OF_GAPS = (Target.Kind.EVENT, Target.Kind.NO_EVENT, Target.Kind.SPEND)
 BAND_TAGS = ("", "wait", "main")
 SHOWN = 20
 SAID = {
@@ -49,47 +52,34 @@ def live_of(target: Target) -> ModelVersion | None:
 def distribution(target: Target) -> Panel:
     """Give how many customers have which score in the published run, by columns and by bands."""
     run = ranking.published()
-    scores = Score.objects.filter(run=run, target=target).order_by()
-    place = Cast(Floor(F("value") * COLUMNS), IntegerField())
-    counts: dict[int, int] = {}
-    for at, n in scores.annotate(place=place).values_list("place").annotate(n=Count("customer_id")):
-        counts[min(at, COLUMNS - 1)] = counts.get(min(at, COLUMNS - 1), 0) + n
-    title = "What it foresees"
-    said = f"{upper(meaning(target))}, {population(target)}."
-    if run is None or not counts:
+    order = ranking.orders_of(run).get(target.pk) if run else None
+    title, said = "What it foresees", f"{upper(meaning(target))}, {population(target)}."
+    if run is None or order is None or not len(order.millionths):
         return Panel(title, said, facts=[("Scored", "nobody yet: the next cycle scores with the live version")])
-    bands = _by_band(target, run)
+    scores = order.millionths / ranking.MILLION
+    bands = dict(order.band(pl.Series(scores)).value_counts().iter_rows())
     live = live_of(target)
-    whole = sum(counts.values())
-    edges = live.bands if live else []
     rows = [
         (
             tag(str(band["name"]), band_kind(live, band["name"])),
-            f"from {number(band['from'], 2)}",
-            number(n),
-            share(n / whole),
+            from_where(band),
+            number(bands.get(band["name"], 0)),
+            share(bands.get(band["name"], 0) / len(scores)),
         )
-        for band in reversed(edges)
-        for n in [bands.get(band["name"], 0)]
+        for band in reversed(live.bands if live else [])
     ]
-    parts = [charts.Part(f"{at / COLUMNS:.2f}", counts.get(at, 0)) for at in range(COLUMNS)]
+    width = float(np.quantile(scores, 0.95)) / COLUMNS or 1.0 if targets.is_number(target) else 1 / COLUMNS
+    counted = np.bincount(np.minimum((scores / width + ROUNDING).astype(int), COLUMNS - 1), minlength=COLUMNS)
+    digits = 0 if width >= 1 else 2
+    parts = [charts.Part(number(at * width, digits), int(n)) for at, n in enumerate(counted)]
+    unit = targets.unit(target.kind)
     return Panel(
         title,
-        f"{said} {number(whole)} customers have a score as of {when(run.as_of)}.",
-        facts=[("Last and next scored", scored(target))],
+        f"{said} {number(len(scores))} customers have a score as of {when(run.as_of)}. {scored(target)}",
         head=("Band", "Score", "Customers", "Share"),
         rows=rows,
-        drawing=charts.columns(parts, "customers by score, from 0 to 1"),
+        drawing=charts.columns(parts, f"customers by {'score, from 0 to 1' if unit == 'probability' else unit}"),
     )
-
-
-def _by_band(target: Target, run: ScoreRun) -> dict[str, int]:
-    """Give how many of the run's scores are in which band."""
-    order = ranking.orders_of(run).get(target.pk)
-    if order is None:
-        return {}
-    counts = order.band(pl.Series(order.millionths / ranking.MILLION)).value_counts()
-    return dict(counts.iter_rows())
 
 
 def band_kind(version: ModelVersion | None, name: object) -> str:
@@ -127,19 +117,33 @@ def say(target: Target, what: str, field: str) -> str:
     return f"“{bare(field)}” {words} from the next training."
 
 
-class Counted(NamedTuple):
+class Learnable(NamedTuple):
     """What there is to learn from, or what is still to be said."""
 
     sentence: str
     population: str = ""
     problem: str = ""
+    counted: Counted | None = None
+    suggested: Suggested | None = None
+
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """The figures that are shown large."""
+        if self.counted is None:
+            return []
+        return [("Customers", number(self.counted.customers)), ("Times it came true", number(self.counted.positives))]
 
 
-def counted(form: NewTargetForm, at: datetime) -> Counted:
+def learnable(form: NewTargetForm, now: datetime) -> Learnable:
     """Give what there is to learn from, for what stands in a form."""
     if not form.is_valid():
-        return Counted("", problem=str(next(iter(form.errors.values()))[0]))
-    return Counted(form.instance.label, population(form.instance))
+        return Learnable("", problem=str(next(iter(form.errors.values()))[0]))
+    target, as_of = form.instance, newest(now)
+    found = counts.count(target, as_of)
+    days = suggested(target.event, as_of) if target.kind in OF_GAPS else None
+    if days and days.days == target.horizon_days:
+        days = None
+    return Learnable(target.label, population(target), counted=found, suggested=days)
 
 
 def scored(target: Target) -> str:
@@ -147,8 +151,9 @@ def scored(target: Target) -> str:
     run = ranking.published()
     last = run.scored_at.get(str(target.pk)) if run else None
     if last is None:
-        return "Not yet; the next full cycle does."
+        return "Everybody is scored by the next full cycle."
     at = datetime.fromisoformat(last)
     if not target.rescore_hours:
-        return f"As of {when(at)}; again by the next full cycle."
-    return f"As of {when(at)}; again by the first full cycle from {when(at + timedelta(hours=target.rescore_hours))}."
+        return f"Scored as of {when(at)}; again by the next full cycle."
+    due = when(at + timedelta(hours=target.rescore_hours))
+    return f"Scored as of {when(at)}; again by the first full cycle from {due}."

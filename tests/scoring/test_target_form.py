@@ -1,12 +1,15 @@
 """A marketer makes a prediction with a form: a question, of whom, within how long, and what it is worth."""
 
+from datetime import timedelta
+
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 
 from customers import history
-from customers.models import Customer
+from customers.models import Customer, Event, EventName, Source
+from scoring import horizons
 from scoring.models import Target
 from scoring.questions import QUESTIONS
 from tests.config import world
@@ -132,3 +135,62 @@ def test_who_may_only_look_makes_nothing(client: Client) -> None:
     assert client.post(ADD, {**LAPSE, **DEFAULTS}).status_code == 403
     assert client.post(reverse("admin:scoring_target_count"), LAPSE).status_code == 403
     assert client.get(reverse("admin:scoring_target_values")).status_code == 403
+
+
+def orders(days: list[int]) -> None:
+    """Store events of a customer so many days apart."""
+    shop, at = Source.objects.create(key="till", name="Till", kind=Source.Kind.IMPORT), world.T
+    for n, customer in enumerate(Customer.objects.all()):
+        for k in range(12):
+            when = at - timedelta(days=days[n % len(days)] * k)
+            Event.objects.create(
+                customer=customer,
+                source=shop,
+                message_id=f"t{n}-{k}",
+                name="Visit",
+                occurred_at=when,
+                known_at=when,
+            )
+    EventName.objects.create(name="Visit")
+    history.sync()
+
+
+def test_the_count_says_what_there_is_and_how_much_is_missing(boss: Client) -> None:
+    world.fill(20)
+    history.sync()
+    told = {**LAPSE, **DEFAULTS, "lapse-horizon_days": "14"}
+    page = boss.post(reverse("admin:scoring_target_count"), told).content.decode()
+    assert "No Order Completed within 14 days</strong>, of those who did Order Completed in the 365 days" in page
+    assert "<dt>Customers</dt><dd>20</dd>" in page
+    assert "there are 20, 480 too few" in page
+    assert "enough to learn from" not in page
+
+
+def test_the_count_asks_for_what_is_still_to_be_said(boss: Client) -> None:
+    world.fill()
+    page = boss.post(reverse("admin:scoring_target_count"), {"question": "leave", **DEFAULTS}).content.decode()
+    assert "Which attribute tells it: this must be answered." in page
+
+
+def test_the_days_that_nine_in_ten_gaps_stay_below_are_suggested(boss: Client) -> None:
+    world.fill(10)
+    orders([20, 20, 20, 20, 20, 20, 20, 20, 50, 50])
+    assert horizons.suggested("Visit", world.T) == (60, 50.0)
+    told = {"question": "lapse", "lapse-event": "Visit", "lapse-horizon_days": "90", **DEFAULTS}
+    page = boss.post(reverse("admin:scoring_target_count"), told).content.decode()
+    assert 'data-days="60"' in page
+    again = {**told, "lapse-horizon_days": "60"}
+    assert "data-days" not in boss.post(reverse("admin:scoring_target_count"), again).content.decode()
+
+
+def test_no_days_are_suggested_for_what_is_hardly_ever_done_twice() -> None:
+    world.fill()
+    history.sync()
+    assert horizons.suggested("Order Completed", world.T) is None
+
+
+def test_old_data_is_looked_at_as_of_its_end() -> None:
+    world.fill()
+    history.sync()
+    assert horizons.newest(world.T + timedelta(days=700)) == world.T
+    assert horizons.newest(world.T - timedelta(days=5)) < world.T - timedelta(days=4)
