@@ -12,6 +12,7 @@ from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
 from scoring import api as scoring
+from scoring import model_doors, score_doors
 from segments import api as segments
 from segments import field_doors, hand_doors, member_doors, version_doors
 
@@ -43,6 +44,16 @@ class CustomerView(Door):
 urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
     path("targets/", scoring.TargetsView.as_view(), name="targets"),
+    path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
+    path("models/", model_doors.VersionsView.as_view(), name="models"),
+    path("models/<str:target>/roll-back/", model_doors.RollBackView.as_view(), name="model-roll-back"),
+    path("models/<str:target>/<int:number>/", model_doors.VersionView.as_view(), name="model"),
+    path(
+        "models/<str:target>/<int:number>/evaluations/", model_doors.EvaluationsView.as_view(), name="model-evaluations"
+    ),
+    path("models/<str:target>/<int:number>/backtests/", model_doors.BacktestsView.as_view(), name="model-backtests"),
+    path("models/<str:target>/<int:number>/promote/", model_doors.PromoteView.as_view(), name="model-promote"),
+    path("models/<str:target>/<int:number>/retire/", model_doors.RetireView.as_view(), name="model-retire"),
     path("fields/", field_doors.FieldsView.as_view(), name="fields"),
     path("segments/", segments.SegmentsView.as_view(), name="segments"),
     path("segments/preview/", segments.PreviewView.as_view(), name="segment-preview"),

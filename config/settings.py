@@ -174,6 +174,7 @@ SPECTACULAR_SETTINGS = {
         "PinKindEnum": "segments.models.SegmentPin.Kind",
         "MoveEnum": "segments.models.MembershipChange.Kind",
         "TargetKindEnum": "scoring.models.Target.Kind",
+        "ModelStateEnum": "scoring.models.ModelVersion.State",
     },
 }
 

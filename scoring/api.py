@@ -97,9 +97,10 @@ def scores_of(customer_ids: list[int], targets: list[str] | None = None) -> dict
         rows = rows.filter(target__key__in=targets)
     orders = ranking.orders_of(run)
     found: dict[int, list[dict[str, Any]]] = {}
-    for one in rows.select_related("target").order_by("target__key"):
+    for one in rows.select_related("target", "version").order_by("target__key"):
         placed = _placed(orders.get(one.target_id), one.value)
         told = {"target": one.target.key, "value": one.value, **placed, "as_of": one.as_of}
+        told["version"] = one.version.number
         found.setdefault(one.customer_id, []).append(told)
     return found
 
