@@ -14,6 +14,7 @@ from customers import audit, events
 from customers.models import Attribute
 from scoring import ranking
 from scoring.models import Score, Target
+from scoring.removal import USERS
 from segments import fields
 from segments.models import Membership, Segment
 
@@ -180,3 +181,12 @@ def _move(campaign: Campaign, before: str, after: str, what: str) -> None:
 
 def _audit(what: str, campaign: Campaign, by: User, at: datetime, detail: dict[str, Any]) -> None:
     audit.note(at, by, f"campaign {what}", campaign.key, **detail)
+
+
+def users_of_scores(target: Target) -> list[str]:
+    """Name the campaigns that a target's scores trigger."""
+    due = Campaign.objects.filter(trigger__kind="score", trigger__score=target.key).order_by("name")
+    return [f"campaign {name}" for name in due.values_list("name", flat=True)]
+
+
+USERS.append(users_of_scores)

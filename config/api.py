@@ -12,7 +12,7 @@ from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
 from scoring import api as scoring
-from scoring import model_doors, score_doors
+from scoring import model_doors, score_doors, target_doors
 from segments import api as segments
 from segments import field_doors, hand_doors, member_doors, version_doors
 
@@ -43,7 +43,6 @@ class CustomerView(Door):
 
 urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
-    path("targets/", scoring.TargetsView.as_view(), name="targets"),
     path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
     path("models/", model_doors.VersionsView.as_view(), name="models"),
     path("models/<str:target>/roll-back/", model_doors.RollBackView.as_view(), name="model-roll-back"),
@@ -54,6 +53,10 @@ urlpatterns: list[URLPattern] = [
     path("models/<str:target>/<int:number>/backtests/", model_doors.BacktestsView.as_view(), name="model-backtests"),
     path("models/<str:target>/<int:number>/promote/", model_doors.PromoteView.as_view(), name="model-promote"),
     path("models/<str:target>/<int:number>/retire/", model_doors.RetireView.as_view(), name="model-retire"),
+    path("targets/", target_doors.TargetsView.as_view(), name="targets"),
+    path("targets/questions/", target_doors.QuestionsView.as_view(), name="target-questions"),
+    path("targets/count/", target_doors.CountView.as_view(), name="target-count"),
+    path("targets/<str:key>/", target_doors.TargetView.as_view(), name="target"),
     path("fields/", field_doors.FieldsView.as_view(), name="fields"),
     path("segments/", segments.SegmentsView.as_view(), name="segments"),
     path("segments/preview/", segments.PreviewView.as_view(), name="segment-preview"),

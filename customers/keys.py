@@ -28,7 +28,7 @@ class Scope(models.TextChoices):
     SEGMENTS_READ = "segments:read", "Read segments and their members"
     SEGMENTS_WRITE = "segments:write", "Make, change and delete segments"
     MODELS_READ = "models:read", "Read targets and models"
-    MODELS_WRITE = "models:write", "Train, promote, retire and roll back models"
+    MODELS_WRITE = "models:write", "Make, change and delete targets; train, promote, retire and roll back models"
     CAMPAIGNS_READ = "campaigns:read", "Read campaigns and their reports"
     EVENTS_WRITE = "events:write", "Send customers and events"
 

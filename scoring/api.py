@@ -3,14 +3,8 @@
 from typing import Any
 
 import polars as pl
-from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.request import Request
-from rest_framework.response import Response
 
-from customers.api import Door
-from customers.keys import Scope
-from customers.problems import refusals
 from scoring import ranking
 from scoring.models import Evaluation, ModelVersion, Score, Target
 
@@ -47,10 +41,20 @@ class TargetSerializer(serializers.Serializer[Any]):
     key = serializers.CharField()
     label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=Target.Kind.choices)
+    question = serializers.CharField(allow_blank=True)
     event = serializers.CharField(allow_blank=True)
+    where = serializers.ListField(child=serializers.DictField())
     horizon_days = serializers.IntegerField(allow_null=True)
     attribute = serializers.CharField(allow_blank=True)
     equals = serializers.CharField(allow_blank=True)
+    who = serializers.ListField(child=serializers.DictField())
+    value = serializers.FloatField(allow_null=True)
+    contact_cost = serializers.FloatField(allow_null=True)
+    offer_cost = serializers.FloatField(allow_null=True)
+    save_rate = serializers.FloatField(allow_null=True)
+    excluded = serializers.ListField(child=serializers.CharField())
+    vouched = serializers.ListField(child=serializers.CharField())
+    retrain_days = serializers.IntegerField()
     is_active = serializers.BooleanField()
     rescore_hours = serializers.IntegerField(help_text="Rescored at most so often; 0 is every full cycle.")
     live = LiveSerializer(allow_null=True)
@@ -60,26 +64,6 @@ class TargetListSerializer(serializers.Serializer[Any]):
     """All targets."""
 
     results = TargetSerializer(many=True)
-
-
-class TargetsView(Door):
-    """`targets/`."""
-
-    required_scope = Scope.MODELS_READ
-
-    @extend_schema(operation_id="targets_list", responses={200: TargetListSerializer, **refusals(400)})
-    def get(self, request: Request) -> Response:
-        """List the targets with their live models and figures."""
-        versions = {v.target_id: v for v in ModelVersion.objects.filter(state=ModelVersion.State.LIVE)}
-        figures = figures_of(list(versions.values()))
-        results = []
-        for target in Target.objects.order_by("key"):
-            version = versions.get(target.pk)
-            target.live = version  # type: ignore[attr-defined]
-            if version is not None:
-                version.figures = figures.get(version.pk, {})  # type: ignore[attr-defined]
-            results.append(target)
-        return Response(TargetListSerializer({"results": results}).data)
 
 
 def figures_of(versions: list[ModelVersion]) -> dict[int, dict[str, Any]]:

@@ -17,6 +17,7 @@ from scoring.conditions import TargetError as TargetError
 from scoring.models import Target
 
 LONGEST_HORIZON_DAYS = 365
+RESERVED = ("count", "questions")  # what stands below targets/ in addresses
 SHOWN = 12  # names listed in a refusal
 YES = ("true", "yes", "1")
 NO = ("false", "no", "0")
@@ -169,6 +170,8 @@ def holds(column: pl.Series, equals: str) -> pl.Series:
 
 
 def _check_columns(target: Target) -> None:
+    if target.key in RESERVED:
+        raise TargetError(f'"{target.key}" cannot be a key: it is an address of its own.', "key")
     for name in MONEY:
         told = getattr(target, name)
         if told is not None and not math.isfinite(told):

@@ -10,6 +10,8 @@ from django.db.models.deletion import Collector
 from customers import bulk, snapshot
 from customers.models import ApiKey
 from scoring import ranking
+from scoring.models import Target
+from scoring.removal import USERS
 from segments import by_hand, cuts, membership
 from segments.fields import catalogue
 from segments.models import Bucket, ListMember, Segment, SegmentPin, SegmentVersion
@@ -99,6 +101,17 @@ def users(segment: Segment) -> list[str]:
     return [f"segment {name}" for name, rule in others if segment.key in named(rule, "segment")] + _protected(segment)
 
 
+def users_of_scores(target: Target) -> list[str]:
+    """Name the segments whose rules ask about a target's scores."""
+    rules = Segment.objects.order_by("name").values_list("name", "rule")
+    asked = f"scores.{target.key}"
+    return [
+        f"segment {name}"
+        for name, rule in rules
+        if any(field == asked or field.startswith(f"{asked}.") for field in named(rule, "field"))
+    ]
+
+
 def delete(segment: Segment) -> None:
     """Delete a segment with its memberships and history. Raises SegmentInUse that names who uses it."""
     with transaction.atomic():
@@ -168,3 +181,6 @@ def _cut(rule: Rule) -> None:
     taken_at = snapshot.latest() if wanted else None
     if taken_at is not None:
         cuts.store(cuts.take([ranking.attach(snapshot.load(taken_at))], wanted), taken_at)
+
+
+USERS.append(users_of_scores)
