@@ -77,6 +77,14 @@ class Encoding:
         """
         return Inputs(frame, [self]).matrix(self)
 
+    def check(self, frame: pl.DataFrame) -> None:
+        """Raise FrameMismatch, which names them, where the frame lacks columns that are read."""
+        missing = [column.name for column in self.columns if column.name not in frame.columns]
+        if missing:
+            raise FrameMismatch(
+                f"The model reads {', '.join(dict.fromkeys(missing))}, which the customers no longer have: train again."
+            )
+
     def sources(self) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
         """Give for each column of the matrix the number of the input it comes from."""
         owners = np.repeat(np.arange(len(self.columns)), [column.width for column in self.columns])
@@ -109,11 +117,7 @@ class Inputs:
     def __init__(self, frame: pl.DataFrame, readings: Sequence[Encoding]) -> None:
         """Reckon the columns. Raises FrameMismatch where the frame lacks one."""
         columns = list(dict.fromkeys(column for reading in readings for column in reading.columns))
-        missing = [column.name for column in columns if column.name not in frame.columns]
-        if missing:
-            raise FrameMismatch(
-                f"The model reads {', '.join(dict.fromkeys(missing))}, which the customers no longer have: train again."
-            )
+        Encoding(tuple(columns)).check(frame)
         parts = [part for column in columns for part in column.expressions()]
         plain = frame.select(part.alias(str(i)) for i, part in enumerate(parts)).fill_null(float("nan"))
         self._columns = [column.to_numpy() for column in plain.iter_columns()]

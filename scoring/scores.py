@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -15,14 +17,17 @@ from customers import bulk, history
 from customers.history import Lake
 from customers.ids import among
 from scoring import artifacts, conditions, populations, ranking, value
-from scoring.encoding import Encoding, Inputs
+from scoring.encoding import Encoding, FrameMismatch, Inputs
+from scoring.learners import Model
 from scoring.models import ModelVersion, Score, ScoredBucket, ScoreRun, Target
 from scoring.populations import RECENCY
 from scoring.ranking import DECIMALS, FEW
+from scoring.seals import ArtifactError
 
 KEY = ["run_id", "customer_id", "target_id"]
 STORED: bulk.Schema = {**ranking.ROWS, "as_of": pl.Datetime}
 COPIED: bulk.Schema = {**STORED, "bucket": pl.Int64}
+log = logging.getLogger(__name__)
 
 
 def begin(as_of: datetime) -> ScoreRun | None:
@@ -47,16 +52,17 @@ def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake | None
     """Give the frame with a column `scores.<key>` for every model of the run, and store the scores in the run.
 
     Customers a target does not speak of have no score. In a published run a customer's older score gives way, and who
-    changes bands is noted; the others' ranks stay.
+    changes bands is noted; the others' ranks stay. A target whose model cannot be read, or reads what customers no
+    longer have, keeps its scores.
     """
     as_of = as_of.astimezone(UTC)
     found = ranking.without_scores(frame)
     stored = []
-    for version, values, times in _answers(found, as_of, run, lake or history.pin()):
-        ids = {"run_id": run.pk, "target_id": version.target_id, "version_id": version.pk}
-        rows = found.select("customer_id", "bucket", value=values, as_of=times)
-        stored.append(rows.with_columns(pl.lit(pk, pl.Int64).alias(name) for name, pk in ids.items()))
-        found = found.with_columns(values.alias(f"scores.{version.target.key}"))
+    for target, rows in _answers(found, as_of, run, lake or history.pin()):
+        ids = {"run_id": run.pk, "target_id": target.pk}
+        columns = [pl.lit(pk, pl.Int64).alias(name) for name, pk in ids.items()]
+        stored.append(found.select("customer_id", "bucket").hstack(rows).with_columns(columns))
+        found = found.with_columns(rows["value"].alias(f"scores.{target.key}"))
     if stored:
         rows = pl.concat(stored).filter(pl.col("value").is_not_null())
         if run.state == ScoreRun.State.PUBLISHED:
@@ -86,32 +92,64 @@ def keep_newer(run: ScoreRun, before: ScoreRun, customers: Collection[int]) -> N
         bulk.upsert(Score, rows, key=KEY, update=["value", "version_id", "as_of"], newer="as_of")
 
 
-def _answers(
-    frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake
-) -> Iterator[tuple[ModelVersion, pl.Series, pl.Series]]:
-    """Give every version of the run with a value for each row of the frame and the time it is as of.
+class _Asked(NamedTuple):
+    """A version with its model, and how that reads a frame where columns of its target alone have their own names."""
+
+    version: ModelVersion
+    model: Model
+    reading: Encoding
+
+
+def _answers(frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake) -> Iterator[tuple[Target, pl.DataFrame]]:
+    """Give every target of the run with value, as_of and version_id for each row of the frame.
 
     Whom a version does not speak of has no value; whom it is not yet to rescore keeps hers, with its time.
     """
     versions = list(_versions(run))
-    models = [artifacts.read(version) for version in versions]
-    known, before = _known([version.target for version in versions], frame, as_of, lake), _rows_before(frame, run)
+    known = _known([version.target for version in versions], frame, as_of, lake)
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
-    readings, whole = [], frame.with_columns(as_of=moment)
-    for version, model in zip(versions, models, strict=True):
-        own = _own_columns(version, model.reading, frame, known)
-        whole = whole.with_columns(column.rename(_own_name(version, column.name)) for column in own)
-        readings.append(_renamed(model.reading, {column.name: _own_name(version, column.name) for column in own}))
-    inputs = Inputs(whole, readings)
-    for version, model, reading in zip(versions, models, readings, strict=True):
-        own_before = before.filter(pl.col("version_id") == version.pk).select("customer_id", "value", "as_of")
-        kept = frame.select("customer_id").join(own_before, on="customer_id", how="left", maintain_order="left")
+    whole, asked = _asked(versions, frame.with_columns(as_of=moment), known)
+    silent = [version for version in versions if version not in {one.version for one in asked}]
+    before = _rows_before(frame, run, silent)
+    inputs = Inputs(whole, [one.reading for one in asked])
+    for version, model, reading in asked:
+        kept = _kept(frame, before.filter(pl.col("version_id") == version.pk))
         spoken = populations.speaks_of(version.target, frame, known, version.report.get("spend_line"))
         rows = np.flatnonzero(kept["value"].is_null().to_numpy() & spoken)
         values = kept["value"].to_numpy(writable=True)
         values[rows] = model.predict(inputs.matrix(reading, rows))
-        times = kept.select(pl.col("as_of").fill_null(moment)).to_series()
-        yield version, pl.Series("value", values).fill_nan(None).round(DECIMALS), times
+        value = pl.Series("value", values).fill_nan(None).round(DECIMALS)
+        told = kept.with_columns(value, pl.col("as_of").fill_null(moment))
+        yield version.target, told.with_columns(version_id=pl.lit(version.pk, pl.Int64))
+    for version in silent if run.state != ScoreRun.State.PUBLISHED else ():
+        yield version.target, _kept(frame, before.filter(pl.col("target_id") == version.target_id))
+
+
+def _asked(
+    versions: Collection[ModelVersion], frame: pl.DataFrame, known: populations.Past
+) -> tuple[pl.DataFrame, list[_Asked]]:
+    """Give the frame with the columns that are of one target alone, and the versions that can be asked about it."""
+    asked = []
+    for version in versions:
+        try:
+            model = artifacts.read(version)
+            own = _own_columns(version, model.reading, frame, known)
+            reading = _renamed(model.reading, {column.name: _own_name(version, column.name) for column in own})
+            whole = frame.with_columns(column.rename(_own_name(version, column.name)) for column in own)
+            reading.check(whole)
+        except (ArtifactError, FrameMismatch) as error:
+            log.error("“%s” keeps its old scores. %s", version.target, error)
+        else:
+            frame = whole
+            asked.append(_Asked(version, model, reading))
+    return frame, asked
+
+
+def _kept(frame: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
+    """Give for each row of the frame what was scored before: value, as_of and version_id, or no value."""
+    own = before.select("customer_id", "value", "as_of", "version_id")
+    joined = frame.select("customer_id").join(own, on="customer_id", how="left", maintain_order="left")
+    return joined.drop("customer_id")
 
 
 def _known(targets: Collection[Target], frame: pl.DataFrame, as_of: datetime, lake: Lake) -> populations.Past:
@@ -148,10 +186,11 @@ def _renamed(reading: Encoding, names: Mapping[str, str]) -> Encoding:
     return replace(reading, columns=tuple(columns))
 
 
-def _rows_before(frame: pl.DataFrame, run: ScoreRun) -> pl.DataFrame:
-    """Give the published scores of targets that this run does not rescore, of the frame's customers."""
+def _rows_before(frame: pl.DataFrame, run: ScoreRun, silent: Collection[ModelVersion]) -> pl.DataFrame:
+    """Give the published scores of targets that this run does not rescore, or cannot, of the frame's customers."""
     before = ranking.published()
     kept = [int(target) for target, at in run.scored_at.items() if datetime.fromisoformat(at) < run.as_of]
+    kept += [version.target_id for version in silent]
     if before is None or before.pk == run.pk or not kept:
         return pl.DataFrame(schema={**STORED, "as_of": bulk.UTC_MICROSECONDS})
     rows = Score.objects.filter(run=before, target__in=kept)

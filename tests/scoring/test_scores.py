@@ -12,8 +12,7 @@ from django.conf import settings
 from customers import bulk, history, ingest, snapshot
 from customers.history import Scope
 from customers.ingest import Records
-from scoring import ranking, scores, targets, training
-from scoring.artifacts import ArtifactError
+from scoring import artifacts, learners, ranking, scores, targets, training
 from scoring.learners import AVERAGE, BOOSTING, LOGISTIC
 from scoring.models import BandChange, ModelVersion, Score, ScoreRun, Target
 from scoring.training import Trained
@@ -194,12 +193,55 @@ def test_a_new_version_replaces_the_live_one_and_a_worse_one_does_not(live: Live
     assert training.summary(better)["live"] is True
 
 
-def test_a_torn_model_file_stops_the_scoring(live: Live) -> None:
-    version, frame = live
+def beside(version: ModelVersion, trained: Trained) -> Target:
+    """Give another target with a live version of the same model."""
+    other = Target.objects.create(
+        key="other", label="Other", kind="attribute", attribute="gone", equals="yes", created_at=AS_OF
+    )
+    training.keep(trained, other, version.as_of, 0)
+    return other
+
+
+def tear(version: ModelVersion) -> None:
     path = Path(settings.LAKE_URL) / version.artefact
-    path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(ArtifactError, match="gone v1"):
-        scored(frame, AS_OF)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("broken", ["file", "feature"])
+def test_a_target_that_cannot_be_scored_keeps_its_scores_and_the_others_are_scored(
+    live: Live, trained: Trained, broken: str
+) -> None:
+    version, frame = live
+    first = scored(frame, AS_OF)["scores.gone"]
+    other = beside(version, trained)
+    if broken == "file":
+        tear(version)
+    else:
+        noise = learners.fit_only(trained.training_set.frame, trained.training_set.labels(), {"features.noise"})
+        path, mac = artifacts.write(noise, other.key, 1)
+        other.versions.update(artefact=path, artefact_mac=mac)
+        frame = frame.drop("features.load")
+    second = scored(frame, LATER)
+    assert second["scores.gone"].to_list() == first.to_list()
+    assert second["scores.other"].null_count() == 0
+    times = Score.objects.filter(run__state="published").values_list("target__key", "as_of").distinct()
+    assert sorted(times) == [("gone", AS_OF), ("other", LATER)]
+
+
+def test_a_small_cycle_leaves_the_scores_of_a_torn_model_alone(live: Live) -> None:
+    version, frame = live
+    scored(frame, AS_OF)
+    before = set(Score.objects.values_list("customer_id", "value", "as_of"))
+    tear(version)
+    scores.score(frame.head(5), LATER, ScoreRun.objects.get())
+    assert set(Score.objects.values_list("customer_id", "value", "as_of")) == before
+
+
+def test_without_old_scores_a_torn_model_gives_none(live: Live) -> None:
+    version, frame = live
+    tear(version)
+    assert scored(frame, AS_OF)["scores.gone"].null_count() == 600
     assert not Score.objects.exists()
 
 
