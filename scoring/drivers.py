@@ -44,9 +44,12 @@ class Piece(NamedTuple):
 class Telling(NamedTuple):
     """How to speak: the target in words, the names of fields, and what the leakage guard says of some."""
 
-    answer: str
-    called: Words
-    warned: Mapping[str, str]
+    answer: str = "yes"
+    called: Words = {}
+    warned: Mapping[str, str] = {}
+
+
+PLAIN = Telling()
 
 
 def drivers(pieces: Sequence[Piece], telling: Telling, seed: int) -> list[Driver]:

@@ -16,17 +16,21 @@ from scoring import (
     champion,
     changes,
     choice,
+    drivers,
     evaluation,
     gate,
     guard,
     season,
     spreads,
+    target_words,
     targets,
     training_set,
     validation,
     versions,
+    words,
 )
 from scoring.choice import Chosen
+from scoring.drivers import PLAIN, Piece, Telling
 from scoring.evaluation import MEAN_AUC, Figure, Outcome, Weights
 from scoring.gate import Case
 from scoring.learners import MODELS, Model, Sigmoid
@@ -96,7 +100,8 @@ def train(
     """
     targets.check(target)
     progress("Looks back at past times", 0.0)
-    trained = learn(training_set.build(target, as_of), seed, progress, names)
+    telling = Telling(target_words.meaning(target), words.known())
+    trained = learn(training_set.build(target, as_of), seed, progress, names, telling)
     progress("Stores", 0.97)
     version = keep(trained, target, as_of, seed)
     progress("Done", 1.0)
@@ -104,11 +109,16 @@ def train(
 
 
 def learn(
-    examples: TrainingSet, seed: int, progress: Progress = silent, names: Collection[str] = tuple(MODELS)
+    examples: TrainingSet,
+    seed: int,
+    progress: Progress = silent,
+    names: Collection[str] = tuple(MODELS),
+    telling: Telling = PLAIN,
 ) -> Trained:
     """Give the learner of those named that does best, fitted on all rows and calibrated on predictions out of sample.
 
-    It is chosen on some rows and judged on others; the gate says whether it may go live.
+    It is chosen on some rows and judged on others; the gate says whether it may go live. `telling` has the words for
+    what drives it.
     """
     check_enough(examples)
     progress("Looks for fields that know the answer", 0.1)
@@ -129,8 +139,21 @@ def learn(
     progress("Explains", 0.88)
     report = _report(examples, chosen, foreseen)
     report["guard"], report["gate"] = guarded, gate.gate(case)
-    report["spreads"] = spreads.spreads(examples.frame, model.reading.columns)
+    telling = telling._replace(warned={one["field"]: one["why"] for one in guarded["warned"]})
+    report["drivers"] = drivers.drivers(_pieces(examples, chosen, judged), telling, seed)
     return Trained(model, _rule(case, examples, judged), examples, judged, pooled, report)
+
+
+def _pieces(examples: TrainingSet, chosen: Chosen, judged: Judged) -> list[Piece]:
+    """Give the models that judged with the rows they had not seen."""
+    calibration, labels = judged.calibrations[judged.learner], examples.labels()
+    found = []
+    for number, trial in enumerate(judged.trials):
+        choice = chosen.at(number)
+        model = trial.models[validation.name_of(choice)].speaking(choice.learner, calibration)
+        rows = trial.split.test
+        found.append(Piece(model, examples.frame.filter(pl.Series(rows)), labels[rows]))
+    return found
 
 
 def _testing(examples: TrainingSet) -> str:
@@ -269,6 +292,7 @@ def _report_of_rule(trained: Trained) -> Report:
     report = trained.report.copy()
     check: Check = {"name": "chance", "passed": True, "sentence": _why_rule(trained)}
     report["gate"] = {"passed": True, "baseline": trained.verdict["baseline"], "checks": [check]}
+    report.pop("drivers", None)
     return report
 
 
@@ -278,6 +302,7 @@ def _store(kept: _Kept, trained: Trained, version: ModelVersion) -> ModelVersion
     version.number = (target.versions.aggregate(last=Max("number"))["last"] or 0) + 1
     version.artefact, version.artefact_mac = artifacts.write(kept.model, target.key, version.number)
     version.learner, version.reason, version.report = kept.learner, kept.reason[:LONGEST_REASON], dict(kept.report)
+    version.report["spreads"] = spreads.spreads(examples.frame, kept.model.reading.columns)
     version.validated, version.created_at, version.bands = examples.validated, version.as_of, BANDS
     version.features = [column.name for column in kept.model.reading.columns]
     version.customers, version.positives = trained.report["customers"], trained.report["positives"]

@@ -66,7 +66,7 @@ def judge(examples: TrainingSet, chosen: Chosen, seed: int, tell: Tell) -> Judge
     """
     trials = _try(examples, chosen, seed, tell)
     labels, learner = examples.labels(), chosen.final.learner
-    asked = {learner: [_name(chosen.at(number)) for number in range(len(trials))]}
+    asked = {learner: [name_of(chosen.at(number)) for number in range(len(trials))]}
     asked |= {rule: [rule] * len(trials) for rule in baselines.columns(examples)}
     rulings = {
         name: [_rule(trial, trials, one, labels) for trial, one in zip(trials, each, strict=True)]
@@ -74,7 +74,7 @@ def judge(examples: TrainingSet, chosen: Chosen, seed: int, tell: Tell) -> Judge
     }
     errors = _set_levels(examples, trials, rulings, learner)
     rows = np.concatenate([np.flatnonzero(trial.split.test) for trial in trials])
-    names = {learner: _name(chosen.final)} | {rule: rule for rule in baselines.columns(examples)}
+    names = {learner: name_of(chosen.final)} | {rule: rule for rule in baselines.columns(examples)}
     return Judged(
         learner,
         rows,
@@ -95,7 +95,7 @@ def _try(examples: TrainingSet, chosen: Chosen, seed: int, tell: Tell) -> list[T
     """Fit what was chosen, by any of the splits, and the simple rules on each split; and predict."""
     found = []
     rules, labels = baselines.columns(examples), examples.labels()
-    wanted = {_name(choice): choice for choice in (chosen.final, *chosen.others)}
+    wanted = {name_of(choice): choice for choice in (chosen.final, *chosen.others)}
     judging = splits.judging(examples, seed)
     for number, split in enumerate(judging):
         tell(number / len(judging))
@@ -151,6 +151,6 @@ def _outcome(examples: TrainingSet, rows: Ints, rulings: list[Ruling]) -> Outcom
     )
 
 
-def _name(choice: Choice) -> str:
+def name_of(choice: Choice) -> str:
     """Name a choice with its settings."""
     return f"{choice.learner} {sorted((name, sorted(each.items())) for name, each in choice.settings.items())}"

@@ -26,6 +26,9 @@ def test_a_planted_signal_is_found_and_its_interval_covers_the_truth() -> None:
     assert truth - 0.02 < auc.value < truth + 0.005
     assert auc.low < truth < auc.high + 0.005
     assert trained.figures["ece"].value < 0.04
+    drivers = {one["field"]: one["importance"] for one in trained.report["drivers"]}
+    assert list(drivers) == ["features.load", "attributes.plan", "features.noise"]
+    assert drivers["attributes.plan"]["low"] > 0.01 > drivers["features.noise"]["low"]
 
 
 @pytest.mark.parametrize("seed", [1, 2])
