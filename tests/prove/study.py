@@ -51,8 +51,13 @@ def stated(data: str, what: str, figure: Mapping[str, float]) -> Row:
 
 
 def named(data: str, what: str, wanted: Collection[str], found: Collection[str]) -> Row:
-    """Give the line of names that all have to be among those found."""
-    return Row(data, what, ", ".join(sorted(wanted)), ", ".join(sorted(found)) or "none", "", set(wanted) <= set(found))
+    """Give the line of names that all have to be among those found; where none is wanted, none may be found."""
+    is_reached = set(wanted) <= set(found) if wanted else not found
+    return Row(data, what, _names(wanted), _names(found), "", is_reached)
+
+
+def _names(names: Collection[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _interval(figure: Mapping[str, float]) -> str:
