@@ -15,11 +15,11 @@ from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
 from customers.panels import Cell, Panel, column, link, moment, number, tag
-from scoring import model_page, target_page, versions
+from scoring import model_page, target_page, training_page, training_queue, versions
 from scoring.api import scores_of
 from scoring.known_values import known_values
 from scoring.model_story import learner
-from scoring.models import ModelVersion, Target
+from scoring.models import ModelVersion, Target, TrainingRun
 from scoring.target_form import OWN, NewTargetForm, TargetForm
 from scoring.target_words import meaning
 
@@ -56,15 +56,24 @@ class TargetAdmin(BaseAdmin):
     def lead(self, request: HttpRequest, item: Target) -> list[Panel]:
         """Give what is foreseen in words, and how the scores lie."""
         live = target_page.live_of(item)
-        return [*(model_page.lead(live) if live else []), target_page.distribution(item)]
+        return [
+            *training_page.panels(item),
+            *(model_page.lead(live) if live else []),
+            target_page.distribution(item),
+        ]
 
     def buttons(self, request: HttpRequest, item: Target) -> list[Button]:
-        """Offer what may be done with its versions."""
-        return target_page.buttons(item) if request.user.has_perm("scoring.change_modelversion") else []
+        """Offer to train it, and what may be done with its versions."""
+        found = target_page.train_buttons(item) if self.has_change_permission(request, item) else []
+        if request.user.has_perm("scoring.change_modelversion"):
+            found += target_page.buttons(item)
+        return found
 
     def do(self, request: HttpRequest, item: Target, name: str) -> str:
-        """Go back to the version before."""
+        """Train it, or go back to the version before."""
         by: Any = request.user
+        if name == "train":
+            return training_page.begin(item, by, timezone.now())
         back = versions.roll_back(item, by, timezone.now())
         return f"{back} is live again: the next full cycle scores everybody by it."
 
@@ -91,6 +100,7 @@ class TargetAdmin(BaseAdmin):
         own = [
             path("count/", at(require_POST(self.count_view)), name="scoring_target_count"),
             path("values/", at(require_safe(self.values_view)), name="scoring_target_values"),
+            path("training/<int:run_id>/", at(require_safe(self.training_view)), name="scoring_target_training"),
             path("<int:target_id>/field/", at(require_POST(self.field_view)), name="scoring_target_field"),
             path("<path:object_id>/edit/", at(self.edit_view), name="scoring_target_edit"),
         ]
@@ -124,9 +134,21 @@ class TargetAdmin(BaseAdmin):
         found = known_values(request.GET.get("attribute", ""))
         return JsonResponse({"values": [one._asdict() for one in found]})
 
+    def training_view(self, request: HttpRequest, run_id: int) -> HttpResponse:
+        """Give the bar of a training that waits or runs; nothing once it has ended."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        run = get_object_or_404(TrainingRun, pk=run_id)
+        if run.state not in training_queue.OPEN:
+            return HttpResponse(status=204)
+        return HttpResponse(training_page.progress(run))
+
     def response_add(self, request: HttpRequest, obj: Target, post_url_continue: str | None = None) -> HttpResponse:
-        """Go to the page of the new target."""
-        messages.success(request, f"“{obj.label}” is made.")
+        """Go to the page of the new target, where its training is watched if one was asked for."""
+        by: Any = request.user
+        is_trained = "_train" in request.POST
+        said = training_page.begin(obj, by, timezone.now()) if is_trained else f"“{obj.label}” is made."
+        messages.success(request, said)
         return HttpResponseRedirect(reverse("admin:scoring_target_change", args=[obj.pk]))
 
     def field_view(self, request: HttpRequest, target_id: int) -> HttpResponse:

@@ -7,7 +7,7 @@ from customers.charts import Span
 from customers.panels import Cell, Panel, moment, number, share
 from customers.plots import Axis, Line, bars, plot
 from scoring.grades import quality
-from scoring.models import Evaluation
+from scoring.models import Backtest, Evaluation
 
 DIAGONAL = Line("chance", ((0.0, 0.0), (1.0, 1.0)), "plain", is_guide=True)
 TENTHS = 10
@@ -163,6 +163,39 @@ def over_time(evaluations: Sequence[Evaluation]) -> Panel | None:
     note = "Each time it was trained on what was known by then, and judged by what came after."
     drawing = bars(spans, "quality of 0 to 100 by the time it was tested on")
     return _half("Tested on later times", note, drawing, head, rows)
+
+
+def came_true(judged: Sequence[Backtest]) -> Panel | None:
+    """Give the share that was foreseen beside the share that happened, each time a window had closed."""
+    if not judged:
+        return None
+    spans = [
+        Span(
+            f"{one.as_of:%-d %b %Y}",
+            quality(one.figures["auc"]["value"]),
+            quality(one.figures["auc"]["low"]),
+            quality(one.figures["auc"]["high"]),
+            f"{quality(one.figures['auc']['value']):.0f} of 100",
+        )
+        for one in judged
+    ]
+    rows = [
+        (
+            moment(one.as_of),
+            one.get_who_display(),
+            number(one.customers),
+            share(one.figures["foreseen"]),
+            share(one.figures["happened"]),
+            number(quality(one.figures["auc"]["value"])),
+        )
+        for one in judged
+    ]
+    head = ("Scored as of", "Whom", "Customers", "Foreseen", "Happened", "Quality")
+    note = "The scores that were really given, judged once their time had passed."
+    drawing = bars(spans, "quality of 0 to 100 of the scores given at a time")
+    last = judged[-1]
+    said = f"Last time {share(last.figures['foreseen'])} were foreseen, and {share(last.figures['happened'])} did."
+    return _half("What came of its scores", f"{note} {said}", drawing, head, rows)
 
 
 def figure(found: Mapping[str, Any], digits: int = 3) -> str:

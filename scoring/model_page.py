@@ -10,16 +10,17 @@ from django.utils.safestring import SafeString
 
 from customers import plots
 from customers.admin import Button
-from customers.panels import Cell, Panel, moment, number, tag
-from scoring import model_curves, model_story, number_page, targets, versions
+from customers.panels import Cell, Panel, moment, number, tag, when
+from scoring import model_curves, model_story, number_page, targets, versions, words
 from scoring.grades import ZONES, grade
 from scoring.model_story import learner
-from scoring.models import Evaluation, ModelVersion, Target
+from scoring.models import Backtest, Evaluation, ModelVersion, Target
 
 STATE_TAGS = {"live": "good", "candidate": "wait", "retired": ""}
 RULES = ("base rate", "one field", "recency", "rfm", "value")
 CAMPAIGN = "/admin/campaigns/campaign/add/"
 HYSTERESIS = 0.9
+JUDGED = 12
 FIGURES = {
     "auc": ("AUC", "0.5 is a coin, 1 sorts everybody right"),
     "average_precision": ("Average precision", "the share of positives is a coin"),
@@ -53,6 +54,8 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
         *drawn(version, own, rule),
         model_story.drivers(report.get("drivers", [])),
         model_curves.over_time(list(tested)),
+        model_curves.came_true(judged(version)),
+        drift(version),
         model_story.tried(report.get("learners", [])),
         model_story.guard(version.target, report.get("guard", {}), may_change=may_change),
         model_story.preparation(report.get("preparation", {})),
@@ -60,6 +63,24 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
         model_story.limits(version, report),
     ]
     return [panel for panel in found if panel]
+
+
+def judged(version: ModelVersion) -> list[Backtest]:
+    """Give the latest judgements of the scores that were given, the oldest first: of whom we left alone, if any."""
+    found = version.backtests.order_by("-as_of")
+    alone = list(found.filter(who=Backtest.Who.LEFT_ALONE)[:JUDGED])
+    return (alone or list(found.filter(who=Backtest.Who.EVERYBODY)[:JUDGED]))[::-1]
+
+
+def drift(version: ModelVersion) -> Panel | None:
+    """Give whether the customers have changed since training."""
+    last = version.drifts.order_by("-day").first()
+    if last is None:
+        return None
+    names = words.known()
+    changed = [words.name_of(field, names).label for field in last.figures.get("drifted", [])]
+    said = f"These lie otherwise than in training: {', '.join(changed)}." if changed else "Not beyond what chance does."
+    return Panel("Have customers changed?", f"As of {when(last.as_of)}. {said}", is_half=True)
 
 
 def drawn(version: ModelVersion, own: Evaluation | None, rule: Evaluation | None) -> list[Panel]:

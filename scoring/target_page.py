@@ -9,7 +9,7 @@ import polars as pl
 from customers import charts
 from customers.admin import Button
 from customers.panels import Panel, link, moment, number, share, tag, when
-from scoring import counts, model_page, ranking, targets, versions
+from scoring import counts, model_page, ranking, targets, training_page, versions
 from scoring.counts import Counted
 from scoring.horizons import Suggested, newest, suggested
 from scoring.model_story import bare, from_where, learner
@@ -33,6 +33,14 @@ SAID = {
 def upper(text: str) -> str:
     """Give a text with a capital first letter."""
     return text[:1].upper() + text[1:]
+
+
+def train_buttons(target: Target) -> list[Button]:
+    """Give the button that asks for a training, unless one waits or runs."""
+    if training_page.is_open(target):
+        return []
+    words = "Train again" if target.versions.exists() else "Train now"
+    return [Button("train", words, "" if target.versions.exists() else "main")]
 
 
 def buttons(target: Target) -> list[Button]:
@@ -102,7 +110,7 @@ def all_versions(target: Target) -> Panel:
         for one in target.versions.prefetch_related("evaluations").order_by("-number")[:SHOWN]
     ]
     head = ("Version", "State", "Quality", "Learner", "Trained as of", "Why")
-    empty = f"Nothing was trained yet. Press “Train now”, or run: manage.py train {target.key}"
+    empty = f"Nothing was trained yet. From the command line: manage.py train {target.key}"
     return Panel("Versions", head=head, rows=rows, empty=empty)
 
 

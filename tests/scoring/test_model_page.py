@@ -1,6 +1,7 @@
 """The page of a model: a grade that marketers know, charts with numbers, and what a person may say about fields."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from django.urls import reverse
 
 from scoring import grades, model_curves, seals
 from scoring.model_page import campaign_address
-from scoring.models import Evaluation, ModelVersion, Target
+from scoring.models import Backtest, Drift, Evaluation, ModelVersion, Target
 from tests.config import world
 from tests.scoring import told
 
@@ -244,3 +245,57 @@ def test_the_page_of_a_target_leads_to_a_campaign(boss: Client) -> None:
     version = world.model()
     page = boss.get(reverse("admin:scoring_target_change", args=[version.target_id])).content.decode()
     assert "/admin/campaigns/campaign/add/?trigger_kind=score&amp;score=lapse" in page
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_the_page_tells_what_came_of_the_scores_and_whether_customers_changed(boss: Client) -> None:
+    version = world.model()
+    for days, who, auc in ((60, "everybody", 0.9), (60, "left_alone", 0.8), (30, "left_alone", 0.7)):
+        Backtest.objects.create(
+            version=version,
+            who=who,
+            as_of=world.T - timedelta(days=days),
+            judged_at=world.T,
+            customers=300,
+            positives=90,
+            figures={"auc": told.figures(auc, 0.02), "foreseen": 0.35, "happened": 0.3},
+        )
+    drifted = {"drifted": ["features.orders_90d"], "customers": 900}
+    Drift.objects.create(version=version, day=world.T.date(), as_of=world.T, figures=drifted)
+    page = page_of(boss, version)
+    panel = part(page, "What came of its scores")
+    assert "60 of 100" in panel
+    assert "40 of 100" in panel
+    assert "80 of 100" not in panel
+    assert "Last time 35.0\u00a0% were foreseen, and 30.0\u00a0% did." in panel
+    assert "These lie otherwise than in training: Orders" in part(page, "Have customers changed?")
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["spend", "next"])
+def test_a_model_of_numbers_tells_how_far_the_total_is_off_and_how_well_it_sorts(boss: Client, kind: str) -> None:
+    version = world.model()
+    Target.objects.update(kind=kind)
+    version.evaluations.all().delete()
+    curves = {
+        "reliability": [{"predicted": 10.0 * n, "observed": 11.0 * n, "customers": 60} for n in range(10)],
+        "gains": [{"share": n / 20, "captured": (n / 20) ** 0.4} for n in range(21)],
+    }
+    for name, gini in (("average", 0.71), ("mean", 0.2)):
+        figures = {"total_error": told.figures(-0.04, 0.03), "gini": told.figures(gini, 0.02)}
+        version.evaluations.create(learner=name, customers=600, positives=200, figures=figures, curves=curves)
+    version.report = {"gate": {"passed": True, "baseline": "mean", "checks": []}}
+    version.bands = [{"name": "low", "from_percentile": 0.0}, {"name": "high", "from_percentile": 90.0}]
+    version.save()
+    page = page_of(boss, version)
+    grade = part(page, "Version 1: average of two")
+    assert "-4.0%" in grade
+    assert "0.71" in grade
+    assert "the mean of all gets 0.20" in grade
+    assert "of 100" not in grade
+    assert "<td>99.00</td>" in part(page, "Does as much come as is foreseen?")
+    assert "<svg" in part(page, "Who brings it")
+    assert "Who is found (ROC)" not in page
+    assert boss.get(reverse("admin:scoring_target_change", args=[version.target_id])).status_code == 200

@@ -10,7 +10,7 @@ from django.urls import reverse
 from customers import history
 from customers.models import Customer, Event, EventName, Source
 from scoring import horizons
-from scoring.models import Target
+from scoring.models import Target, TrainingRun
 from scoring.questions import QUESTIONS
 from tests.config import world
 
@@ -194,3 +194,45 @@ def test_old_data_is_looked_at_as_of_its_end() -> None:
     history.sync()
     assert horizons.newest(world.T + timedelta(days=700)) == world.T
     assert horizons.newest(world.T - timedelta(days=5)) < world.T - timedelta(days=4)
+
+
+def trained(client: Client) -> TrainingRun:
+    """Make a prediction that is to be trained, and give its training."""
+    world.fill()
+    history.sync()
+    page = client.post(ADD, {**LAPSE, **DEFAULTS, "_train": "1"}, follow=True).content.decode()
+    assert "is being trained" in page
+    assert 'role="progressbar"' in page
+    return TrainingRun.objects.get()
+
+
+def test_make_and_train_asks_for_a_training_that_is_watched_until_it_ends(boss: Client) -> None:
+    run = trained(boss)
+    assert (run.target.horizon_days, run.state, run.requested_by) == (45, "waiting", User.objects.get())
+    bar = reverse("admin:scoring_target_training", args=[run.pk])
+    assert "Waits for a worker: 0 %" in boss.get(bar).content.decode()
+    TrainingRun.objects.update(state="running", stage="Tries 6 learners", portion=0.4)
+    shown = boss.get(bar).content.decode()
+    assert 'aria-valuenow="40"' in shown
+    assert "Tries 6 learners: 40 %" in shown
+    TrainingRun.objects.update(state="done")
+    assert boss.get(bar).status_code == 204
+
+
+def test_a_refused_training_says_why_on_the_page_and_can_be_asked_for_again(boss: Client) -> None:
+    run = trained(boss)
+    page = reverse("admin:scoring_target_change", args=[run.target_id])
+    assert "Train now" not in boss.get(page).content.decode()
+    TrainingRun.objects.update(state="refused", sentence="There are 41, 159 too few.", finished_at=world.T)
+    shown = boss.get(page).content.decode()
+    assert "was refused. There are 41, 159 too few." in shown
+    assert "Train now" in shown
+    boss.post(reverse("admin:scoring_target_do", args=[run.target_id, "train"]))
+    assert TrainingRun.objects.filter(state="waiting").count() == 1
+
+
+def test_only_making_it_asks_for_no_training(boss: Client) -> None:
+    world.fill()
+    boss.post(ADD, {**LAPSE, **DEFAULTS, "_save": "1"})
+    assert Target.objects.count() == 2
+    assert not TrainingRun.objects.exists()
