@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 from django.urls import reverse
 
-from customers import alerts, history, snapshot
+from customers import alerts, features, history, snapshot
 from customers.alerts import Cause
-from customers.models import Alert
-from scoring import backtest, drift, seals, training_queue, training_set
+from customers.models import Alert, Attribute
+from scoring import backtest, drift, encoding, seals, training_queue, training_set
 from scoring.models import Backtest, Drift, ModelVersion, Target, TrainingRun
 from scoring.report import Report
 
@@ -72,7 +72,7 @@ def found() -> Iterator[Cause]:
         if version is None or version.is_baseline:
             yield from _baseline_only(target, version)
         if version is not None:
-            yield from _torn(version)
+            yield from _unreadable(version)
             yield from _drifted(version)
             yield from _judged(version)
 
@@ -115,11 +115,20 @@ def _baseline_only(target: Target, live: ModelVersion | None) -> Iterator[Cause]
     yield _cause(target, Alert.Kind.BASELINE, f"“{target}” is foreseen by {by}. {last}: {last.reason}")
 
 
-def _torn(version: ModelVersion) -> Iterator[Cause]:
+def _unreadable(version: ModelVersion) -> Iterator[Cause]:
+    """Give that a version's file is torn, or that it reads fields which customers no longer have."""
+    said = ""
+    fields = {one.column for one in features.names()}
+    fields |= {f"attributes.{name}" for name in Attribute.objects.values_list("name", flat=True)}
+    gone = [name for name in version.features if name.startswith(encoding.PREFIXES) and name not in fields]
     try:
         seals.content_of(version)
     except seals.ArtifactError as error:
-        yield _cause(version.target, Alert.Kind.ARTEFACT, f"“{version.target}” keeps its old scores. {error}")
+        said = str(error)
+    else:
+        said = f"{version} reads {', '.join(gone)}, which customers no longer have; train it again." if gone else ""
+    if said:
+        yield _cause(version.target, Alert.Kind.ARTEFACT, f"“{version.target}” keeps its old scores. {said}")
 
 
 def _drifted(version: ModelVersion) -> Iterator[Cause]:

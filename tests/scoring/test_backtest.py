@@ -161,3 +161,17 @@ def test_customers_who_changed_are_an_alert_once_a_day(version: ModelVersion) ->
     Drift.objects.all().delete()
     watch.watch(AS_OF + DAY)
     assert Alert.objects.get(kind="drift").state == "done"
+
+
+def test_a_torn_file_and_a_field_that_is_gone_are_an_alert(version: ModelVersion) -> None:
+    shop(version, chances())
+    ModelVersion.objects.update(features=["attributes.plan", "features.orders", "attributes.size"])
+    watch.watch(AS_OF + DAY)
+    told = Alert.objects.get(kind="artefact").sentence
+    assert (
+        told == "“Buys” keeps its old scores. buys v1 reads attributes.size, which customers no longer have; train "
+        "it again."
+    )
+    (Path(settings.LAKE_URL) / version.artefact).write_bytes(b"mo")
+    watch.watch(AS_OF + 2 * DAY)
+    assert "is not the one that was stored" in Alert.objects.get(kind="artefact").sentence
