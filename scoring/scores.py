@@ -16,11 +16,10 @@ from django.db.models import QuerySet
 from customers import bulk, history
 from customers.history import Lake
 from customers.ids import among
-from scoring import artifacts, conditions, populations, ranking, value
+from scoring import artifacts, populations, ranking, target_columns
 from scoring.encoding import Encoding, FrameMismatch, Inputs
 from scoring.learners import Model
 from scoring.models import ModelVersion, Score, ScoredBucket, ScoreRun, Target
-from scoring.populations import RECENCY
 from scoring.ranking import DECIMALS, FEW
 from scoring.seals import ArtifactError
 
@@ -106,7 +105,7 @@ def _answers(frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake) ->
     Whom a version does not speak of has no value; whom it is not yet to rescore keeps hers, with its time.
     """
     versions = list(_versions(run))
-    known = _known([version.target for version in versions], frame, as_of, lake)
+    known = target_columns.known([version.target for version in versions], frame, as_of, lake)
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
     whole, asked = _asked(versions, frame.with_columns(as_of=moment), known)
     silent = [version for version in versions if version not in {one.version for one in asked}]
@@ -133,7 +132,7 @@ def _asked(
     for version in versions:
         try:
             model = artifacts.read(version)
-            own = _own_columns(version, model.reading, frame, known)
+            own = target_columns.columns(version, model.reading, frame, known)
             reading = _renamed(model.reading, {column.name: _own_name(version, column.name) for column in own})
             whole = frame.with_columns(column.rename(_own_name(version, column.name)) for column in own)
             reading.check(whole)
@@ -150,30 +149,6 @@ def _kept(frame: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     own = before.select("customer_id", "value", "as_of", "version_id")
     joined = frame.select("customer_id").join(own, on="customer_id", how="left", maintain_order="left")
     return joined.drop("customer_id")
-
-
-def _known(targets: Collection[Target], frame: pl.DataFrame, as_of: datetime, lake: Lake) -> populations.Past:
-    """Give what the frame's customers did in the year before of all that the targets ask: one reading of the lake."""
-    asked = {events for target in targets for events in conditions.asked(target)}
-    scope = history.scope_of(frame, FEW)
-    events = populations.read_events(asked, lake, scope, as_of, as_of - populations.YEAR) if asked else {}
-    ids = frame["customer_id"].to_numpy()
-    return {one: populations.past(rows, ids, as_of) for one, rows in events.items()}
-
-
-def _own_columns(
-    version: ModelVersion, reading: Encoding, frame: pl.DataFrame, known: populations.Past
-) -> list[pl.Series]:
-    """Give those columns that a model reads and that are of its target alone."""
-    read = {column.name for column in reading.columns}
-    found = []
-    days = populations.recency(version.target, known) if RECENCY in read else None
-    if days is not None:
-        found.append(pl.Series(RECENCY, days).fill_nan(None))
-    if names := [name for name in value.COLUMNS if name in read]:
-        parameters = value.from_plain(version.report["value"]) if "value" in version.report else None
-        found += value.add(frame, parameters, version.target.horizon_days or 0).select(names).get_columns()
-    return found
 
 
 def _own_name(version: ModelVersion, name: str) -> str:

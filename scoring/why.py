@@ -3,15 +3,15 @@
 from collections.abc import Collection
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
-from customers import snapshot
+from customers import history, snapshot
 from customers.history import Scope
 from customers.models import Customer
-from scoring import formula, ranking, reasons
+from scoring import formula, ranking, reasons, target_columns
 from scoring.encoding import FrameMismatch
 from scoring.models import Score
+from scoring.populations import Past
 from scoring.reasons import NoReasons
 from scoring.seals import ArtifactError
 
@@ -28,33 +28,31 @@ class Why(NamedTuple):
 
 def of_customer(customer: Customer, targets: Collection[str] | None = None) -> dict[str, Why]:
     """Give the reasons of a customer's published scores by the target's key; of the named targets, or of all."""
-    scores = Score.objects.filter(run=ranking.published(), customer=customer)
+    rows = Score.objects.filter(run=ranking.published(), customer=customer)
     if targets is not None:
-        scores = scores.filter(target__key__in=targets)
-    frames: dict[object, pl.DataFrame] = {}
-    found = {}
-    for score in scores.select_related("target", "version").order_by("target__key"):
-        if score.as_of not in frames:
-            scope = Scope(bucket=customer.bucket, ids=(customer.pk,))
-            moment = pl.lit(score.as_of).cast(pl.Datetime("us", "UTC"))
-            frames[score.as_of] = snapshot.take(scope, score.as_of).with_columns(as_of=moment)
-        found[score.target.key] = _of_score(score, frames[score.as_of])
+        rows = rows.filter(target__key__in=targets)
+    scores = list(rows.select_related("target", "version__target").order_by("target__key"))
+    lake, scope = history.pin(), Scope(bucket=customer.bucket, ids=(customer.pk,))
+    found: dict[str, Why] = {}
+    for as_of in {score.as_of for score in scores}:
+        own = [score for score in scores if score.as_of == as_of]
+        frame = snapshot.take(scope, as_of, lake)
+        frame = frame.with_columns(as_of=pl.lit(as_of).cast(pl.Datetime("us", "UTC")))
+        past = target_columns.known([score.target for score in own], frame, as_of, lake)
+        found |= {score.target.key: _of_score(score, frame, past) for score in own}
     return found
 
 
-def _of_score(score: Score, frame: pl.DataFrame) -> Why:
+def _of_score(score: Score, frame: pl.DataFrame, past: Past) -> Why:
     if frame.is_empty():
-        return Why([], [], "Nothing is known any more as of when the score was given.")
+        return Why([], [], "Nothing is known any more of that time.")
     try:
-        told = reasons.reasons(score.version, frame)[score.customer_id]
-        chance = formula.expit(_odds(score, frame))[0]
+        told = formula.of_version(score.version)
+        frame = frame.with_columns(target_columns.columns(score.version, told.reading, frame, past))
+        found = reasons.reasons(score.version, frame)[score.customer_id]
+        chance = formula.expit(told.odds(told.reading.matrix(frame)))[0]
     except (NoReasons, ArtifactError, FrameMismatch) as error:
         return Why([], [], str(error))
     is_same = abs(chance - score.value) < NOTICED
     note = "" if is_same else f"By what is known now of that time, the score would be {chance:.3f}."
-    return Why(told.up, told.down, note)
-
-
-def _odds(score: Score, frame: pl.DataFrame) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    told = formula.of_version(score.version)
-    return told.odds(told.reading.matrix(frame))
+    return Why(found.up, found.down, note)

@@ -19,11 +19,20 @@ class Name(NamedTuple):
 Words = dict[str, Name]
 
 
+# Of columns that are of one target alone.
+OWN: Words = {
+    "recency.event": Name("Days since it last happened", "days"),
+    "value.chance": Name("Chance of an order, by the days of past orders"),
+    "value.orders": Name("Orders to expect, by the days of past orders"),
+    "value.spend": Name("Spend to expect, by the days of past orders"),
+}
+
+
 def known() -> Words:
     """Give the name of every field that has one."""
     found = {one.column: Name(one.label, one.unit) for one in features.names()}
     labels = Attribute.objects.exclude(label="").values_list("name", "label")
-    return found | {f"attributes.{name}": Name(label) for name, label in labels}
+    return found | OWN | {f"attributes.{name}": Name(label) for name, label in labels}
 
 
 def name_of(field: str, words: Words) -> Name:
