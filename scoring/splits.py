@@ -10,7 +10,7 @@ from scoring.models import ModelVersion
 from scoring.training_set import Ints, TrainingRefused, TrainingSet, draws
 
 MOST_ORIGINS = 3  # that judge
-MOST_CHOOSING = 2  # that choose
+MOST_CHOOSING = 1  # that chooses
 PARTS = 3  # of the customers, over time: each is tested by a model that never saw it
 FOLDS = 5
 FEWEST = 200  # positives, and negatives, to learn from
@@ -46,7 +46,7 @@ def choosing(examples: TrainingSet, seed: int) -> list[Split]:
     """Give the splits that choose a learner.
 
     Over time they lie on the training side of the first origin that judges, so that their windows had closed before
-    it: its last origins, or parts of its customers where none has enough before it. In folds they are the same.
+    it: its last origin, or parts of its customers where it has not enough before it. In folds they are the same.
     """
     if examples.validated == ModelVersion.Validated.IN_FOLDS:
         return _folds(examples, seed)
