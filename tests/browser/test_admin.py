@@ -22,12 +22,17 @@ WIDTHS = (1440, 390)
 
 def enter(page: Page, live_server: LiveServer, address: str = "/admin/") -> None:
     """Fill the database and open a page as somebody who has logged in."""
-    client = Client()
-    client.force_login(marketer())
-    session = client.cookies[settings.SESSION_COOKIE_NAME].value
-    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
+    log_in(page, live_server, marketer())
     page.goto(f"{live_server.url}{address}")
     expect(page).to_have_url(f"{live_server.url}{address}")
+
+
+def log_in(page: Page, live_server: LiveServer, user: User) -> None:
+    """Let the page's next answers be those for a person."""
+    client = Client()
+    client.force_login(user)
+    session = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
 
 
 def marketer() -> User:
