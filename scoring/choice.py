@@ -1,7 +1,7 @@
 """Which learner, with which settings: the one that did best on rows that judge nothing.
 
-What counts is the log loss after calibration, and a little what serving costs: a learner that takes a microsecond a
-customer more must be better by a ten-thousandth.
+What counts is the log loss after calibration, and what serving costs: of those that are as good as the best, within one
+standard error of the difference on the same customers, the cheapest is chosen.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from scoring import baselines, evaluation, learners, splits
+from scoring import baselines, evaluation, learners, serving, splits
 from scoring.evaluation import Outcome
 from scoring.learners import CANDIDATES, MEMBERS, Flags, Floats, Model, Settings
 from scoring.models import ModelVersion
@@ -20,7 +20,6 @@ from scoring.splits import DRAWS, Split
 from scoring.training_set import Ints, TrainingSet, draws
 
 MOST_ROWS = 40_000  # to choose with, of whole customers
-PRICE = 1e-4  # of log loss, for a microsecond a row
 
 Tell = Callable[[float], None]  # of the portion that is done
 Parts = Sequence[int]  # numbers of splits
@@ -61,31 +60,40 @@ class _Candidate(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A learner with its best settings: the log loss, the cost of serving a row, and the uncalibrated chances."""
+    """A learner with its best settings: log losses of rows, the cost of serving one, uncalibrated chances."""
 
     choice: Choice
-    loss: float
+    losses: Floats
     microseconds: float
     chances: Chances
 
     @property
-    def price(self) -> float:
-        return self.loss + PRICE * self.microseconds
+    def loss(self) -> float:
+        return float(self.losses.mean())
 
 
 @dataclass(frozen=True)
 class _Trials:
-    """Chances by candidate, the answers beside them, and what serving by each learner costs."""
+    """Chances by candidate, the answers and customers beside them, and what serving by each candidate costs."""
 
     splits: Sequence[Split]
     chances: Mapping[_Candidate, Chances]
     labels: Sequence[Flags]
-    microseconds: Mapping[str, float]
+    customers: Sequence[Ints]
+    microseconds: Mapping[_Candidate, float]
 
-    def loss(self, chances: Chances, parts: Parts) -> float:
-        """Give the log loss of calibrated chances on some of the splits."""
+    def losses(self, chances: Chances, parts: Parts) -> Floats:
+        """Give each row's log loss by calibrated chances on some of the splits."""
         raw, labels = (np.concatenate([each[part] for part in parts]) for each in (chances, self.labels))
-        return evaluation.log_loss(labels, learners.fit_sigmoid(raw, labels)(raw))
+        return evaluation.log_losses(labels, learners.fit_sigmoid(raw, labels)(raw))
+
+    def pick(self, found: Mapping[str, _Found], parts: Parts) -> _Found:
+        """Give the cheapest of those that are as good as the best."""
+        best = min(found.values(), key=lambda one: (one.loss, one.choice.learner))
+        _, owner = np.unique(np.concatenate([self.customers[part] for part in parts]), return_inverse=True)
+        errors = {name: _error(one.losses - best.losses, owner) for name, one in found.items()}
+        losses = {name: one.loss for name, one in found.items()}
+        return found[serving.choose(losses, errors, {name: one.microseconds for name, one in found.items()})]
 
 
 def choose(examples: TrainingSet, names: Collection[str], seed: int, tell: Tell) -> Chosen:
@@ -93,17 +101,20 @@ def choose(examples: TrainingSet, names: Collection[str], seed: int, tell: Tell)
     trials = _try(examples, names, seed, tell)
     parts = range(len(trials.splits))
     found = _best(trials, names, parts)
-    final = _cheapest(found)
+    final = trials.pick(found, parts)
     others = []
     if examples.validated == ModelVersion.Validated.IN_FOLDS:
-        others = [_cheapest(_best(trials, names, [part for part in parts if part != one])) for one in parts]
+        without = [[part for part in parts if part != one] for one in parts]
+        others = [trials.pick(_best(trials, names, rest), rest) for rest in without]
     compared = [*found.values(), *_rules(trials, examples)]
-    told = _told(compared, final, trials, examples.frame["customer_id"].to_numpy())
+    told = _told(compared, final, trials)
     return Chosen(final.choice, [one.choice for one in others], told)
 
 
-def _cheapest(found: Mapping[str, _Found]) -> _Found:
-    return min(found.values(), key=lambda one: (one.price, one.choice.learner))
+def _error(differences: Floats, owner: Ints) -> float:
+    """Give the standard error of the mean of differences, of which those of one customer go together."""
+    sums = np.bincount(owner, differences - differences.mean())
+    return float(np.sqrt((sums**2).sum()) / len(differences))
 
 
 def _sample(examples: TrainingSet, tried: list[Split], seed: int) -> list[Split]:
@@ -120,7 +131,7 @@ def _try(examples: TrainingSet, names: Collection[str], seed: int, tell: Tell) -
     labels, rules = examples.labels(), baselines.columns(examples)
     tried = _sample(examples, splits.choosing(examples, seed), seed)
     chances: dict[_Candidate, Chances] = {}
-    microseconds = dict.fromkeys([*_asked(names), *rules], 0.0)
+    microseconds: dict[_Candidate, float] = {}
     for number, split in enumerate(tried):
         tell(number / len(tried))
         train, test = (examples.frame.filter(pl.Series(rows)) for rows in (split.train, split.test))
@@ -129,10 +140,15 @@ def _try(examples: TrainingSet, names: Collection[str], seed: int, tell: Tell) -
             for name, found in model.raw(test).items():
                 if name in settings:
                     chances.setdefault(_Candidate(name, at), []).append(found)
+                    if not number:
+                        microseconds[_Candidate(name, at)] = serving.cost(model, name)
         for name, read in rules.items():
             rule = baselines.fit(read, train, labels[split.train])
             chances.setdefault(_Candidate(name), []).append(rule.chances(test))
-    return _Trials(tried, chances, [labels[split.test] for split in tried], microseconds)
+            microseconds[_Candidate(name)] = serving.cost(rule, rule.learner)
+    customers = examples.frame["customer_id"].to_numpy()
+    known = [labels[split.test] for split in tried], [customers[split.test] for split in tried]
+    return _Trials(tried, chances, *known, microseconds)
 
 
 def _rounds(names: Collection[str]) -> list[dict[str, Settings]]:
@@ -151,10 +167,10 @@ def _best(trials: _Trials, names: Collection[str], parts: Parts) -> dict[str, _F
     """Give each learner with the settings that did best on some of the splits."""
     found: dict[str, _Found] = {}
     for name in _asked(names):
-        losses = {one: trials.loss(trials.chances[one], parts) for one in trials.chances if one.learner == name}
-        best = min(losses, key=lambda one: (losses[one], one.number))
+        losses = {one: trials.losses(trials.chances[one], parts) for one in trials.chances if one.learner == name}
+        best = min(losses, key=lambda one: (float(losses[one].mean()), one.number))
         choice = Choice(name, {name: CANDIDATES[name][best.number]})
-        found[name] = _Found(choice, losses[best], trials.microseconds[name], trials.chances[best])
+        found[name] = _Found(choice, losses[best], trials.microseconds[best], trials.chances[best])
     for name in set(names) & MEMBERS.keys():
         asked = [found[member] for member in MEMBERS[name]]
         chances = [
@@ -163,7 +179,7 @@ def _best(trials: _Trials, names: Collection[str], parts: Parts) -> dict[str, _F
         ]
         settings = {key: value for one in asked for key, value in one.choice.settings.items()}
         cost = sum(one.microseconds for one in asked)
-        found[name] = _Found(Choice(name, settings), trials.loss(chances, parts), cost, chances)
+        found[name] = _Found(Choice(name, settings), trials.losses(chances, parts), cost, chances)
     return {name: found[name] for name in names}
 
 
@@ -173,23 +189,21 @@ def _rules(trials: _Trials, examples: TrainingSet) -> list[_Found]:
     return [
         _Found(
             Choice(name, {}),
-            trials.loss(trials.chances[_Candidate(name)], parts),
-            trials.microseconds[name],
+            trials.losses(trials.chances[_Candidate(name)], parts),
+            trials.microseconds[_Candidate(name)],
             trials.chances[_Candidate(name)],
         )
         for name in baselines.columns(examples)
     ]
 
 
-def _told(found: Sequence[_Found], final: _Found, trials: _Trials, customers: Ints) -> list[Tried]:
+def _told(found: Sequence[_Found], final: _Found, trials: _Trials) -> list[Tried]:
     """Tell how each learner did where the choice was made, the best AUC first."""
-    rows = np.concatenate([np.flatnonzero(split.test) for split in trials.splits])
-    labels, none = np.concatenate(trials.labels), np.zeros(len(rows), dtype=bool)
+    labels, customers = np.concatenate(trials.labels), np.concatenate(trials.customers)
+    none = np.zeros(len(labels), dtype=bool)
     at = {origin: number for number, origin in enumerate(dict.fromkeys(split.origin for split in trials.splits))}
     origins = np.concatenate([np.full(split.test.sum(), at[split.origin]) for split in trials.splits])
-    outcomes = {
-        one.choice.learner: Outcome(labels, np.concatenate(one.chances), none, customers[rows]) for one in found
-    }
+    outcomes = {one.choice.learner: Outcome(labels, np.concatenate(one.chances), none, customers) for one in found}
     aucs = evaluation.aucs(outcomes, origins, 0)
     told = [
         Tried(

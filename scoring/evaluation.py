@@ -159,9 +159,10 @@ def _by_threshold(outcome: Outcome) -> dict[str, list[dict[str, float]]]:
     }
 
 
-def log_loss(labels: Flags, chances: Floats) -> float:
-    """Give the mean negative log-likelihood in nats; chances lie inside (0, 1)."""
-    return float(-np.mean(np.where(labels, np.log(chances), np.log1p(-chances))))
+def log_losses(labels: Flags, chances: Floats) -> Floats:
+    """Give each row's negative log-likelihood in nats; chances lie inside (0, 1)."""
+    losses: Floats = -np.where(labels, np.log(chances), np.log1p(-chances))
+    return losses
 
 
 def best_threshold(labels: Flags, chances: Floats) -> float:

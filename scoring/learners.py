@@ -38,7 +38,7 @@ Settings = Mapping[str, float | int]
 CANDIDATES: dict[str, tuple[Settings, ...]] = {
     LOGISTIC: ({"C": 1.0}, {"C": 0.1}, {"C": 0.01}),
     TREE: ({"depth": 5, "least_rows": 50}, {"depth": 4, "least_rows": 200}),
-    FOREST: ({"trees": 100, "least_rows": 10}, {"trees": 100, "least_rows": 40}),
+    FOREST: ({"trees": 50, "least_rows": 10}, {"trees": 50, "least_rows": 40}),
     BOOSTING: ({"trees": 150, "leaves": 8}, {"trees": 150, "leaves": 4}),
     NETWORK: ({"alpha": 0.001}, {"alpha": 1.0}),
     AVERAGE: ({},),

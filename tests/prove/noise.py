@@ -12,7 +12,7 @@ LIMIT_SECONDS = 10_800.0
 MOST_SHARE = 0.05  # of the seeds, live on noise
 PLANTED_SHARE = 0.1  # of the seeds are trained with a signal too
 FEWEST_FOUND = 0.9  # of these, live
-WORKERS = 4  # processes
+WORKERS = 5  # processes
 
 
 def prove(home: Home, size: int) -> Evidence:
