@@ -7,9 +7,9 @@ from scoring import artifacts, evaluation, gate
 from scoring.artifacts import ArtifactError
 from scoring.encoding import FrameMismatch
 from scoring.evaluation import Outcome
+from scoring.minimums import FEWEST_AT_ORIGIN
 from scoring.models import ModelVersion
 from scoring.report import Check
-from scoring.splits import FEWEST_AT_ORIGIN
 from scoring.training_set import TrainingSet
 from scoring.validation import Judged
 

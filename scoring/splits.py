@@ -6,15 +6,13 @@ from typing import NamedTuple
 import polars as pl
 
 from scoring.learners import Flags
+from scoring.minimums import FEWEST, FEWEST_AT_ORIGIN, MOST_ORIGINS, no_origin
 from scoring.models import ModelVersion
 from scoring.training_set import Ints, TrainingRefused, TrainingSet, draws
 
-MOST_ORIGINS = 3  # that judge
 MOST_CHOOSING = 1  # that chooses
 PARTS = 3  # of the customers, over time: each is tested by a model that never saw it
 FOLDS = 5
-FEWEST = 200  # positives, and negatives, to learn from
-FEWEST_AT_ORIGIN = 20  # positives, and negatives, to be tested at one
 DRAWS = 1 << 40
 
 
@@ -63,7 +61,7 @@ def choosing(examples: TrainingSet, seed: int) -> list[Split]:
 def _late(examples: TrainingSet) -> list[_Origin]:
     found = _origins(examples)[-MOST_ORIGINS:]
     if not found:
-        raise TrainingRefused(_too_short(examples))
+        raise TrainingRefused(no_origin(examples.horizon))
     return found
 
 
@@ -97,11 +95,3 @@ def _folds(examples: TrainingSet, seed: int) -> list[Split]:
     rank = pl.col("draw").rank("ordinal").over("label").cast(pl.Int64)
     folds = drawn.select(rank % FOLDS).to_series().to_numpy()
     return [Split(None, folds != fold, folds == fold, folds == fold) for fold in range(FOLDS)]
-
-
-def _too_short(examples: TrainingSet) -> str:
-    days = examples.horizon.days
-    return (
-        f"No window of {days} days had closed with {FEWEST} customers of each kind when a later one began, so that the "
-        "model could not be tested on later times. It takes a longer history, more customers, or a shorter horizon."
-    )

@@ -20,6 +20,7 @@ from scoring import (
     evaluation,
     gate,
     guard,
+    minimums,
     season,
     spreads,
     target_words,
@@ -37,12 +38,9 @@ from scoring.learners import MODELS, Model, Sigmoid
 from scoring.models import Evaluation, ModelVersion, Target
 from scoring.ranking import BANDS
 from scoring.report import Check, Gate, Report, Season
-from scoring.splits import FEWEST
 from scoring.training_set import TrainingRefused, TrainingSet
 from scoring.validation import Judged
 
-FEWEST_CUSTOMERS = 500
-FEWEST_TESTED = 50
 LONGEST_REASON = 600
 PARTS = ("season", "guard", "gate", "learners", "preparation", "drivers", "money")  # of the report, in the summary
 
@@ -222,24 +220,17 @@ def _report(examples: TrainingSet, chosen: Chosen, foreseen: Season | None) -> R
 
 def check_enough(examples: TrainingSet) -> None:
     """Raise TrainingRefused, saying how much is missing, unless there are enough customers of both kinds."""
-    positives = int(examples.labels().sum())
-    negatives = len(examples.labels()) - positives
-    customers = examples.frame["customer_id"].n_unique()
-    if customers < FEWEST_CUSTOMERS:
-        missing = FEWEST_CUSTOMERS - customers
-        raise TrainingRefused(f"Training takes {FEWEST_CUSTOMERS} customers; there are {customers}, {missing} too few.")
-    for count, what in ((positives, "came true"), (negatives, "did not come true")):
-        if count < FEWEST:
-            raise TrainingRefused(
-                f"Training takes {FEWEST} cases that {what}; there are {count}, {FEWEST - count} too few."
-            )
+    positives, rows = int(examples.labels().sum()), len(examples.labels())
+    missing = minimums.too_few(examples.frame["customer_id"].n_unique(), positives, rows - positives)
+    if missing:
+        raise TrainingRefused(missing)
 
 
 def check_tested(judged: Judged) -> None:
     """Raise TrainingRefused unless there is enough to judge by."""
-    tested = int(judged.outcome.labels.sum())
-    if tested < FEWEST_TESTED:
-        raise TrainingRefused(f"Testing takes {FEWEST_TESTED} customers of whom it came true; there are {tested}.")
+    missing = minimums.untested(int(judged.outcome.labels.sum()))
+    if missing:
+        raise TrainingRefused(missing)
 
 
 class _Kept(NamedTuple):

@@ -6,6 +6,7 @@ from customers import features, snapshot
 from customers.events import NEVER_COUNTED
 from customers.models import Attribute, CampaignName, Channel, EventName
 from customers.property_types import PropertyTypes
+from scoring import targets
 from scoring.models import Target
 from segments.models import Segment
 from segments.rules.needs import named
@@ -58,11 +59,12 @@ def _features() -> Iterator[Field]:
 
 
 def _scores() -> Iterator[Field]:
-    for key, label in Target.objects.order_by("key").values_list("key", "label"):
-        yield Field(f"scores.{key}", f"{label}: score", Type.NUMBER, SCORES, "probability")
+    for key, label, kind in Target.objects.order_by("key").values_list("key", "label", "kind"):
+        unit = targets.unit(kind)
+        yield Field(f"scores.{key}", f"{label}: score", Type.NUMBER, SCORES, unit)
         yield Field(f"scores.{key}.percentile", f"{label}: percentile", Type.NUMBER, SCORES, "%")
         yield Field(f"scores.{key}.rank", f"{label}: rank", Type.NUMBER, SCORES)
-        yield Field(f"scores.{key}.change_7d", f"{label}: change in 7 days", Type.NUMBER, SCORES, "probability")
+        yield Field(f"scores.{key}.change_7d", f"{label}: change in 7 days", Type.NUMBER, SCORES, unit)
         yield Field(f"scores.{key}.band", f"{label}: band", Type.TEXT, SCORES)
 
 

@@ -11,9 +11,10 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from customers import history
-from scoring import targets, training
+from scoring import questions, targets, training
 from scoring.evaluation import NAMES
 from scoring.models import Target
+from scoring.questions import QUESTIONS
 from scoring.targets import TargetError
 from scoring.training_set import TrainingRefused
 
@@ -28,6 +29,10 @@ class Command(BaseCommand):
         parser.add_argument("--event", help="makes the target: an event ...")
         parser.add_argument("--within", type=int, metavar="DAYS", help="... happens within so many days")
         parser.add_argument("--absent", action="store_true", help="... or does not")
+        parser.add_argument("--question", help=f"makes the target: one of {', '.join(one.name for one in QUESTIONS)}")
+        parser.add_argument(
+            "--answer", action="append", default=[], metavar="NAME=VALUE", help="answers the question; repeat for each"
+        )
         parser.add_argument("--as-of", type=moment, help="use nothing known later (default: now)")
         parser.add_argument("--seed", type=int, default=0)
         parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
@@ -53,9 +58,14 @@ class Command(BaseCommand):
 
 def wanted(options: dict[str, Any], at: datetime) -> Target:
     """Give the target that the options name or describe."""
-    ways = [options["target"], options["attribute"], options["event"]]
+    ways = [options["target"], options["attribute"], options["event"], options["question"]]
     if sum(way is not None for way in ways) != 1:
-        raise CommandError("Give one of: the key of a target, --attribute with --equals, --event with --within.")
+        raise CommandError(
+            "Give one of: the key of a target, --attribute with --equals, --event with --within, or --question with "
+            "--answer."
+        )
+    if options["question"] is not None:
+        return targets.store(questions.make(options["question"], answered(options["answer"]), at))
     if options["attribute"] is not None:
         if options["equals"] is None:
             raise CommandError("--attribute needs --equals VALUE.")
@@ -65,6 +75,14 @@ def wanted(options: dict[str, Any], at: datetime) -> Target:
             raise CommandError("--event needs --within DAYS.")
         return targets.of_event(options["event"], options["within"], options["absent"], at)
     return targets.by_key(options["target"])
+
+
+def answered(told: list[str]) -> dict[str, str]:
+    """Give answers told as NAME=VALUE by their names."""
+    for one in told:
+        if "=" not in one:
+            raise CommandError(f'"{one}" is not an answer such as horizon_days=90.')
+    return dict(one.split("=", 1) for one in told)
 
 
 def moment(text: str) -> datetime:
