@@ -1,7 +1,7 @@
 """Training: fit, test on what was not seen, keep the winner with its evaluation, and let it go live if it earned it."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from scoring import (
     gate,
     guard,
     minimums,
+    money,
     season,
     spreads,
     target_words,
@@ -100,6 +101,8 @@ def train(
     progress("Looks back at past times", 0.0)
     telling = Telling(target_words.meaning(target), words.known())
     trained = learn(training_set.build(target, as_of), seed, progress, names, telling)
+    if terms := money.terms_of(target):
+        trained.report["money"] = money.cut(trained.judged.outcome, terms, seed)
     progress("Stores", 0.97)
     version = keep(trained, target, as_of, seed)
     progress("Done", 1.0)
@@ -133,7 +136,9 @@ def learn(
     progress("Fits on everything", 0.85)
     model = chosen.final.fit(examples.frame, examples.labels(), seed, examples.excluded)
     model, foreseen = _levelled(model.speaking(judged.learner, judged.calibrations[judged.learner]), examples, judged)
-    case = _case(examples, judged, aucs, foreseen)
+    read = {column.name for column in model.reading.columns}
+    unresolved = [one["field"] for one in guarded["blocked"] if one["field"] in read]
+    case = replace(_case(examples, judged, aucs, foreseen), unresolved=unresolved)
     progress("Explains", 0.88)
     report = _report(examples, chosen, foreseen)
     report["guard"], report["gate"] = guarded, gate.gate(case)

@@ -19,6 +19,7 @@ from scoring.populations import RECENCY as RECENCY
 from scoring.value import Parameters
 
 MOST_ROWS = 300_000
+MOST_LEVELS = 15  # months before the rows of which the level is known
 DRAWS = 10_000
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -118,7 +119,24 @@ def _over_time(target: Target, as_of: datetime, lake: Lake, told: History) -> Tr
             frame = value.add(frame, parameters, horizon.days)
         snapshots.append(_share(labels.label(target, frame, told, t), len(stands)))
     found = of_snapshots(snapshots, target)
-    return replace(found, value=parameters, spend_line=populations.line_of_all(target, told, as_of))
+    line = populations.line_of_all(target, told, as_of)
+    return replace(found, value=parameters, spend_line=line, levels=levels_before(target, told, stands, as_of))
+
+
+def levels_before(target: Target, told: History, stands: list[datetime], as_of: datetime) -> dict[datetime, float]:
+    """Give the share of whom it came true at times before those of the rows, where events alone tell of whom to speak.
+
+    The season of a year before is known by them.
+    """
+    events = conditions.foreseen(target)
+    by_events = all(isinstance(one, conditions.Did) for one in conditions.who(target))
+    if events is None or not by_events or target.kind not in (Target.Kind.EVENT, Target.Kind.NO_EVENT):
+        return {}
+    ids = pl.concat([rows.select("customer_id") for rows in told.events.values()]).unique().sort("customer_id")
+    start = labels.first_told(target, told, as_of) + timedelta(days=target.horizon_days or 0)
+    times = [t for t in (stands[0] - labels.STEP * i for i in range(1, MOST_LEVELS + 1)) if t >= start]
+    shares = {t: labels.label(target, ids, told, t)["label"].cast(pl.Float64).mean() for t in times}
+    return {t: share for t, share in shares.items() if isinstance(share, float)}
 
 
 def _share(frame: pl.DataFrame, snapshots: int) -> pl.DataFrame:
