@@ -12,7 +12,7 @@ from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
 from scoring import api as scoring
-from scoring import model_doors, score_doors, target_doors
+from scoring import model_doors, score_doors, target_doors, training_doors
 from segments import api as segments
 from segments import field_doors, hand_doors, member_doors, version_doors
 
@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
     path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
     path("models/", model_doors.VersionsView.as_view(), name="models"),
+    path("models/<str:target>/trainings/", training_doors.TrainingsView.as_view(), name="model-trainings"),
     path("models/<str:target>/roll-back/", model_doors.RollBackView.as_view(), name="model-roll-back"),
     path("models/<str:target>/<int:number>/", model_doors.VersionView.as_view(), name="model"),
     path(

@@ -175,6 +175,7 @@ SPECTACULAR_SETTINGS = {
         "MoveEnum": "segments.models.MembershipChange.Kind",
         "TargetKindEnum": "scoring.models.Target.Kind",
         "ModelStateEnum": "scoring.models.ModelVersion.State",
+        "TrainingStateEnum": "scoring.models.TrainingRun.State",
     },
 }
 

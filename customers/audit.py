@@ -7,10 +7,11 @@ from django.contrib.auth.models import AbstractBaseUser
 
 from customers.models import ApiKey, AuditEntry
 
-User = AbstractBaseUser | ApiKey | None
+User = AbstractBaseUser | None
+Actor = AbstractBaseUser | ApiKey | None
 
 
-def note(at: datetime, by: User, what: str, about: str, **detail: Any) -> AuditEntry:
+def note(at: datetime, by: Actor, what: str, about: str, **detail: Any) -> AuditEntry:
     """Store who did what to what; `by` is nobody where the program did it, and a key is named in the detail."""
     if isinstance(by, ApiKey):
         detail, by = {**detail, "key": by.name}, None

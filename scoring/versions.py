@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from customers import audit
-from customers.audit import User
+from customers.audit import Actor
 from scoring import seals
 from scoring.models import ModelVersion, ScoreRun, Target
 
@@ -27,7 +27,7 @@ def passed_gate(version: ModelVersion) -> bool:
     return bool(gate and gate["passed"])
 
 
-def promote(version: ModelVersion, by: User, at: datetime, reason: str = "") -> None:
+def promote(version: ModelVersion, by: Actor, at: datetime, reason: str = "") -> None:
     """Let a version go live by hand. One that did not pass the gate takes a reason. Raises VersionError."""
     with transaction.atomic():
         _locked(version)
@@ -45,7 +45,7 @@ def promote(version: ModelVersion, by: User, at: datetime, reason: str = "") -> 
         audit.note(at, by, "model promoted", str(version), reason=reason.strip(), passed_gate=passed_gate(version))
 
 
-def retire(version: ModelVersion, by: User, at: datetime, reason: str = "") -> None:
+def retire(version: ModelVersion, by: Actor, at: datetime, reason: str = "") -> None:
     """Take a version out of use; without a live one the target is not scored. Raises VersionError."""
     with transaction.atomic():
         _locked(version)
@@ -57,7 +57,7 @@ def retire(version: ModelVersion, by: User, at: datetime, reason: str = "") -> N
         audit.note(at, by, "model retired", str(version), reason=reason.strip(), was=was)
 
 
-def roll_back(target: Target, by: User, at: datetime, reason: str = "") -> ModelVersion:
+def roll_back(target: Target, by: Actor, at: datetime, reason: str = "") -> ModelVersion:
     """Let the version before the live one go live again, and give it. Raises VersionError.
 
     It is the one that the live version replaced; where none is live, the last that was.

@@ -87,6 +87,9 @@ class WhySerializer(serializers.Serializer[Any]):
     pin = PinToldSerializer(allow_null=True)
     rule = serializers.SerializerMethodField(help_text="Every node: sentence, answer, what was seen, and its parts.")
     nearest_change = serializers.SerializerMethodField(help_text="What would turn the rule's answer, in words.")
+    score_reasons = serializers.SerializerMethodField(
+        help_text="By target, what raises (up) and lowers (down) each score that the rule asks, the weightiest first."
+    )
 
     def get_rule(self, why: Why) -> dict[str, Any]:
         """Give the tree of nodes."""
@@ -95,6 +98,10 @@ class WhySerializer(serializers.Serializer[Any]):
     def get_nearest_change(self, why: Why) -> list[str]:
         """Give what together would turn the answer; nothing where no such change is known."""
         return [move.text for move in why.explanation.nearest]
+
+    def get_score_reasons(self, why: Why) -> dict[str, Any]:
+        """Give the reasons of scores."""
+        return {key: told._asdict() for key, told in why.scores.items()}
 
 
 class MembersView(Door):

@@ -8,12 +8,14 @@ import polars as pl
 from customers import history, snapshot
 from customers.models import Customer
 from scoring import ranking
+from scoring import why as scoring_why
 from segments import cuts, everybody, past, rulebook, snapshot_reading
 from segments.explanation import Explanation, explain
 from segments.fields import catalogue
 from segments.models import Segment, SegmentPin
 from segments.rules import Fields, Rule, parse
 from segments.rules.meaning import in_levels, missing_cuts
+from segments.rules.nodes import Condition, placed
 
 
 class NotYetKnown(Exception):
@@ -25,7 +27,10 @@ class NotYetKnown(Exception):
 
 @dataclass(frozen=True)
 class Why:
-    """`is_in` is the answer at that time: the pin's, else the rule's. `since` is null for who is not a member."""
+    """`is_in` is the answer at that time: the pin's, else the rule's. `since` is null for who is not a member.
+
+    `scores` has what raises and lowers each score that the rule asks, by its target's key.
+    """
 
     segment: Segment
     customer: Customer
@@ -34,6 +39,7 @@ class Why:
     pin: SegmentPin | None
     explanation: Explanation
     since: datetime | None
+    scores: dict[str, scoring_why.Why]
 
 
 def why(segment: Segment, customer: Customer, now: datetime) -> Why:
@@ -48,7 +54,16 @@ def why(segment: Segment, customer: Customer, now: datetime) -> Why:
     pin = SegmentPin.objects.filter(segment=segment, customer=customer).first()
     is_in = explanation.root.holds if pin is None else pin.kind == SegmentPin.Kind.INCLUDE
     member = segment.memberships.filter(customer=customer).first()
-    return Why(segment, customer, explanation.as_of, is_in, pin, explanation, member.since if member else None)
+    since = member.since if member else None
+    asked = _scores(rule)
+    scores = scoring_why.of_customer(customer, asked) if asked else {}
+    return Why(segment, customer, explanation.as_of, is_in, pin, explanation, since, scores)
+
+
+def _scores(rule: Rule) -> list[str]:
+    """Give the keys of the targets whose scores a rule asks."""
+    names = [node.field.name.split(".") for _, node in placed(rule.root) if isinstance(node, Condition)]
+    return sorted({parts[1] for parts in names if parts[0] == "scores"})
 
 
 def _explained(rule: Rule, fields: Fields, customer: Customer, now: datetime) -> Explanation:

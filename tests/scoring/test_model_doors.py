@@ -11,7 +11,7 @@ from customers import bulk, snapshot
 from customers.history import Scope
 from customers.models import AuditEntry, Customer
 from scoring import artifacts, learners, ranking, scores, spreads
-from scoring.models import Backtest, Evaluation, ModelVersion, Target
+from scoring.models import Backtest, Evaluation, ModelVersion, Target, TrainingRun
 from scoring.ranking import BANDS
 from tests.customers.test_api import bearer, is_problem
 from tests.scoring.worlds import AS_OF, DAY, order_times, store_shop
@@ -154,6 +154,20 @@ def test_who_read_an_older_state_changes_nothing(client: Client) -> None:
     late = send(client, "models/most/1/promote/", **{"If-Match": seen})
     assert "it is Retired" in is_problem(late, 412)["detail"]
     is_problem(send(client, "models/most/1/retire/"), 409)
+
+
+def test_a_training_is_asked_for_once_and_watched(client: Client) -> None:
+    Target.objects.create(key="most", kind="attribute", attribute="plan", equals="gold", created_at=AS_OF)
+    asked = send(client, "models/most/trainings/")
+    assert (asked.status_code, asked.json()["state"]) == (202, "waiting")
+    assert send(client, "models/most/trainings/").json()["asked_at"] == asked.json()["asked_at"]
+    TrainingRun.objects.update(state="refused", sentence="There are 3 customers.")
+    (run,) = read(client, "models/most/trainings/").json()["results"]
+    assert (run["state"], run["sentence"], run["version"]) == ("refused", "There are 3 customers.", None)
+    is_problem(send(client, "models/most/trainings/", scopes=("models:read",)), 403)
+    is_problem(send(client, "models/most/trainings/", {"seed": 3}), 400)
+    is_problem(send(client, "models/nothing/trainings/"), 404)
+    assert AuditEntry.objects.filter(what="training asked for").count() == 2
 
 
 def test_changing_needs_the_scope_for_it(client: Client) -> None:
