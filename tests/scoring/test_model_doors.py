@@ -3,70 +3,17 @@
 import json
 from typing import Any
 
-import polars as pl
 import pytest
 from django.test import Client
 
-from customers import bulk, snapshot
-from customers.history import Scope
 from customers.models import AuditEntry, Customer
-from scoring import artifacts, learners, ranking, scores, spreads
-from scoring.models import Backtest, Evaluation, ModelVersion, Target, TrainingRun
-from scoring.ranking import BANDS
+from scoring.models import Backtest, ModelVersion, Target, TrainingRun
 from tests.customers.test_api import bearer, is_problem
-from tests.scoring.worlds import AS_OF, DAY, order_times, store_shop
+from tests.scoring.shops import FIGURES, most_orders, scored
+from tests.scoring.worlds import AS_OF, DAY
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 WRITE = ("models:read", "models:write")
-FIGURES = {"auc": {"value": 0.8, "low": 0.77, "high": 0.83}}
-
-
-def stored(number: int = 1, state: str = "live", *, passed: bool = True) -> ModelVersion:
-    """Give a stored version of a model of who orders most, among 120 customers of a shop."""
-    if not Customer.objects.exists():
-        store_shop(120, order_times(120))
-    moment = pl.lit(AS_OF).cast(bulk.UTC_MICROSECONDS)
-    frame = snapshot.take(Scope(), AS_OF).with_columns(as_of=moment)
-    labels = (frame["features.orders"] > frame["features.orders"].median()).to_numpy()
-    model = learners.fit(frame, labels, 0, learners={learners.LOGISTIC: learners.MODELS[learners.LOGISTIC]})
-    target, _ = Target.objects.get_or_create(
-        key="most", label="Orders most", kind="attribute", attribute="plan", equals="gold", created_at=AS_OF
-    )
-    path, mac = artifacts.write(model, "most", number)
-    gate = {"passed": passed, "baseline": "recency", "checks": []}
-    version = ModelVersion.objects.create(
-        target=target,
-        number=number,
-        state=state,
-        reason="It ranks customers better.",
-        learner=model.learner,
-        validated="in_folds",
-        as_of=AS_OF,
-        created_at=AS_OF,
-        seed=0,
-        features=[column.name for column in model.reading.columns],
-        artefact=path,
-        artefact_mac=mac,
-        customers=120,
-        positives=int(labels.sum()),
-        threshold=0.5,
-        bands=BANDS,
-        report={"gate": gate, "spreads": spreads.spreads(frame, model.reading.columns), "changes": ["It is new."]},
-    )
-    for origin in (None, AS_OF - 45 * DAY):
-        Evaluation.objects.create(
-            version=version, learner="logistic", origin=origin, customers=120, positives=9, figures=FIGURES
-        )
-    return version
-
-
-def scored() -> pl.DataFrame:
-    """Score everybody by the live version, and give the frame."""
-    run = scores.begin(AS_OF)
-    assert run is not None
-    found = scores.score(snapshot.take(Scope(), AS_OF), AS_OF, run)
-    ranking.rank(run)
-    return found
 
 
 def read(client: Client, address: str, scopes: tuple[str, ...] = ("models:read",)) -> Any:
@@ -79,7 +26,7 @@ def send(client: Client, address: str, body: object = None, scopes: tuple[str, .
 
 
 def test_versions_are_listed_page_by_page_with_their_figures(client: Client) -> None:
-    version = stored()
+    version = most_orders()
     for number in (2, 3):
         ModelVersion.objects.create(
             target=version.target,
@@ -103,7 +50,7 @@ def test_versions_are_listed_page_by_page_with_their_figures(client: Client) -> 
 
 
 def test_a_version_is_read_with_its_report_and_its_tests(client: Client) -> None:
-    version = stored()
+    version = most_orders()
     body = read(client, "models/most/1/").json()
     assert body["report"]["changes"] == ["It is new."]
     assert body["fields_read"] == version.features
@@ -127,8 +74,8 @@ def test_a_version_is_read_with_its_report_and_its_tests(client: Client) -> None
 
 
 def test_a_version_is_promoted_and_rolled_back_and_the_key_is_on_record(client: Client) -> None:
-    stored()
-    stored(2, "candidate")
+    most_orders()
+    most_orders(2, "candidate")
     body = send(client, "models/most/2/promote/").json()
     assert (body["state"], body["replaced"]) == ("live", 1)
     assert AuditEntry.objects.get(what="model promoted").detail["key"] == "test"
@@ -138,7 +85,7 @@ def test_a_version_is_promoted_and_rolled_back_and_the_key_is_on_record(client: 
 
 
 def test_a_version_that_did_not_pass_takes_a_reason(client: Client) -> None:
-    stored(1, "candidate", passed=False)
+    most_orders(1, "candidate", passed=False)
     refused = is_problem(send(client, "models/most/1/promote/"), 409)
     assert "did not pass the gate" in refused["detail"]
     assert ModelVersion.objects.get().state == "candidate"
@@ -148,7 +95,7 @@ def test_a_version_that_did_not_pass_takes_a_reason(client: Client) -> None:
 
 
 def test_who_read_an_older_state_changes_nothing(client: Client) -> None:
-    stored()
+    most_orders()
     seen = read(client, "models/most/1/")["ETag"]
     assert send(client, "models/most/1/retire/", **{"If-Match": seen}).json()["state"] == "retired"
     late = send(client, "models/most/1/promote/", **{"If-Match": seen})
@@ -171,7 +118,7 @@ def test_a_training_is_asked_for_once_and_watched(client: Client) -> None:
 
 
 def test_changing_needs_the_scope_for_it(client: Client) -> None:
-    stored()
+    most_orders()
     for address in ("models/most/1/promote/", "models/most/1/retire/", "models/most/roll-back/"):
         is_problem(send(client, address, scopes=("models:read",)), 403)
     is_problem(send(client, "models/most/1/retire/", {"why": "x"}), 400)
@@ -179,7 +126,7 @@ def test_changing_needs_the_scope_for_it(client: Client) -> None:
 
 
 def test_a_customer_s_scores_come_with_what_raises_and_lowers_them(client: Client) -> None:
-    stored()
+    most_orders()
     frame = scored().sort("scores.most")
     few, many = frame.row(0, named=True), frame.row(-1, named=True)
     address = "customers/{}/scores/".format
@@ -196,7 +143,7 @@ def test_a_customer_s_scores_come_with_what_raises_and_lowers_them(client: Clien
 
 
 def test_facts_that_came_later_leave_a_note_and_no_reason_is_made_up(client: Client) -> None:
-    version = stored()
+    version = most_orders()
     most = scored().sort("scores.most").row(-1, named=True)
     address = f"customers/{most['external_id']}/scores/?reasons=true&target=most"
     ModelVersion.objects.filter(pk=version.pk).update(report={})
@@ -206,7 +153,7 @@ def test_facts_that_came_later_leave_a_note_and_no_reason_is_made_up(client: Cli
 
 
 def test_a_wrong_question_about_scores_is_refused(client: Client) -> None:
-    stored()
+    most_orders()
     one = Customer.objects.first()
     assert one is not None
     is_problem(read(client, f"customers/{one.external_id}/scores/?reasons=maybe", ("customers:read",)), 400)

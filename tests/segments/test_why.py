@@ -5,13 +5,17 @@ from typing import Any
 
 import polars as pl
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
+from django.urls import reverse
 
 from customers.models import Customer
 from segments import definition, lists, pins, why
 from segments.models import Segment
 from segments.pins import Pinned
 from tests.customers.test_api import bearer, is_problem
+from tests.scoring.shops import most_orders, scored
+from tests.scoring.worlds import AS_OF as ORDERED_UNTIL
 from tests.segments.crowd import AS_OF, AUSTRIAN, GERMAN, HOUR, cycle, ids, members, people, saved
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -85,3 +89,18 @@ def test_who_cannot_be_explained_is_told_why(client: Client) -> None:
     german.rule = {"version": 1, "rule": {**GERMAN, "field": "gone"}}
     german.save()
     assert is_problem(ask(client, german, "c-0"), 400)["code"] == "bad_rule"
+
+
+def test_a_score_that_the_rule_asks_comes_with_its_reasons(client: Client) -> None:
+    most_orders()
+    frame = scored()
+    cycle(frame, ORDERED_UNTIL)
+    keen = saved("keen", {"all": [{"field": "scores.most", "op": ">", "value": 0.5}, GERMAN]})
+    most = frame.sort("scores.most").row(-1, named=True)["external_id"]
+    told = ask(client, keen, most).json()
+    assert list(told["score_reasons"]) == ["most"]
+    assert any("rders" in one for one in told["score_reasons"]["most"]["up"])
+    assert ask(client, saved("german"), most).json()["score_reasons"] == {}
+    client.force_login(User.objects.create_superuser("ann"))
+    page = client.get(reverse("admin:segments_segment_explain", args=[keen.pk]), {"customer": most}).content.decode()
+    assert "Higher: " in page
