@@ -299,6 +299,8 @@ def _store(kept: _Kept, trained: Trained, version: ModelVersion) -> ModelVersion
     version.artefact, version.artefact_mac = artifacts.write(kept.model, target.key, version.number)
     version.learner, version.reason, version.report = kept.learner, kept.reason[:LONGEST_REASON], dict(kept.report)
     version.report["spreads"] = spreads.spreads(examples.frame, kept.model.reading.columns)
+    if terms := money.terms_of(target):
+        version.report["money"] = money.cut(trained.judged.outcomes[kept.learner], terms, version.seed)
     version.validated, version.created_at, version.bands = examples.validated, version.as_of, BANDS
     version.features = [column.name for column in kept.model.reading.columns]
     version.customers, version.positives = trained.report["customers"], trained.report["positives"]

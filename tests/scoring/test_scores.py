@@ -33,7 +33,16 @@ def live(trained: Trained) -> Live:
     """Give a live version of an attribute target, and 600 stored customers whom it can score."""
     store_shop(600, order_times(1).head(0))
     target = Target.objects.create(
-        key="gone", label="Gone", kind="attribute", attribute="gone", equals="yes", created_at=AS_OF
+        key="gone",
+        label="Gone",
+        kind="attribute",
+        attribute="gone",
+        equals="yes",
+        value=200.0,
+        contact_cost=1.0,
+        offer_cost=10.0,
+        save_rate=0.3,
+        created_at=AS_OF,
     )
     version = training.keep(trained, target, AS_OF, 0)
     known = snapshot.take(Scope(), AS_OF).select("customer_id", "seed", "bucket")
@@ -52,6 +61,7 @@ def scored(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
 def test_a_version_is_stored_whole_and_scores_everybody(live: Live) -> None:
     version, frame = live
     assert version.state == ModelVersion.State.LIVE
+    assert version.report["money"]["line"] == pytest.approx(0.164, abs=0.001)
     found = scored(frame, AS_OF)
     values = found["scores.gone"]
     assert values.null_count() == 0
