@@ -101,8 +101,6 @@ def train(
     progress("Looks back at past times", 0.0)
     telling = Telling(target_words.meaning(target), words.known())
     trained = learn(training_set.build(target, as_of), seed, progress, names, telling)
-    if terms := money.terms_of(target):
-        trained.report["money"] = money.cut(trained.judged.outcome, terms, seed)
     progress("Stores", 0.97)
     version = keep(trained, target, as_of, seed)
     progress("Done", 1.0)
