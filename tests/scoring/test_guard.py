@@ -123,7 +123,10 @@ def test_a_field_told_twice_is_blocked_twice() -> None:
 
 
 def test_the_same_rows_in_another_order_are_judged_the_same() -> None:
-    world = subscribers(800, 2)
-    shuffled = world.examples.frame.sample(fraction=1.0, shuffle=True, seed=3)
+    made = honest()
+    examples = with_field(np.exp(made[0].normal(5.2 + 1.4 * made[2], 0.7)), made)
+    shuffled = examples.frame.sample(fraction=1.0, shuffle=True, seed=3)
     shuffled = shuffled.select(sorted(shuffled.columns, reverse=True)).sort("as_of", "seed")
-    assert guard.look(world.examples, 0) == guard.look(TrainingSet(shuffled, world.examples.validated), 0)
+    found = guard.look(examples, 0)
+    assert kinds(found["blocked"]) == {"attributes.other": guard.OUT_OF_PROPORTION}
+    assert found == guard.look(TrainingSet(shuffled, examples.validated), 0)
