@@ -7,7 +7,7 @@ nor on their names: the matrix's columns are ordered by their content in the tra
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,14 @@ ID_SHARE = 0.5  # text with more distinct values than this share of its rows nam
 NUMBER_SHARE = 0.95  # text that is a number this often is a number
 FEWEST_VALUES = 20
 SKEWED = 2.0
+OUTER = 0.01  # beyond this share of the values to each side, and as far again as between them, values are pulled in
+GREATEST = 1e30  # that a learner is shown
+UNIQUE_FROM = 500  # customers: whole numbers that are all different
+COLLISIONS = 10  # pairs of equal values that so many free numbers would have: with none, they name customers
 
 Matrix = np.ndarray[tuple[int, int], np.dtype[np.float64]]
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
+Values = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 class FrameMismatch(ValueError):
@@ -39,6 +44,8 @@ class Column:
     is_log: bool = False
     levels: tuple[str, ...] = ()
     usual: float | str | None = None
+    low: float | None = None  # as it is read: what lies beyond is pulled in
+    high: float | None = None
 
     @property
     def width(self) -> int:
@@ -51,15 +58,20 @@ class Column:
             levels = [(text == level).fill_null(value=False) for level in self.levels]
             other = (~text.is_in(list(self.levels))).fill_null(value=False)
             return [part.cast(pl.Float64) for part in (*levels, other)]
+        return [self.scaled() if self.low is None else self.scaled().clip(self.low, self.high)]
+
+    def scaled(self) -> pl.Expr:
+        """Give the number as it is read, before outliers are pulled in: a skewed one by its logarithm."""
         value = self.value()
-        return [value.sign() * value.abs().log1p() if self.is_log else value]
+        return value.sign() * value.abs().log1p() if self.is_log else value
 
     def value(self) -> pl.Expr:
-        """Give the plain number of a column that is not text: days before `as_of` for a date."""
+        """Give the plain number of a column that is not text, or no value: days before `as_of` for a date."""
         column = pl.col(self.name)
         if self.kind == "date":
             return (pl.col("as_of") - column.cast(pl.Datetime("us", "UTC"))).dt.total_days().cast(pl.Float64)
-        return column.cast(pl.Float64, strict=False)
+        number = column.cast(pl.Float64, strict=False)
+        return pl.when(number.is_finite()).then(number)
 
 
 @dataclass(frozen=True)
@@ -181,9 +193,9 @@ def _read(frame: pl.DataFrame, name: str) -> Column | str:
     kind = _kind(values)
     if kind == "text":
         return _read_text(values, name)
-    return (
-        Column(name, kind, usual=float(_mean(values) >= 0.5)) if kind == "yes_no" else _read_number(frame, name, kind)
-    )
+    if kind == "yes_no":
+        return Column(name, kind, usual=float(_mean(values) >= 0.5))
+    return _read_number(frame, name, kind)
 
 
 def _kind(values: pl.Series) -> str:
@@ -195,13 +207,38 @@ def _kind(values: pl.Series) -> str:
     return "number" if numbers >= NUMBER_SHARE * values.len() else "text"
 
 
-def _read_number(frame: pl.DataFrame, name: str, kind: str) -> Column:
+def _read_number(frame: pl.DataFrame, name: str, kind: str) -> Column | str:
     column = Column(name, kind)
-    values = frame.select(column.value().alias("value"))["value"].drop_nulls()
-    skew = values.skew() or 0.0
+    found = frame.select("as_of", value=column.value()).drop_nulls("value")
+    values = found["value"]
+    if values.len() < FEWEST_VALUES:
+        return "hardly any values"
+    if values.n_unique() == 1:
+        return "the same for everybody"
+    if kind == "number" and _names_customers(found.filter(pl.col("as_of") == pl.col("as_of").max())["value"]):
+        return "a number of its own for everybody"
+    skew = values.clip(*_limits(values.to_numpy())).skew() or 0.0
     median = values.median()
     usual = float(median) if isinstance(median, int | float) else None
-    return Column(name, kind, is_log=abs(skew) > SKEWED, usual=usual)
+    column = Column(name, kind, is_log=not abs(skew) <= SKEWED, usual=usual)
+    low, high = _limits(frame.select(scaled=column.scaled())["scaled"].drop_nulls().to_numpy())
+    return replace(column, low=low, high=high)
+
+
+def _limits(values: Values) -> tuple[float, float]:
+    """Give where outliers begin: as far beyond the middle 98 % as that is wide, or beyond all where it has no width."""
+    low, high = np.quantile(values, [OUTER, 1 - OUTER])
+    width = high - low
+    low, high = (low - width, high + width) if width > 0 else (values.min(), values.max())
+    return max(float(low), -GREATEST), min(float(high), GREATEST)
+
+
+def _names_customers(values: pl.Series) -> bool:
+    """Tell whether whole numbers are all different where so many free ones would not be: a customer number."""
+    if values.len() < UNIQUE_FROM or not values.is_unique().all() or not (values == values.round(0)).all():
+        return False
+    spread = float(values.max() or 0.0) - float(values.min() or 0.0)  # type: ignore[arg-type]
+    return values.len() ** 2 >= 2 * COLLISIONS * spread
 
 
 def _read_text(values: pl.Series, name: str) -> Column | str:

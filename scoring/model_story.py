@@ -196,7 +196,7 @@ def preparation(found: Mapping[str, Any]) -> Panel | None:
     facts: list[tuple[str, Cell]] = [
         ("Rows", number(found.get("rows"))),
         ("Customers", number(found.get("customers"))),
-        ("Repeated rows left out", number(found.get("duplicates"))),
+        ("Rows the same as another", number(found.get("duplicates"))),
         ("Fields read", number(len(found.get("fields", [])))),
         ("Fields left out", number(len(found.get("left_out", {})))),
     ]

@@ -22,6 +22,7 @@ from scoring import (
     guard,
     minimums,
     money,
+    preparation,
     season,
     spreads,
     target_words,
@@ -123,6 +124,7 @@ def learn(
     progress("Looks for fields that know the answer", 0.1)
     guarded = guard.look(examples, seed)
     examples = examples.but([suspect["field"] for suspect in guarded["blocked"]])
+    preparation.check(examples)
     chosen = choice.choose(
         examples, names, seed, lambda part: progress(f"Tries {len(names)} learners", 0.15 + 0.35 * part)
     )
@@ -139,6 +141,7 @@ def learn(
     case = replace(_case(examples, judged, aucs, foreseen), unresolved=unresolved)
     progress("Explains", 0.88)
     report = _report(examples, chosen, foreseen)
+    report["preparation"] = preparation.look(examples, model.reading, telling.called)
     report["guard"], report["gate"] = guarded, gate.gate(case)
     telling = telling._replace(warned={one["field"]: one["why"] for one in guarded["warned"]})
     report["drivers"] = drivers.drivers(_pieces(examples, chosen, judged), telling, seed)
