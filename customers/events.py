@@ -12,7 +12,7 @@ from customers.models import CampaignName, Customer, Event, EventName, OrderLine
 
 ORDER_COMPLETED = "Order Completed"
 ORDER_REFUNDED = "Order Refunded"
-# These have features of their own, or say how we assigned a customer, which must not teach a model.
+# These have features of their own.
 NEVER_COUNTED = (ORDER_COMPLETED, ORDER_REFUNDED, "Held Out", "Control Assigned")
 COUNTED = 12  # so many names count from their first event on; others are declared
 ROWS_A_TRANSACTION = 20_000

@@ -20,7 +20,8 @@ from customers.rows import DAY_MICROSECONDS, Column, Floats, Rows, share
 PRODUCT = "Product Viewed"
 SENT, OPENED, CLICKED, LEFT = "Email Sent", "Email Opened", "Email Link Clicked", "Unsubscribed"
 # What we did ourselves does not show that a customer is active.
-OURS = (SENT, "Email Delivered", "Email Bounced", CALL, "Offer Given", "Held Out", "Control Assigned")
+OFFER, HELD_OUT, CONTROL = "Offer Given", "Held Out", "Control Assigned"
+OURS = (SENT, "Email Delivered", "Email Bounced", CALL, OFFER, HELD_OUT, CONTROL)
 CONTACTS = (SENT, CALL, "Offer Given")  # whoever has none of these in a time was left alone by us
 WINDOWS = (7, 30, 90, 365)  # days
 EVENING = 18  # the hour it begins
@@ -272,6 +273,14 @@ FEATURES: tuple[Feature, ...] = (
         "ratio",
         "No e-mail sent in 90 days.",
         _click_rate,
+    ),
+    # What we did, or left undone on purpose: without it a campaign that works would make those it saves look safe.
+    *(_named("calls_made", "Calls we made", CALL, n) for n in (30, 90)),
+    *(_named("offers_given", "Offers we gave", OFFER, n) for n in (30, 90)),
+    _events(
+        "left_alone_90d",
+        "Times we left them alone on purpose, to measure campaigns, in 90 days",
+        lambda past: past.named(HELD_OUT, CONTROL).within(90),
     ),
     Feature(
         "message_recency_days",

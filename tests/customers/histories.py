@@ -23,8 +23,10 @@ NAMES = (
     "Email Opened",
     "Unsubscribed",
     "Call Made",
+    "Offer Given",
+    "Control Assigned",
 )
-SHARES = (0.35, 0.08, 0.1, 0.1, 0.1, 0.05, 0.04, 0.05, 0.05, 0.03, 0.05)
+SHARES = (0.31, 0.08, 0.1, 0.1, 0.1, 0.05, 0.04, 0.05, 0.05, 0.03, 0.05, 0.02, 0.02)
 TIME = bulk.UTC_MICROSECONDS
 
 

@@ -132,7 +132,13 @@ def _online(pages: pd.DataFrame, as_of: datetime) -> dict[str, Any]:
 
 
 def _engagement(events: pd.DataFrame, as_of: datetime) -> dict[str, Any]:
-    names = {"emails_sent": "Email Sent", "email_opens": "Email Opened", "email_clicks": "Email Link Clicked"}
+    names = {
+        "emails_sent": "Email Sent",
+        "email_opens": "Email Opened",
+        "email_clicks": "Email Link Clicked",
+        "calls_made": "Call Made",
+        "offers_given": "Offer Given",
+    }
     result: dict[str, Any] = {
         f"{slug}_{days}d": _count(events, as_of, days, name) for slug, name in names.items() for days in (30, 90)
     }
@@ -141,5 +147,6 @@ def _engagement(events: pd.DataFrame, as_of: datetime) -> dict[str, Any]:
     return result | {
         "email_click_rate_90d": clicks / sent if sent else None,
         "message_recency_days": (as_of - messages.occurred_at.max()) / DAY if len(messages) else None,
+        "left_alone_90d": sum(_count(events, as_of, 90, name) for name in ("Held Out", "Control Assigned")),
         "unsubscribes": int((events.name == "Unsubscribed").sum()),
     }

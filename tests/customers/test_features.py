@@ -97,6 +97,13 @@ def test_what_we_did_ourselves_is_not_activity() -> None:
     assert one(history, "emails_sent_90d") == 1
 
 
+def test_what_we_did_and_left_undone_is_told_and_is_no_activity() -> None:
+    long_ago = AS_OF - timedelta(days=60)
+    history = past(("Call Made", long_ago, None), ("Offer Given", AS_OF, None), ("Control Assigned", AS_OF, None))
+    assert (one(history, "calls_made_30d"), one(history, "calls_made_90d")) == (0, 1)
+    assert (one(history, "offers_given_30d"), one(history, "left_alone_90d"), one(history, "events_30d")) == (1, 1, 0)
+
+
 def test_no_feature_is_nan_or_infinite() -> None:
     history = past(("Order Completed", AS_OF, float("inf")), ("Order Completed", AS_OF, float("nan")))
     assert one(history, "spend") is None
@@ -105,7 +112,7 @@ def test_no_feature_is_nan_or_infinite() -> None:
 
 
 def test_every_feature_says_what_it_is() -> None:
-    assert 40 <= len(features.FEATURES) <= 50
+    assert 40 <= len(features.FEATURES) <= 60
     assert len({feature.name for feature in ALL}) == len(ALL)
     for feature in ALL:
         assert feature.label
