@@ -24,6 +24,7 @@ from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Offe
 from customers import history
 from customers.models import Event
 from scoring import targets, training
+from scoring.learners import AVERAGE
 from scoring.models import ModelVersion, Score
 from segments import definition
 from segments.models import Membership, MembershipChange, Segment
@@ -74,7 +75,7 @@ def play(folder: Path, seed: int) -> World:
     load_orders(ours.between(shop.START, LAUNCH), folder / "history.parquet")
     history.sync()
     target = targets.of_event("Order Completed", 30, True, LAUNCH)
-    world = World(ours, training.train(target, LAUNCH))
+    world = World(ours, training.train(target, LAUNCH, names=(AVERAGE,)))
     make_segments()
     make_campaigns()
     rng = np.random.default_rng(seed + 1)

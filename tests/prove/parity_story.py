@@ -17,8 +17,9 @@ from campaigns.models import CallTask, Cycle, Decision, Delivery, OfferCode, Sch
 from customers import history
 from customers.models import Consent, Customer, Event
 from scoring import targets, training
+from scoring.learners import AVERAGE
+from scoring.minimums import FEWEST_CUSTOMERS
 from scoring.models import ModelVersion, Score
-from scoring.training import FEWEST_CUSTOMERS
 from segments.models import Membership, MembershipChange, Segment
 from tests.loop import shop, story
 from tests.loop.shop import LAUNCH
@@ -44,7 +45,7 @@ def play(customers: str, weeks: str, folder: str) -> None:
     history.sync()
     target = targets.of_event("Order Completed", 30, True, LAUNCH)
     if people.height >= FEWEST_CUSTOMERS:
-        training.train(target, LAUNCH)
+        training.train(target, LAUNCH, names=(AVERAGE,))
     story.make_segments()
     story.make_campaigns()
     for week in range(int(weeks) + 1):

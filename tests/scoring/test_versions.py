@@ -12,6 +12,7 @@ from customers import snapshot
 from customers.history import Scope
 from customers.models import AuditEntry
 from scoring import ranking, scores, training, versions
+from scoring.learners import LOGISTIC
 from scoring.models import ModelVersion, Score, Target
 from scoring.training import Trained
 from scoring.versions import VersionError
@@ -22,7 +23,7 @@ pytestmark = [pytest.mark.door, pytest.mark.django_db]
 
 @pytest.fixture(scope="module")
 def trained() -> Trained:
-    return training.learn(signal(600, 1.5)[0], 0)
+    return training.learn(signal(600, 1.5)[0], 0, names=(LOGISTIC,))
 
 
 @pytest.fixture
