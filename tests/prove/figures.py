@@ -8,6 +8,7 @@ from typing import Any
 from tests.prove.evidence import Evidence, Table
 from tests.prove.home import Home
 from tests.prove.installation import Embedded
+from tests.prove.shops import cdnow, online_retail
 from tests.prove.study import DATA, HEAD, Row, at_least, named, run, stated
 
 PERIODS = ("cons.conf.idx", "cons.price.idx", "emp.var.rate", "euribor3m", "nr.employed")
@@ -64,7 +65,7 @@ def telco_tables(ours: Embedded, rows: int) -> list[Row]:
     ]
 
 
-STUDIES: tuple[Study, ...] = (telco, bank, calls, telco_tables)
+STUDIES: tuple[Study, ...] = (telco, bank, calls, telco_tables, online_retail, cdnow)
 
 
 def prove(home: Home, size: int) -> Evidence:

@@ -1,0 +1,34 @@
+"""Foresees what customers of an imported shop do after a time, in a process of the program."""
+
+import json
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from customers import history, snapshot
+from customers.history import Scope
+from scoring import value
+
+
+def foresee(as_of: str, days: str, path: str) -> None:
+    """Fit to what was known as of a time, and write down how near that comes to the days after it."""
+    at, horizon = datetime.fromisoformat(as_of), timedelta(days=int(days))
+    history.sync()
+    lake = history.pin()
+    frame = snapshot.take(Scope(), at, lake)
+    found = value.fit(frame)
+    assert found is not None
+    told = value.add(frame, found, horizon / timedelta(days=1)).select("customer_id", "^value\\..*$")
+    after = lake.events(Scope()).filter(pl.col("occurred_at") > at, pl.col("occurred_at") <= at + horizon).collect()
+    later = after.group_by("customer_id").agg(orders=pl.col("occurred_at").dt.date().n_unique())
+    both = told.join(later, on="customer_id", how="left").with_columns(pl.col("orders").fill_null(0))
+    orders, expected, chance = (both[name].to_numpy() for name in ("orders", "value.orders", "value.chance"))
+    figures = {
+        "customers": len(orders),
+        "mae": float(np.abs(expected - orders).mean()),
+        "by_orders": float(((expected > np.log(2)) == (orders > 0)).mean()),  # one order or more, were they Poisson
+        "by_chance": float(((chance > 0.5) == (orders > 0)).mean()),
+    }
+    Path(path).write_text(json.dumps({**found.plain(), **figures}))
