@@ -24,7 +24,7 @@ from django.db import connection, transaction
 
 from campaigns import cycle, programme
 from campaigns.models import Cycle, Programme
-from config import bench_world
+from config import bench_models, bench_world
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -109,6 +109,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _refreshed(bench)
     _previews(bench)
     _explanation(bench)
+    _scored(bench, seed)
     _small_cycle(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
@@ -238,6 +239,14 @@ def _explanation(bench: Bench) -> None:
     frame = ranking.attach(snapshot.take(Scope(ids=(customer.pk,)), END))
     context = rulebook.behind(parse(rule_json, fields), fields).context(END, [customer.bucket])
     bench.add("parse and explain", _best(lambda: explain(parse(rule_json, fields), frame, context)))
+
+
+def _scored(bench: Bench, seed: int) -> None:
+    """Time as many customers with forty columns, scored by the averaged model in as many threads as workers."""
+    by, parts = bench_models.model(seed), bench_models.people(bench.size.customers, seed)
+    with _clock() as clock:
+        bench_models.score(by, parts, WORKERS)
+    bench.add("40 columns scored by the average", clock)
 
 
 def _best(work: Callable[[], object]) -> Clock:
