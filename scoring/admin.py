@@ -37,6 +37,7 @@ class TargetAdmin(BaseAdmin):
         (None, {"fields": (("label", "owner"), "is_active")}),
         ("What it is worth", {"fields": (("value", "save_rate"), ("contact_cost", "offer_cost"))}),
         ("How often", {"fields": (("retrain_days", "rescore_hours"),)}),
+        ("What it may read", {"fields": ("excluded", "vouched")}),
     )
     add_fieldsets = ((None, {"fields": OWN}),)
     change_form_outer_before_template = "admin/target_above.html"
@@ -187,7 +188,7 @@ class ModelVersionAdmin(ReadOnlyAdmin):
     search_fields = ("target__key", "learner")
     ordering = ("-created_at",)
     change_form_outer_after_template = "admin/target_below.html"
-    fields = (("target", "number"), "reason", ("state", "validated"), ("as_of", "created_at"))
+    fields = (("target", "number"),)
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, version: ModelVersion) -> Cell:

@@ -112,7 +112,7 @@ def tried(found: Sequence[Mapping[str, Any]]) -> Panel | None:
             quality(one["auc"]["value"]),
             quality(one["auc"]["low"]),
             quality(one["auc"]["high"]),
-            f"{quality(one['auc']['value']):.0f} · {cost(one)}",
+            f"{quality(one['auc']['value']):.0f}" + (f" · {cost(one)}" if one.get("microseconds") else ""),
         )
         for one in ordered
     ]
@@ -135,9 +135,9 @@ def tried(found: Sequence[Mapping[str, Any]]) -> Panel | None:
 
 
 def cost(one: Mapping[str, Any]) -> str:
-    """Give what serving a learner costs: microseconds a row are seconds a million."""
+    """Give what serving a learner costs, where it was measured: microseconds a row are seconds a million."""
     found = float(one.get("microseconds") or 0.0)
-    return f"{number(found, 1 if found < 10 else 0)} s"
+    return f"{number(found, 1 if found < 10 else 0)} s" if found else "–"
 
 
 def guard(target: Target, found: Mapping[str, Any], *, may_change: bool) -> Panel | None:

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from customers.attributes import CORE
 from customers.models import Attribute, EventName, Product
-from scoring import questions, targets
-from scoring.conditions import TargetError
+from scoring import questions, targets, words
+from scoring.conditions import TargetError, column
 from scoring.models import Target
 from scoring.questions import QUESTIONS, Answer, Question, Type
 
@@ -29,9 +29,30 @@ HORIZON = "horizon_days"
 MADE = ("question", "kind", "label", "key", "event", "where", "horizon_days", "attribute", "equals", "who", *WORTH)
 MOST_OFFERED = 200
 TELLING = (Attribute.Type.TEXT, Attribute.Type.NUMBER, Attribute.Type.YES_NO)
-OWN = ("retrain_days", "rescore_hours", "owner")
+OWN = ("retrain_days", "rescore_hours", "owner", "excluded", "vouched")
 CSS = {"class": "cusp-input"}
 NUMBER = forms.NumberInput(attrs={**CSS, "min": 0})
+
+
+def _fields(label: str, text: str) -> forms.MultipleChoiceField:
+    """Give the boxes of fields that models may read; what is chosen is offered by `_offer_fields`."""
+    boxes = forms.CheckboxSelectMultiple(attrs={"class": "cusp-boxes"})
+    return forms.MultipleChoiceField(label=label, required=False, help_text=text, widget=boxes)
+
+
+def _offer_fields(form: forms.ModelForm) -> None:  # type: ignore[type-arg]
+    """Let the form's boxes be the fields there are, and those that were chosen before."""
+    labels = {name: one.label for name, one in words.known().items()}
+    own = Attribute.objects.order_by("name").values_list("name", flat=True)
+    offered = {column(name): name for name in own} | labels
+    for name in ("excluded", "vouched"):
+        stored = {one: one for one in getattr(form.instance, name) or []}
+        choices = sorted((stored | offered).items(), key=lambda one: one[1].casefold())
+        form.fields[name].choices = choices  # type: ignore[attr-defined]
+
+
+EXCLUDED = _fields("Never read", "Fields that no model of it may read.")
+VOUCHED = _fields("Known in time", "Fields that the leakage guard never blocks, because you know them in time.")
 
 
 class Card(NamedTuple):
@@ -68,6 +89,9 @@ class NewTargetForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=forms.Select(attrs=CSS),
     )
 
+    excluded = EXCLUDED
+    vouched = VOUCHED
+
     class Meta:
         model = Target
         fields = OWN
@@ -75,6 +99,7 @@ class NewTargetForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Offer what exists: events, attributes, categories."""
         super().__init__(*args, **kwargs)
+        _offer_fields(self)
         offered = Offered.read()
         for one in QUESTIONS:
             for answer in one.answers:
@@ -201,9 +226,12 @@ class Offered(NamedTuple):
 class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
     """How a stored prediction is used. What it foresees stays: another question is another prediction."""
 
+    excluded = EXCLUDED
+    vouched = VOUCHED
+
     class Meta:
         model = Target
-        fields = ("label", "is_active", *WORTH, "retrain_days", "rescore_hours", "owner")
+        fields = ("label", "is_active", *WORTH, "retrain_days", "rescore_hours", "owner", "excluded", "vouched")
         labels = {
             "label": "Name",
             "is_active": "Is scored",
@@ -213,3 +241,8 @@ class TargetForm(forms.ModelForm):  # type: ignore[type-arg]
             "save_rate": "Share that the contact wins",
         }
         help_texts = {"save_rate": "0.3 is 3 in 10."}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Offer the fields there are."""
+        super().__init__(*args, **kwargs)
+        _offer_fields(self)

@@ -112,9 +112,12 @@ def test_the_settings_of_a_prediction_leave_its_meaning_alone(boss: Client) -> N
         "rescore_hours": "6",
         "value": "12.5",
         "event": "x",
+        "excluded": "attributes.plan",
+        "vouched": "features.orders_90d",
     }
     assert boss.post(edit, told).status_code == 302
     target.refresh_from_db()
+    assert (target.excluded, target.vouched) == (["attributes.plan"], ["features.orders_90d"])
     assert (target.label, target.retrain_days, target.value, target.event) == ("Lost", 0, 12.5, "Order Completed")
 
 
