@@ -48,11 +48,11 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
     may_change = request.user.has_perm("scoring.change_target")
     tested = version.evaluations.filter(learner=version.learner, origin__isnull=False).order_by("origin")
     found = [
-        model_story.checks(report.get("gate", {})),
-        model_story.changes(report.get("changes", [])),
         model_curves.money(report.get("money", {})),
         *drawn(version, own, rule),
         model_curves.over_time(list(tested)),
+        model_story.checks(report.get("gate", {})),
+        model_story.changes(report.get("changes", [])),
         model_story.drivers(report.get("drivers", [])),
         model_curves.came_true(judged(version)),
         drift(version),
