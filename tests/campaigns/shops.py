@@ -46,7 +46,7 @@ def live_model(as_of: datetime, key: str = "spends") -> ModelVersion:
     labels = (frame["features.orders"] > frame["features.orders"].median()).to_numpy()
     model = learners.fit(frame, labels, 0, learners={learners.AVERAGE: {}})
     target = Target.objects.create(
-        key=key, label="Orders most", kind="attribute", attribute="plan", equals="gold", created_at=as_of
+        key=key, label="Orders most", kind="attribute", attribute="plan", equals="platinum", created_at=as_of
     )
     path, mac = artifacts.write(model, key, 1)
     return ModelVersion.objects.create(
