@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.urls import reverse
 
 from campaigns import cycle_tasks, stages
 from campaigns.control import CycleBehind as CycleBehind
@@ -22,10 +23,14 @@ from campaigns.control import cancel as cancel
 from campaigns.control import summary
 from campaigns.cycle_tasks import ALL, LEASE, Outcome
 from campaigns.models import Cycle, CycleTask, Schedule
+from customers import alerts
+from customers.alerts import Cause
+from customers.models import Alert
 from scoring import versions
 
 PAUSE_SECONDS = 0.1
 WAIT_SECONDS = 2 * LEASE.total_seconds()
+LEFT_OUT = "cycle.left_out"
 SMALL_KEPT = timedelta(days=1)
 SMALL_REST = timedelta(minutes=1)
 log = logging.getLogger(__name__)
@@ -147,8 +152,21 @@ def _finish(cycle: Cycle) -> None:
         summary=summary(cycle, tasks),
         error="\n".join(_sentence(task) for task in failed),
     )
+    if cycle.kind == Cycle.Kind.FULL:
+        _tell(cycle, failed)
     old = Cycle.objects.filter(kind=Cycle.Kind.SMALL, as_of__lt=cycle.as_of - SMALL_KEPT)
     old.exclude(state=Cycle.State.RUNNING).delete()
+
+
+def _tell(cycle: Cycle, failed: list[CycleTask]) -> None:
+    """Let the inbox say whom a full cycle left out, until one leaves nobody out."""
+    if not failed:
+        alerts.settle(LEFT_OUT, cycle.as_of)
+        return
+    more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
+    link = reverse("admin:campaigns_cycle_change", args=[cycle.pk])
+    sentence = f"The {cycle} left customers out. {_sentence(failed[0])}{more}"
+    alerts.raise_(Cause(LEFT_OUT, Alert.Kind.CYCLE, sentence, link), cycle.as_of)
 
 
 def _sentence(task: CycleTask) -> str:

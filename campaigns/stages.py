@@ -20,7 +20,7 @@ from customers.history import Scope
 from customers.models import AttributeChange, Event, Source
 from scoring import ranking, scores
 from scoring.models import ScoreRun, Target
-from segments import membership
+from segments import alerts, membership
 
 DELIVERIES = 200  # of one piece of work
 OWN_ACTS = (*decide.EVENTS.values(), "Email Sent", "Offer Given")  # what deciding and delivering record
@@ -92,8 +92,9 @@ def refresh_changed(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
 
 
 def count(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
-    """Note the size of every segment, now that all buckets are refreshed; remove the snapshots that had their time."""
+    """Note the size of every segment, and which are paused; remove the snapshots that had their time."""
     membership.finish(cycle.as_of)
+    alerts.tell(cycle.as_of)
     snapshot.prune(cycle.as_of)
     return Outcome({})
 

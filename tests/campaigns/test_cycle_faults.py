@@ -15,7 +15,7 @@ from campaigns.cycle_tasks import ALL
 from campaigns.models import Cycle, CycleTask, Decision, Delivery, Schedule, TriggerState
 from customers import snapshot
 from customers.history import Scope
-from customers.models import Customer
+from customers.models import Alert, Customer
 from scoring import ranking
 from scoring.models import BandChange, Score, ScoreRun
 from segments import definition
@@ -75,8 +75,12 @@ def test_a_bucket_that_cannot_be_scored_keeps_its_members_and_scores(
     assert {as_of for _, as_of in (now[one.pk] for one in shop if one.bucket != 2)} == {LATER}
     placed = ranking.attach(snapshot.take(Scope(bucket=2), LATER))
     assert placed["scores.spends.percentile"].null_count() == 0, "they are ranked among the others"
+    alert = Alert.objects.get()
+    assert alert.sentence.endswith("left customers out. Features and scores, bucket 2: ValueError: the disk is full")
     following = cycle.run(LATEST)
     assert following.state == Cycle.State.DONE
+    alert.refresh_from_db()
+    assert alert.state == Alert.State.DONE
     assert {as_of for _, as_of in published(bucket=2).values()} == {LATEST}
 
 

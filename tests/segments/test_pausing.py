@@ -7,9 +7,9 @@ from django.test import Client
 from django.urls import reverse
 
 from campaigns.models import Campaign
-from customers.models import Attribute
+from customers.models import Alert, Attribute
 from segments import membership, preview
-from segments.alerts import alerts
+from segments.alerts import alerts, tell
 from segments.models import Segment
 from segments.rules import RuleError
 from tests.segments.crowd import AS_OF, GERMAN, HOUR, cycle, members, people, saved
@@ -84,3 +84,15 @@ def test_it_goes_on_when_the_field_is_back() -> None:
     membership.refresh(plans(frame, "free", "gold", "free"), AS_OF + 3 * HOUR)
     assert alerts() == []
     assert (members("gold"), members("not-gold")) == (["c-1"], ["c-0", "c-2"])
+
+
+def test_the_inbox_tells_of_it_until_the_field_is_back() -> None:
+    frame = removed()
+    tell(AS_OF + HOUR)
+    told = Alert.objects.get(key="segment.gold")
+    assert told.sentence == "“Gold” keeps its members as they were: rule: no field named 'attributes.plan'"
+    assert told.link == reverse("admin:segments_segment_change", args=[Segment.objects.get(key="gold").pk])
+    Attribute.objects.create(name="plan", type="text")
+    membership.refresh(plans(frame, "free", "gold", "free"), AS_OF + 3 * HOUR)
+    tell(AS_OF + 3 * HOUR)
+    assert not Alert.objects.exclude(state="done").exists()
