@@ -161,20 +161,23 @@ def _future_dates(sample: _Sample) -> Iterator[Suspect]:
 def _ids(sample: _Sample) -> Iterator[Suspect]:
     """Find numbers that only number the customers, where their order tells the outcome."""
     frame = sample.examples.frame.unique("customer_id", keep="last", maintain_order=True)
-    for field in sample.fields:
-        if not sample.is_told(field.name):
+    for name in sorted(frame.columns):
+        if not (encoding.is_input(name) and sample.is_told(name)) or name in sample.examples.excluded:
             continue
-        values = frame[field.name].cast(pl.Float64, strict=False).drop_nulls()
-        if not _numbers_customers(values.to_numpy()):
+        if not (frame[name].dtype.is_numeric() or frame[name].dtype == pl.String):
             continue
-        positives = np.bincount(field.codes[sample.labels], minlength=int(field.codes.max()) + 1)
-        rows = np.bincount(field.codes)
-        expected = rows[rows > 0] * sample.labels.mean()
-        distance = ((positives[rows > 0] - expected) ** 2 / (expected * (1 - sample.labels.mean()))).sum()
-        if chi2.sf(distance, len(expected) - 1) < BY_CHANCE:
-            what = f"{name_of(field.name)} is another number for every customer, and their order tells the outcome"
-            why = f"{what}: the file was sorted, or numbers were given with the outcome"
-            yield _suspect(field.name, ID, why, field.auc)
+        if not _numbers_customers(frame[name].cast(pl.Float64, strict=False).drop_nulls().to_numpy()):
+            continue
+        place = sample.frame[name].cast(pl.Float64, strict=False).rank("ordinal").fill_null(0).to_numpy()
+        codes = (place * alone.BINS // (len(place) + 1)).astype(np.int64)
+        positives, negatives = alone.counted(codes, sample.labels, alone.BINS)
+        expected, base = (positives + negatives) * sample.labels.mean(), sample.labels.mean()
+        is_used = expected > 0
+        distance = ((positives - expected)[is_used] ** 2 / (expected[is_used] * (1 - base))).sum()
+        if chi2.sf(distance, is_used.sum() - 1) < BY_CHANCE:
+            what = f"{name_of(name)} is another number for every customer, and their order tells the outcome"
+            figure = alone.auc(positives / np.maximum(positives + negatives, 1), positives, negatives)
+            yield _suspect(name, ID, f"{what}: the file was sorted, or numbers were given with the outcome", figure)
 
 
 def _numbers_customers(values: Floats) -> bool:
