@@ -12,6 +12,7 @@ from django.core.management.base import CommandError
 from customers import snapshot
 from customers.history import Scope
 from scoring import ranking, reasons
+from scoring.learners import MODELS
 from scoring.models import ModelVersion, Score
 from tests.scoring.worlds import AS_OF, DAY, order_times, store_shop
 
@@ -38,18 +39,25 @@ def test_train_train_again_then_score_gives_figures_scores_and_reasons(tmp_path:
     figures = json.loads(file.read_text())
     assert set(KEYS.split()) <= set(figures)
     assert set(figures["auc"]) == {"value", "low", "high"}
-    assert figures["live"] is True
+    live = ModelVersion.objects.get(state="live")
+    assert figures["live"] is not live.is_baseline
     assert figures["validated"] == "over_time"
     assert len(figures["origins"]) == 3
-    assert figures["auc"]["value"] > figures["baseline"]["auc"]["value"]
-    assert "version 2" in run("train", "no_order_completed_45d", "--as-of", "2026-01-01T00:00:00Z")
+    assert figures["auc_mean_over_origins"]["low"] < figures["auc_mean_over_origins"]["value"]
+    assert [one["passed"] for one in figures["gate"]["checks"]].count(False) == (0 if figures["live"] else 1)
+    assert {one["learner"] for one in figures["learners"]} >= {*MODELS, "recency", "rfm", "base rate"}
+    assert figures["season"]["known"] is False
+    assert f"version {ModelVersion.objects.count() + 1}" in run(
+        "train", "no_order_completed_45d", "--as-of", "2026-01-01T00:00:00Z"
+    )
     assert run("score", "--as-of", "2026-01-01").startswith("Scored 710 customers")
     assert "published already" in run("score", "--as-of", "2026-01-01")
     frame = ranking.attach(snapshot.take(Scope(), AS_OF))
     recent = orders.filter(pl.col("occurred_at") > AS_OF - 365 * DAY)["customer_id"].n_unique()
     assert frame["scores.no_order_completed_45d.band"].count() == Score.objects.count() == recent < 700
     live = ModelVersion.objects.get(state="live")
-    assert live.report["changes"][-1].endswith("of version 1.")
+    before = live.number - (2 if live.is_baseline else 1)
+    assert live.report["changes"][-1].endswith(f"of version {before}.")
     last = frame.sort("scores.no_order_completed_45d").tail(1).with_columns(as_of=pl.lit(AS_OF))
     (said,) = reasons.reasons(live, last).values()
     assert len(said.up) >= 1
