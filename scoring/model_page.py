@@ -20,6 +20,9 @@ STATE_TAGS = {"live": "good", "candidate": "wait", "retired": ""}
 RULES = ("base rate", "one field", "recency", "rfm", "value")
 CAMPAIGN = "/admin/campaigns/campaign/add/"
 HYSTERESIS = 0.9
+# Numbers have no line of 0 to 1: a campaign goes by a tenth of the customers.
+HIGHEST = {"is_percentile": "on", "enter": 90, "leave": 85}
+SOONEST = {"is_percentile": "on", "direction": "below", "enter": 10, "leave": 15}
 JUDGED = 12
 FIGURES = {
     "auc": ("AUC", "0.5 is a coin, 1 sorts everybody right"),
@@ -216,7 +219,9 @@ def campaign_address(target: Target, version: ModelVersion) -> str:
     told = version.report.get("money") or {}
     line = told.get("line") if told.get("line") is not None else version.threshold
     asked: dict[str, Any] = {"trigger_kind": "score", "score": target.key, "direction": "above"}
-    if line is not None:
+    if targets.is_number(target):
+        asked |= SOONEST if target.kind == Target.Kind.NEXT else HIGHEST
+    elif line is not None:
         asked |= {"enter": f"{line:.4g}", "leave": f"{line * HYSTERESIS:.4g}"}
     asked["name"] = f"Act on {target.label}"[:120]
     if target.event:

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.conf import settings
@@ -299,3 +300,11 @@ def test_a_model_of_numbers_tells_how_far_the_total_is_off_and_how_well_it_sorts
     assert "<svg" in part(page, "Who brings it")
     assert "Who is found (ROC)" not in page
     assert boss.get(reverse("admin:scoring_target_change", args=[version.target_id])).status_code == 200
+
+
+@pytest.mark.parametrize(("kind", "line"), [("spend", ("above", "90", "85")), ("next", ("below", "10", "15"))])
+def test_a_campaign_on_a_number_goes_by_the_tenth_that_matters(kind: str, line: tuple[str, str, str]) -> None:
+    target = Target(key="worth", label="Worth", kind=kind, event="Order Completed", horizon_days=90)
+    asked = parse_qs(urlsplit(campaign_address(target, ModelVersion())).query)
+    assert (asked["direction"], asked["enter"], asked["leave"]) == tuple([one] for one in line)
+    assert asked["is_percentile"] == ["on"]
