@@ -1,7 +1,7 @@
 """What a learner's answer costs, and how that counts in the choice.
 
 The cost is reckoned from the fitted model's size, not timed, so that the same model always costs the same. The
-constants are microseconds of one core of an AMD EPYC server, from 200,000 rows of 64 inputs.
+constants are microseconds of one core of an AMD EPYC server, from a million rows of 64 inputs.
 """
 
 from collections.abc import Mapping
@@ -15,8 +15,8 @@ from sklearn.tree import DecisionTreeClassifier
 from scoring.learners import LOGISTIC, Model, members
 from scoring.tables import tables_of
 
-INPUT = 0.015  # to read one input
-SLOPE = 0.004  # to add one input to a line
+INPUT = 0.03  # to read one input
+SLOPE = 0.006  # to add one input to a line
 QUESTION = 0.0012  # to ask one question of a boosting's trees, in a table
 WEIGHT = 0.0005  # to weigh one connection of a network
 STEP = 0.012  # to go down one level of a tree
