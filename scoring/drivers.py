@@ -52,9 +52,14 @@ class Telling(NamedTuple):
 PLAIN = Telling()
 
 
+def few(frame: pl.DataFrame, rows: int, seed: int) -> Flags:
+    """Say which rows are of the customers to ask about, where `rows` of the frame would be asked: all, or a share."""
+    return draws(frame, seed, DRAWS) < DRAWS * min(1.0, MOST_ROWS / max(rows, 1))
+
+
 def drivers(pieces: Sequence[Piece], telling: Telling, seed: int) -> list[Driver]:
     """Give the fields that matter most, the weightiest first. A field that no model reads is not among them."""
-    taken = [piece for piece in (_sample(piece, pieces, seed) for piece in pieces) if piece.frame.height]
+    taken = [piece for piece in pieces if piece.frame.height]
     if not taken:
         return []
     weights = importances(taken, seed)
@@ -137,15 +142,6 @@ def dependence(pieces: Sequence[Piece], column: Column, frame: pl.DataFrame) -> 
         Dependence(value=words.written(value, column), chance=round(float(total) / rows, DECIMALS))
         for value, total in zip(points, sums, strict=True)
     ]
-
-
-def _sample(piece: Piece, pieces: Sequence[Piece], seed: int) -> Piece:
-    """Give a piece with as many customers as fit, the same ones in all pieces."""
-    rows = sum(one.frame.height for one in pieces)
-    if rows <= MOST_ROWS:
-        return piece
-    kept = draws(piece.frame, seed, DRAWS) < DRAWS * MOST_ROWS / rows
-    return Piece(piece.model, piece.frame.filter(pl.Series(kept)), piece.labels[kept])
 
 
 def _number(model: Model, name: str) -> int:

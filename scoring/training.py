@@ -144,18 +144,19 @@ def learn(
     report["preparation"] = preparation.look(examples, model.reading, telling.called)
     report["guard"], report["gate"] = guarded, gate.gate(case)
     telling = telling._replace(warned={one["field"]: one["why"] for one in guarded["warned"]})
-    report["drivers"] = drivers.drivers(_pieces(examples, chosen, judged), telling, seed)
+    report["drivers"] = drivers.drivers(_pieces(examples, chosen, judged, seed), telling, seed)
     return Trained(model, _rule(case, examples, judged), examples, judged, pooled, report)
 
 
-def _pieces(examples: TrainingSet, chosen: Chosen, judged: Judged) -> list[Piece]:
+def _pieces(examples: TrainingSet, chosen: Chosen, judged: Judged, seed: int) -> list[Piece]:
     """Give the models that judged with the rows they had not seen."""
     calibration, labels = judged.calibrations[judged.learner], examples.labels()
+    few = drivers.few(examples.frame, len(judged.rows), seed)
     found = []
     for number, trial in enumerate(judged.trials):
         choice = chosen.at(number)
         model = trial.models[validation.name_of(choice)].speaking(choice.learner, calibration)
-        rows = trial.split.test
+        rows = trial.split.test & few
         found.append(Piece(model, examples.frame.filter(pl.Series(rows)), labels[rows]))
     return found
 

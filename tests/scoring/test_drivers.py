@@ -68,6 +68,14 @@ def test_the_same_pieces_and_seed_give_the_same_drivers() -> None:
     assert drivers.drivers(some, TELLING, 3) == drivers.drivers(some, TELLING, 3)
 
 
+def test_of_many_rows_a_share_of_the_customers_is_asked_about_with_all_their_rows() -> None:
+    frame = pl.concat([people(3000), people(3000)])
+    assert drivers.few(frame, 6000, 0).all()
+    some = drivers.few(frame, 6 * drivers.MOST_ROWS, 0)
+    assert some.mean() == pytest.approx(1 / 6, abs=0.03)
+    assert (some[:3000] == some[3000:]).all()
+
+
 def test_the_influence_of_rows_gives_the_known_error_of_an_auc() -> None:
     rng = np.random.default_rng(0)
     labels = rng.random(4000) < 0.3
