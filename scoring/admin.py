@@ -14,8 +14,8 @@ from django.views.decorators.http import require_POST, require_safe
 from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
-from customers.panels import Cell, Panel, column, link, moment, number, tag
-from scoring import model_page, target_page, training_page, training_queue, versions
+from customers.panels import Cell, Panel, column, lines, link, moment, number, tag
+from scoring import model_page, target_page, training_page, training_queue, versions, why
 from scoring.api import scores_of
 from scoring.known_values import known_values
 from scoring.model_story import learner
@@ -222,6 +222,7 @@ def customer_scores(customer: Customer) -> Panel:
     """Give a customer's published scores with bands."""
     targets = {target.key: target for target in Target.objects.all()}
     live = {version.target_id: version for version in ModelVersion.objects.filter(state=ModelVersion.State.LIVE)}
+    told = why.of_customer(customer)
     rows = [
         (
             link(targets[s["target"]]),
@@ -230,11 +231,21 @@ def customer_scores(customer: Customer) -> Panel:
             f"at or above {number(s['percentile'], 1)} % of all" if s["percentile"] is not None else "–",
             number(s["rank"]),
             moment(s["as_of"]),
+            _reasons(told.get(s["target"])),
         )
         for s in scores_of([customer.pk]).get(customer.pk, [])
     ]
-    head = ("Target", "Score", "Band", "Among all", "Rank", "As of")
+    head = ("Target", "Score", "Band", "Among all", "Rank", "As of", "Why")
     return Panel("Scores", head=head, rows=rows, empty="Not scored yet. The next cycle scores with the live models.")
+
+
+def _reasons(told: why.Why | None) -> Cell:
+    """Give what raises and what lowers a score, as a list."""
+    if told is None:
+        return "–"
+    higher, lower = [f"Higher: {one}" for one in told.up], [f"Lower: {one}" for one in told.down]
+    said = [*higher, *lower, *([told.note] if told.note else [])]
+    return lines(said) if said else "–"
 
 
 CUSTOMER_PANELS.append(customer_scores)

@@ -17,7 +17,7 @@ from scoring import formula, words
 from scoring.encoding import Column, Encoding, Matrix
 from scoring.formula import Formula, Ints
 from scoring.models import ModelVersion
-from scoring.report import Report, Spread
+from scoring.report import Spread
 from scoring.words import Name, Words
 
 MOST_REASONS = 3  # that raise the score, and as many that lower it
@@ -42,15 +42,19 @@ def reasons(version: ModelVersion, frame: pl.DataFrame) -> dict[int, Reasons]:
 
     The frame is one that could be scored, with a column `as_of`. It is meant for a few customers.
     """
-    report: Report = version.report
-    if "spreads" not in report:
-        raise NoReasons(f"{version} was stored without how its fields lay in training. Train the target again.")
-    parts = explain(formula.of_version(version), frame, report["spreads"], words.known())
+    check(version)
+    parts = explain(formula.of_version(version), frame, version.report["spreads"], words.known())
     found = {customer: Reasons([], []) for customer in frame["customer_id"].to_list()}
     for customer, part, sentence in parts.select("customer_id", "part", "sentence").iter_rows():
         said = found[customer].up if part > 0 else found[customer].down
         said.append(sentence)
     return found
+
+
+def check(version: ModelVersion) -> None:
+    """Raise NoReasons for a version that was stored without how its fields lay in training."""
+    if "spreads" not in version.report:
+        raise NoReasons(f"{version} was stored without how its fields lay in training. Train the target again.")
 
 
 def explain(told: Formula, frame: pl.DataFrame, spreads: Mapping[str, Spread], called: Words) -> pl.DataFrame:
