@@ -111,7 +111,8 @@ class Encoding:
         column = self.columns[number]
         if column.kind != "text":
             plain = np.nan if value is None else float(value)
-            return np.array([np.sign(plain) * np.log1p(abs(plain)) if column.is_log else plain])
+            scaled = np.sign(plain) * np.log1p(abs(plain)) if column.is_log else plain
+            return np.array([scaled if column.low is None else np.clip(scaled, column.low, column.high)])
         parts = np.zeros(column.width)
         if value is not None:
             parts[column.levels.index(str(value)) if value in column.levels else -1] = 1.0

@@ -116,6 +116,7 @@ def _of_number(numbers: Floats, labels: Flags, column: Column, known: pl.Series)
     if column.kind == "yes_no" and not _has_both(numbers > 0.5, labels):
         return _Contrast(column.name, numbers, problem=LITTLE_DATA)
     spread = np.sign(numbers) * np.log1p(np.abs(numbers)) if column.is_log else numbers
+    spread = spread if column.low is None else np.clip(spread, column.low, column.high)
     ends = np.sign([low, high]) * np.log1p(np.abs([low, high])) if column.is_log else np.array([low, high])
     if _parts(numbers, labels):
         return _Contrast(column.name, spread, problem=DECIDES)

@@ -112,3 +112,15 @@ def test_a_rule_that_reads_nothing_has_no_reasons() -> None:
     frame = customers(700)
     rule = learners.fit_only(frame, frame["label"].to_numpy(), [])
     assert reasons.explain(unfold(rule), frame.head(3), {}, CALLED).height == 0
+
+
+def test_a_value_is_coded_as_the_matrix_holds_it(model: Model) -> None:
+    frame = customers(300, seed=8)
+    frame = frame.with_columns(
+        pl.when(pl.int_range(pl.len()) == 5).then(1e9).otherwise("features.load").alias("features.load")
+    )
+    reading = model.reading
+    matrix = reading.matrix(frame)
+    for number, column in enumerate(reading.columns):
+        coded = [reading.coded(number, value) for value in frame[column.name].to_list()]
+        np.testing.assert_array_equal(matrix[:, reading.places(number)], coded)
