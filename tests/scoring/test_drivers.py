@@ -21,7 +21,7 @@ def pieces(count: int = 1600, strength: float = 1.5) -> list[Piece]:
     found = []
     for seen in (half, ~half):
         frame = examples.frame.filter(pl.Series(seen))
-        model = learners.fit(frame, examples.labels()[seen], 0)
+        model = learners.fit(frame, examples.labels()[seen], 0, learners={learners.AVERAGE: {}})
         found.append(Piece(model, examples.frame.filter(pl.Series(~seen)), examples.labels()[~seen]))
     return found
 
