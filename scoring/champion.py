@@ -27,7 +27,8 @@ def compare(examples: TrainingSet, judged: Judged, version: ModelVersion, seed: 
     if min(own.labels.sum(), (~own.labels).sum()) < FEWEST_AT_ORIGIN:
         return _untested(version, "no window that was tested began after it was trained")
     try:
-        chances = artifacts.read(version).chances(examples.frame[pl.Series(judged.rows[later])])
+        model = artifacts.read(version)
+        chances = model.predict(model.reading.matrix(examples.frame[pl.Series(judged.rows[later])]))
     except (ArtifactError, FrameMismatch) as error:
         return _untested(version, str(error).rstrip("."))
     outcomes = {judged.learner: own, LIVE: Outcome(own.labels, chances, own.flagged, own.customers)}

@@ -18,6 +18,7 @@ from scoring import (
     choice,
     drivers,
     evaluation,
+    forecast_versions,
     gate,
     guard,
     minimums,
@@ -99,6 +100,8 @@ def train(
     Raises TargetError for a target that cannot be, TrainingRefused where there is too little to learn from.
     """
     targets.check(target)
+    if targets.is_number(target):
+        return forecast_versions.train(target, as_of, seed, progress)
     progress("Looks back at past times", 0.0)
     telling = Telling(target_words.meaning(target), words.known())
     trained = learn(training_set.build(target, as_of), seed, progress, names, telling)
@@ -318,6 +321,8 @@ def _store(kept: _Kept, trained: Trained, version: ModelVersion) -> ModelVersion
 
 def summary(version: ModelVersion) -> dict[str, Any]:
     """Give what `train --json` writes about a version: figures with intervals, and what its report holds."""
+    if targets.is_number(version.target):
+        return forecast_versions.summary(version)
     pooled = version.evaluations.filter(origin=None)
     own = pooled.get(learner=version.learner)
     report = version.report

@@ -5,16 +5,24 @@ from typing import Any
 
 import numpy as np
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor, RandomForestClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from scoring import numbers, waiting
 from scoring.formula import EDGE, Floats, Formula, Layers, Line, Part, Trees, logit
 from scoring.learners import LOGISTIC, Model, line_of, members
 
 
-def unfold(model: Model) -> Formula:
-    """Give the formula of the learner that speaks, or of those it asks."""
+def unfold(model: Model | numbers.Model | waiting.Model) -> Formula:
+    """Give the formula of the learner that speaks, or of those it asks.
+
+    Days are explained by the chance they are read from, amounts by the logarithm that the boosting adds up to.
+    """
+    if isinstance(model, waiting.Model):
+        return unfold(model.chance)
+    if isinstance(model, numbers.Model):
+        return Formula(model.reading, (_boosting(model.fitted[numbers.BOOSTING]),))
     parts = tuple(_part(model.fitted[member], len(model.reading.sources())) for member in members(model.learner))
     return Formula(model.reading, parts, model.calibration.slope, model.calibration.shift)
 
@@ -47,8 +55,8 @@ def _layers(pipeline: Pipeline) -> Layers:
     )
 
 
-def _boosting(fitted: HistGradientBoostingClassifier) -> Trees:
-    """Unfold gradient boosting: a leaf adds its value to the log-odds."""
+def _boosting(fitted: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> Trees:
+    """Unfold gradient boosting: a leaf adds its value to the log-odds, or to the logarithm of an amount."""
     nodes = [trees[0].nodes for trees in fitted._predictors]
     return _joined(
         float(fitted._baseline_prediction.ravel()[0]),

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.dateparse import parse_date, parse_datetime
 
 from customers import history
-from scoring import questions, targets, training
+from scoring import forecasts, number_figures, questions, targets, training
 from scoring.evaluation import NAMES
 from scoring.models import Target
 from scoring.questions import QUESTIONS
@@ -100,13 +100,17 @@ def lines(summary: dict[str, Any]) -> list[str]:
         "on later times and other customers" if summary["validated"] == "over_time" else "in folds (there are no dates)"
     )
     state = "live" if summary["live"] else "candidate, not live"
+    names = (name for name in (*NAMES, *number_figures.NAMES, forecasts.ON_TIME) if name in summary)
     figures = [
         f"  {name.replace('_', ' '):18} {one['value']:.3f}  ({one['low']:.3f} to {one['high']:.3f})"
-        for name, one in ((name, summary[name]) for name in NAMES)
+        for name, one in ((name, summary[name]) for name in names)
     ]
+    flags = f", flags from {summary['threshold']:.3f}" if "threshold" in summary else ""
+    baseline, figure = summary["baseline"], "auc" if "auc" in summary else number_figures.GINI
     return [
         f"{summary['target']} version {summary['version']}: {summary['learner']}, {state}. {summary['reason']}",
-        f"Tested {how}; figures with 95 % intervals, flags from {summary['threshold']:.3f}:",
+        f"Tested {how}; figures with 95 % intervals{flags}:",
         *figures,
-        f"  {summary['baseline']['learner']:18} AUC {summary['baseline']['auc']['value']:.3f}",
+        f"  {baseline['learner']:18} {'AUC' if figure == 'auc' else 'Gini'} {baseline[figure]['value']:.3f}",
+        *(f"  {note}" for note in summary.get("notes") or []),
     ]
