@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 CORE = ("country", "city", "language", "time_zone", "birth_date")
-PREFIXES = ("features.", "attributes.")
+PREFIXES = ("features.", "attributes.", "recency.", "value.")
 MOST_LEVELS = 30
 RARE_SHARE = 0.01
 ID_SHARE = 0.5  # text with more distinct values than this share of its rows names customers

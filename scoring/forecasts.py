@@ -25,7 +25,6 @@ IN_WORDS = {
     MEAN: "the mean of all customers",
     RATE: "everybody's own rate so far",
     GAP: "the usual gap since the last order",
-    CHANCE: "the chance by the days of orders alone",
 }
 ON_TIME = "on_time"
 FEWEST_CUSTOMERS, FEWEST = 500, 200

@@ -17,8 +17,8 @@ from customers import bulk, history
 from customers.history import Lake
 from customers.ids import among
 from scoring import artifacts, populations, ranking, target_columns
+from scoring.artifacts import Served
 from scoring.encoding import Encoding, FrameMismatch, Inputs
-from scoring.learners import Model
 from scoring.models import ModelVersion, Score, ScoredBucket, ScoreRun, Target
 from scoring.ranking import DECIMALS, FEW
 from scoring.seals import ArtifactError
@@ -95,7 +95,7 @@ class _Asked(NamedTuple):
     """A version with its model, and how that reads a frame where columns of its target alone have their own names."""
 
     version: ModelVersion
-    model: Model
+    model: Served
     reading: Encoding
 
 
