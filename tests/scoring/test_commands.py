@@ -11,7 +11,8 @@ from django.core.management.base import CommandError
 
 from customers import snapshot
 from customers.history import Scope
-from scoring import ranking, reasons
+from customers.models import Customer
+from scoring import ranking, why
 from scoring.learners import MODELS
 from scoring.models import ModelVersion, Score
 from tests.scoring.worlds import AS_OF, DAY, order_times, store_shop
@@ -58,8 +59,8 @@ def test_train_train_again_then_score_gives_figures_scores_and_reasons(tmp_path:
     live = ModelVersion.objects.get(state="live")
     before = live.number - (2 if live.is_baseline else 1)
     assert live.report["changes"][-1].endswith(f"of version {before}.")
-    last = frame.sort("scores.no_order_completed_45d").tail(1).with_columns(as_of=pl.lit(AS_OF))
-    (said,) = reasons.reasons(live, last).values()
+    last = frame.sort("scores.no_order_completed_45d").tail(1)["customer_id"].item()
+    (said,) = why.of_customer(Customer.objects.get(pk=last)).values()
     assert len(said.up) >= 1
 
 
