@@ -6,7 +6,7 @@ Numbers are big-endian.
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -102,8 +102,8 @@ def _fits(column: pl.Series, sql: str) -> bool:
     if column.dtype == UTC_MICROSECONDS or sql == "timestamp with time zone":
         return column.dtype == UTC_MICROSECONDS and sql == "timestamp with time zone"
     if number.kind == "i" and column.dtype.is_integer() and len(column):
-        most = np.iinfo(number).max
-        return bool(column.is_between(-most - 1, most).all())
+        ends, limits = (cast("int", column.min()), cast("int", column.max())), np.iinfo(number)
+        return limits.min <= ends[0] and ends[1] <= limits.max
     return (number.kind == "f" and column.dtype.is_float()) or (number.kind == "b" and column.dtype == pl.Boolean)
 
 

@@ -21,12 +21,18 @@ def plan(run: ScoreRun) -> None:
                 due_at=run.as_of + timedelta(days=version.target.horizon_days or 0) + GRACE,
             )
             for version in versions.select_related("target")
-            if datetime.fromisoformat(run.scored_at[str(version.target_id)]) == run.as_of
+            if _scored_at(run, version.target_id) == run.as_of
         ],
         update_conflicts=True,
         unique_fields=["version", "day"],
         update_fields=["as_of", "due_at"],
     )
+
+
+def _scored_at(run: ScoreRun, target: int) -> datetime:
+    """Give the as-of time of a target's scores in a run: the run's, unless it says that they were kept."""
+    told = run.scored_at.get(str(target))
+    return datetime.fromisoformat(told) if told else run.as_of
 
 
 def closed(at: datetime) -> "QuerySet[ScoredSnapshot]":

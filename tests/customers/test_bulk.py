@@ -69,8 +69,10 @@ def numbers(buckets: list[int], values: list[float | None]) -> pl.DataFrame:
 def test_rows_of_numbers_and_times_come_back_to_the_last_bit() -> None:
     rows = numbers([-(2**15), 2**15 - 1, 0], [0.1 + 0.2, -1e300, 5e-324])
     assert bulk.insert(Score, rows) == 3
+    narrow = numbers([3], [0.5]).with_columns(pl.lit(7).alias("customer_id"), pl.col("bucket").cast(pl.UInt8))
+    assert bulk.insert(Score, narrow) == 1
     found = bulk.read(Score.objects.order_by("customer_id").values_list(*NUMBERS), NUMBERS)
-    assert found.rows() == rows.rows()
+    assert found.rows() == [(-1, 7, 2, 3, 3, 0.5, T), *rows.rows()]
 
 
 @pytest.mark.parametrize(("bucket", "value"), [(2**15, 0.5), (1, None)])

@@ -17,7 +17,7 @@ from campaigns.models import Cycle
 from customers import history
 from customers.models import Event, OrderLine
 from scoring import targets, training
-from scoring.learners import ONE_FIELD
+from scoring.baselines import DAYS
 from scoring.models import ModelVersion
 from segments import definition
 from segments.models import Membership, Segment
@@ -145,7 +145,7 @@ def test_the_same_cycle_again_writes_nothing(turned: list[tuple[Cycle, Rows]]) -
 
 def test_the_model_of_who_orders_again_beats_recency(version: ModelVersion) -> None:
     pooled = version.evaluations.filter(origin=None)
-    ours, recency = (pooled.get(learner=name).figures["auc"] for name in (version.learner, ONE_FIELD))
+    ours, recency = (pooled.get(learner=name).figures["auc"] for name in (version.learner, DAYS))
     assert version.validated == ModelVersion.Validated.OVER_TIME
     assert version.state == ModelVersion.State.LIVE
     assert ours["low"] > recency["high"]
