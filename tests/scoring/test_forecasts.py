@@ -11,7 +11,19 @@ from django.core.management import call_command
 
 from customers import bulk, snapshot
 from customers.history import Scope
-from scoring import artifacts, forecasts, number_figures, numbers, ranking, scores, targets, training, value, waiting
+from scoring import (
+    artifacts,
+    forecasts,
+    labels,
+    number_figures,
+    numbers,
+    ranking,
+    scores,
+    targets,
+    training,
+    value,
+    waiting,
+)
 from scoring.evaluation import Figure
 from scoring.forecasts import Trained
 from scoring.models import ModelVersion, Target
@@ -193,7 +205,8 @@ def test_too_short_a_history_is_refused_by_what_is_missing() -> None:
 
 @pytest.mark.door
 @pytest.mark.django_db
-def test_numbers_are_trained_scored_and_ranked_by_the_same_doors() -> None:
+def test_numbers_are_trained_scored_and_ranked_by_the_same_doors(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels, "MOST_SNAPSHOTS", 5)
     store_shop(600, order_times(600, days=300))
     for kind in (Target.Kind.SPEND, Target.Kind.NEXT):
         version = training.train(targets.store(ordering(kind)), AS_OF)

