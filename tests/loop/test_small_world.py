@@ -12,7 +12,7 @@ from django.db.models import F
 from campaigns.measure import Report
 from campaigns.models import Campaign, Cycle, Decision, Delivery, OfferCode
 from customers.models import Channel, Consent, Customer, Event
-from scoring.learners import ONE_FIELD
+from scoring.baselines import DAYS
 from scoring.models import ModelVersion, Score, ScoreRun
 from segments.models import Membership, Segment
 from tests.loop import story
@@ -64,7 +64,7 @@ def test_every_cycle_ends_well(world: World) -> None:
 
 def test_the_model_finds_more_than_recency_and_goes_live(world: World) -> None:
     pooled = world.version.evaluations.filter(origin=None)
-    ours, recency = (pooled.get(learner=name).figures["auc"] for name in (world.version.learner, ONE_FIELD))
+    ours, recency = (pooled.get(learner=name).figures["auc"] for name in (world.version.learner, DAYS))
     assert world.version.state == ModelVersion.State.LIVE
     assert world.version.validated == ModelVersion.Validated.OVER_TIME
     assert ours["low"] > recency["high"] > recency["low"] > 0.6
