@@ -34,7 +34,9 @@ def stored(model: Model) -> ModelVersion:
 def test_a_stored_model_says_the_same(model: Model, learner: str) -> None:
     one = model.speaking(learner, Sigmoid(1.1, 0.2))
     frame = signal(600, 1.0, seed=2)[0].frame
-    assert np.array_equal(artifacts.read(stored(one)).chances(frame), one.chances(frame))
+    again = artifacts.read(stored(one))
+    assert isinstance(again, Model)
+    assert np.array_equal(again.chances(frame), one.chances(frame))
 
 
 def test_a_torn_file_is_refused(model: Model, lake: Path) -> None:

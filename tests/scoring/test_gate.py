@@ -10,7 +10,7 @@ import pytest
 from scoring import artifacts, baselines, evaluation, gate, training
 from scoring.evaluation import Gain, Outcome
 from scoring.gate import Case
-from scoring.learners import BASE_RATE, LOGISTIC, Floats
+from scoring.learners import BASE_RATE, LOGISTIC, Floats, Model
 from scoring.models import ModelVersion, Target
 from scoring.report import Check, Gate
 from scoring.training_set import TrainingSet, ordered
@@ -122,7 +122,9 @@ def test_a_simple_rule_is_live_while_no_model_beats_it_and_gives_way_to_one_that
     assert "Until a model does better, tenure alone is live." in first.reason
     rule = target.versions.get(state=State.LIVE)
     assert (rule.is_baseline, rule.learner, rule.features) == (True, baselines.FIELD, ["features.tenure"])
-    assert artifacts.read(rule).chances(plain.frame).mean() == pytest.approx(plain.labels().mean(), abs=0.01)
+    stored = artifacts.read(rule)
+    assert isinstance(stored, Model)
+    assert stored.chances(plain.frame).mean() == pytest.approx(plain.labels().mean(), abs=0.01)
     assert training.summary(first)["live"] is False
     assert training.summary(rule)["baseline"]["learner"] == baselines.FIELD
     better = training.keep(training.learn(examples, 0, names=(LOGISTIC,)), target, AS_OF + DAY, 0)
