@@ -16,7 +16,7 @@ from scoring import labels, learners, ranking, scores, training, training_queue,
 from scoring.models import Backtest, ModelVersion, Score, Target, TrainingRun
 from tests.scoring.worlds import DAY
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.django_db, pytest.mark.once]
 START = datetime(2025, 1, 1, tzinfo=UTC)
 COUNT = 700
 CHANGED, RETRAINED, END = 120, 240, 250  # days from the start

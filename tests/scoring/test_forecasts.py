@@ -203,6 +203,7 @@ def test_too_short_a_history_is_refused_by_what_is_missing() -> None:
         forecasts.learn(examples(priced(320), 320, SPEND, STANDS), SPEND, 0, training.silent)
 
 
+@pytest.mark.once
 @pytest.mark.door
 @pytest.mark.django_db
 def test_numbers_are_trained_scored_and_ranked_by_the_same_doors(monkeypatch: pytest.MonkeyPatch) -> None:

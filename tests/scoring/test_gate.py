@@ -109,6 +109,7 @@ def test_a_new_version_must_not_be_worse_than_the_live_one(difference: float, pa
     assert "version 3" in found["sentence"]
 
 
+@pytest.mark.once
 @pytest.mark.door
 @pytest.mark.django_db
 def test_a_simple_rule_is_live_while_no_model_beats_it_and_gives_way_to_one_that_does() -> None:
@@ -147,6 +148,7 @@ def monthly(count: int = 500) -> TrainingSet:
     return TrainingSet(ordered(pl.concat(snapshots)), ModelVersion.Validated.OVER_TIME, timedelta(days=30))
 
 
+@pytest.mark.once
 @pytest.mark.door
 @pytest.mark.django_db
 def test_a_challenger_that_is_worse_than_the_live_version_at_later_times_stays_away() -> None:
