@@ -1,5 +1,7 @@
 """REST about model versions: what there is, how each did and does, and which of them speaks."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db.models import F
@@ -13,6 +15,7 @@ from rest_framework.response import Response
 from customers import paging
 from customers.api import Door
 from customers.keys import Scope
+from customers.models import ApiKey
 from customers.problems import Problem, StrictSerializer, refusals
 from scoring import versions
 from scoring.api import figures_of
@@ -20,6 +23,7 @@ from scoring.doors import IF_MATCH, check_unchanged, etag, refusing, target_of, 
 from scoring.models import Backtest, ModelVersion
 
 State = ModelVersion.State
+Move = Callable[[ModelVersion, ApiKey, datetime, str], None]
 FIGURES = '{"auc": {"value", "low", "high"}, …}: each with its 95 % interval.'
 
 
@@ -185,12 +189,7 @@ class PromoteView(Door):
     )
     def post(self, request: Request, target: str, number: int) -> Response:
         """Let a version go live; the next full cycle scores everybody by it."""
-        reason = valid(ReasonSerializer(data=request.data))["reason"]
-        with refusing():
-            version = version_of(target, number)
-            check_unchanged(request, version)
-            versions.promote(version, who(request), timezone.now(), reason)
-        return _answer(version)
+        return _moved(request, target, number, versions.promote)
 
 
 class RetireView(Door):
@@ -206,12 +205,7 @@ class RetireView(Door):
     )
     def post(self, request: Request, target: str, number: int) -> Response:
         """Take a version out of use; a target without a live version is not scored."""
-        reason = valid(ReasonSerializer(data=request.data))["reason"]
-        with refusing():
-            version = version_of(target, number)
-            check_unchanged(request, version)
-            versions.retire(version, who(request), timezone.now(), reason)
-        return _answer(version)
+        return _moved(request, target, number, versions.retire)
 
 
 class RollBackView(Door):
@@ -230,6 +224,16 @@ class RollBackView(Door):
         with refusing():
             version = versions.roll_back(target_of(target), who(request), timezone.now(), reason)
         return _answer(version)
+
+
+def _moved(request: Request, target: str, number: int, move: Move) -> Response:
+    """Put a version into use or out of it, unless it changed since it was read; the answer is that version."""
+    reason = valid(ReasonSerializer(data=request.data))["reason"]
+    with refusing():
+        version = version_of(target, number)
+        check_unchanged(request, version)
+        move(version, who(request), timezone.now(), reason)
+    return _answer(version)
 
 
 def _answer(version: ModelVersion) -> Response:
