@@ -30,6 +30,7 @@ class Turn(NamedTuple):
     """What one campaign, told by its key, decided in one pass: its edges, the decisions and the step they plan."""
 
     key: str
+    priority: int
     edges: Edges
     decisions: pl.DataFrame
     step: steps.Step
@@ -65,7 +66,7 @@ def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFram
     step = steps.parse(campaign.steps)[0]
     edges = find(seen, campaign, trigger)
     if edges.due.is_empty():
-        return Turn(campaign.key, edges, NOBODY, step)
+        return Turn(campaign.key, campaign.priority, edges, NOBODY, step)
     arms = assign(edges.due["seed"], campaign.key, rules.holdout_share, campaign.control_share)
     due = edges.due.hstack(arms).with_columns(
         why=_at_start(_why(trigger)), is_in_audience=_in_audience(seen, campaign, edges.due)
@@ -75,7 +76,7 @@ def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFram
     for one in (may, messages):
         due = due.join(one, on="customer_id", how="left", maintain_order="left")
     chosen = policy.choose(due, _terms(campaign, step, rules))
-    return Turn(campaign.key, edges, _decisions(chosen, seen, campaign, trigger), step)
+    return Turn(campaign.key, campaign.priority, edges, _decisions(chosen, seen, campaign, trigger), step)
 
 
 def _terms(campaign: Campaign, step: steps.Step, rules: Programme) -> policy.Terms:
@@ -138,6 +139,7 @@ def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Tr
         campaign_id=pl.lit(campaign.pk, pl.Int64),
         as_of=moment,
         due_at=moment,
+        variant=pl.lit(""),
         campaign_version=pl.lit(campaign.version, pl.Int64),
         rule_version=pl.lit(rule, pl.Int64),
         model_version_id=pl.lit(model, pl.Int64),
@@ -158,7 +160,7 @@ def _write(turns: list[Turn], seen: View) -> Counter[str]:
             continue
         bulk.insert(Decision, turn.decisions, ignore=["campaign_id", "customer_id", "round"])
         made = turn.decisions.join(_stored(turn.decisions, seen), on="public_id", maintain_order="left")
-        bulk.insert(Delivery, _deliveries(made, turn.step))
+        bulk.insert(Delivery, _deliveries(made, turn))
         _record(made, turn.key, seen.as_of)
         counts.update(made["outcome"].to_list())
     return counts
@@ -170,7 +172,7 @@ def _stored(decisions: pl.DataFrame, seen: View) -> pl.DataFrame:
     return bulk.read(rows.values_list("id", "public_id"), DECIDED)
 
 
-def _deliveries(made: pl.DataFrame, step: steps.Step) -> pl.DataFrame:
+def _deliveries(made: pl.DataFrame, turn: Turn) -> pl.DataFrame:
     going = made.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
     return going.select(
         "decision_id",
@@ -178,12 +180,14 @@ def _deliveries(made: pl.DataFrame, step: steps.Step) -> pl.DataFrame:
         "due_at",
         public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(going.height)], dtype=pl.String),
         step=pl.lit(0, pl.Int64),
-        action=pl.lit(step.action.value),
-        channel=pl.lit(step.channel.value),
+        action=pl.lit(turn.step.action.value),
+        channel=pl.lit(turn.step.channel.value),
+        priority=pl.lit(turn.priority, pl.Int64),
         state=pl.lit(Delivery.State.PLANNED.value),
         token=pl.lit(""),
         attempts=pl.lit(0, pl.Int64),
         reason=pl.lit(""),
+        resolution=pl.lit(""),
         is_told=pl.lit(False),
     )
 

@@ -283,6 +283,19 @@ class Channel(models.TextChoices):
     PUSH = "push", "Push"
 
 
+class Topic(models.Model):
+    """What customers may agree to hear about, in the words that they read."""
+
+    key = models.CharField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    description = models.CharField(max_length=300, blank=True)
+    is_offered = models.BooleanField(default=True, help_text="Customers see it on their page of preferences.")
+    position = models.IntegerField(default=100)
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Consent(models.Model):
     """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
 
@@ -436,6 +449,8 @@ class Alert(models.Model):
         BASELINE = "baseline", "Only a simple rule foresees it"
         SEGMENT = "segment", "A segment is paused"
         CYCLE = "cycle", "A cycle left customers out"
+        CAMPAIGN = "campaign", "A campaign paused itself"
+        SENDING = "sending", "Sending is stopped or in doubt"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"
@@ -453,6 +468,7 @@ class Alert(models.Model):
     snoozed_until = models.DateTimeField(null=True, blank=True)
     first_at = models.DateTimeField(help_text="When its cause was first seen, this time.")
     last_at = models.DateTimeField(help_text="When its cause was last seen, or gone.")
+    mailed_at = models.DateTimeField(null=True, editable=False, help_text="When its owner was told by e-mail.")
 
     class Meta:
         indexes = [models.Index(fields=["state", "-last_at"], name="alert_inbox")]

@@ -1,97 +1,12 @@
-"""What we do about it: campaigns, decisions, deliveries, offers, call tasks, and the cycle that drives them."""
+"""Who is due, what was decided, and its way through a channel."""
 
 from django.conf import settings
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Max, Q
 
+from campaigns.models.plans import Campaign, Offer
 from customers.models import Channel, Customer, new_public_id
-from scoring.models import ModelVersion, ScoreRun
-from segments.models import Segment
-
-SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
-
-
-class Programme(models.Model):
-    """What holds over all campaigns. There is one row."""
-
-    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
-    holdout_share = models.FloatField(default=0.05, validators=SHARE, help_text="Left alone by all campaigns.")
-    cap_messages = models.IntegerField(default=2, validators=[MinValueValidator(1)])
-    cap_days = models.IntegerField(default=7, validators=[MinValueValidator(1)])
-    is_sending_stopped = models.BooleanField(default=False, help_text="Nothing is sent while this is on.")
-    company = models.CharField(max_length=120, default="Our shop")
-    sender = models.CharField(max_length=254, default="Our shop <hello@example.test>")
-    postal_address = models.CharField(max_length=300, default="1 Example Street, Exampletown")
-
-    class Meta:
-        verbose_name_plural = "programme"
-        constraints = [models.CheckConstraint(condition=Q(id=1), name="programme_is_single")]
-
-    def __str__(self) -> str:
-        return "Programme"
-
-
-class Offer(models.Model):
-    """A code that is worth something for a time."""
-
-    key = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=120)
-    value = models.FloatField(validators=[MinValueValidator(0.0)], help_text="In the shop's currency, or in percent.")
-    is_percent = models.BooleanField(default=False)
-    valid_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
-    terms = models.TextField(blank=True)
-
-    def __str__(self) -> str:
-        return self.name
-
-
-class Campaign(models.Model):
-    """A standing plan: who, when, what, limits, and how it is measured.
-
-    `trigger` and `steps` are parsed by campaigns.triggers and campaigns.steps; the forms are described there.
-    """
-
-    class State(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        LIVE = "live", "Live"
-        PAUSED = "paused", "Paused"
-        STOPPED = "stopped", "Stopped"
-
-    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
-    key = models.SlugField(max_length=60, unique=True)
-    name = models.CharField(max_length=120)
-    state = models.CharField(max_length=20, choices=State.choices, default=State.DRAFT)
-    trigger = models.JSONField(default=dict)
-    steps = models.JSONField(default=list)
-    version = models.IntegerField(default=1, editable=False)
-    audience = models.ForeignKey(
-        Segment, null=True, blank=True, on_delete=models.PROTECT, help_text="Only members of this segment are eligible."
-    )
-    watched = models.ForeignKey(
-        Segment,
-        null=True,
-        blank=True,
-        editable=False,
-        on_delete=models.PROTECT,
-        related_name="+",
-        help_text="The segment whose edge triggers it, from launch to stop: it can be neither deleted nor renamed.",
-    )
-    topic = models.CharField(max_length=60, default="newsletter", help_text="The consent that its messages need.")
-    control_share = models.FloatField(default=0.10, validators=SHARE)
-    cooldown_days = models.IntegerField(default=30, validators=[MinValueValidator(0)])
-    priority = models.IntegerField(default=100, help_text="Lower goes first.")
-    fires_on_import = models.BooleanField(default=False, help_text="Imported events may trigger it.")
-    fires_on_start = models.BooleanField(
-        default=False, editable=False, help_text="Its first look also fires for those who match already."
-    )
-    goal_event = models.CharField(max_length=120, default="Order Completed")
-    goal_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
-    created_at = models.DateTimeField()
-    launched_at = models.DateTimeField(null=True, blank=True)
-
-    def __str__(self) -> str:
-        return self.name
+from scoring.models import ModelVersion
 
 
 class TriggerState(models.Model):
@@ -142,113 +57,6 @@ class TriggerBaseline(models.Model):
         return f"{self.campaign_id} bucket {self.bucket} as of {self.as_of:%Y-%m-%d %H:%M}"
 
 
-class Cycle(models.Model):
-    """One turn of the loop."""
-
-    class Kind(models.TextChoices):
-        FULL = "full", "Full"
-        SMALL = "small", "Small"
-
-    class State(models.TextChoices):
-        RUNNING = "running", "Running"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
-        CANCELLED = "cancelled", "Cancelled"
-
-    class Stage(models.TextChoices):
-        SYNC = "sync", "Reading new events"
-        SCORE = "score", "Features and scores"
-        RANK = "rank", "Ranking"
-        REFRESH = "refresh", "Segments and decisions"
-        COUNT = "count", "Counting members"
-        DELIVER = "deliver", "Delivering"
-        DONE = "done", "Done"
-
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    state = models.CharField(max_length=10, choices=State.choices, default=State.RUNNING)
-    stage = models.CharField(max_length=10, choices=Stage.choices, default=Stage.SYNC)
-    as_of = models.DateTimeField()
-    started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True, blank=True)
-    portion = models.SmallIntegerField(default=1, editable=False, help_text="Buckets that are worked on together.")
-    run = models.ForeignKey(
-        ScoreRun,
-        null=True,
-        blank=True,
-        on_delete=models.SET_NULL,
-        related_name="+",
-        help_text="None: nothing to score.",
-    )
-    marks = models.JSONField(
-        null=True, editable=False, help_text="The last event and attribute change it read, in the order of commits."
-    )
-    summary = models.JSONField(default=dict)
-    error = models.TextField(blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["kind"], condition=Q(state="running"), name="cycle_one_running"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} cycle as of {self.as_of:%Y-%m-%d %H:%M}"
-
-
-class CycleTask(models.Model):
-    """One piece of a cycle's work: a row that any worker may claim. `bucket` is null for the short single steps."""
-
-    class State(models.TextChoices):
-        PLANNED = "planned", "Planned"
-        CLAIMED = "claimed", "Claimed"
-        DONE = "done", "Done"
-        FAILED = "failed", "Failed"
-
-    cycle = models.ForeignKey(Cycle, on_delete=models.CASCADE, related_name="tasks")
-    stage = models.CharField(max_length=10, choices=Cycle.Stage.choices)
-    bucket = models.SmallIntegerField(default=-1, help_text="-1 for a step over all buckets.")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED)
-    token = models.CharField(max_length=32, blank=True)
-    lease_until = models.DateTimeField(null=True)
-    attempts = models.IntegerField(default=0)
-    seconds = models.FloatField(default=0.0)
-    counts = models.JSONField(default=dict)
-    error = models.TextField(blank=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["cycle", "stage", "bucket"], name="cycle_task_once"),
-        ]
-        indexes = [models.Index(fields=["state", "lease_until"], name="cycle_task_due")]
-
-    def __str__(self) -> str:
-        return f"{self.stage} {self.bucket}"
-
-
-class Schedule(models.Model):
-    """Something that happens again and again, claimed by whoever ticks first."""
-
-    class Key(models.TextChoices):
-        FULL_CYCLE = "full-cycle", "Full cycle: everybody is rescored"
-        SMALL_CYCLE = "small-cycle", "Small cycle: customers with news"
-        DELIVER = "deliver", "Deliver what is due"
-        RESUME = "resume", "Take up work that was lost"
-        SWEEP = "sweep", "Give up messages that nobody ended"
-        REWRITE_ERASED = "rewrite-erased", "Take the erased out of all files"
-        TRAIN = "train", "Train what was asked for"
-        WATCH = "watch", "Look after the models"
-
-    key = models.SlugField(max_length=60, unique=True)
-    every_seconds = models.IntegerField(validators=[MinValueValidator(1)])
-    is_enabled = models.BooleanField(default=True)
-    next_at = models.DateTimeField()
-    last_at = models.DateTimeField(null=True, blank=True)
-    seconds = models.FloatField(null=True, editable=False, help_text="How long the last one took.")
-    error = models.TextField(blank=True, editable=False, help_text="Why the last one failed.")
-
-    def __str__(self) -> str:
-        return self.key
-
-
 class Decision(models.Model):
     """What was decided about one customer, and why. Unique by campaign, customer and round."""
 
@@ -272,6 +80,8 @@ class Decision(models.Model):
     cause = models.CharField(max_length=20)
     as_of = models.DateTimeField()
     due_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, help_text="A deferred one is given up from here on.")
+    variant = models.CharField(max_length=20, blank=True)
     campaign_version = models.IntegerField()
     rule_version = models.IntegerField(null=True)
     model_version = models.ForeignKey(ModelVersion, null=True, on_delete=models.PROTECT)
@@ -292,6 +102,7 @@ class Decision(models.Model):
             models.Index(fields=["campaign", "outcome"], name="decision_outcome"),
             models.Index(fields=["customer", "-as_of"], name="decision_customer"),
             models.Index(fields=["bucket", "as_of"], name="decision_as_of"),
+            models.Index(fields=["campaign"], name="decision_deferred", condition=Q(outcome="deferred")),
         ]
 
     def __str__(self) -> str:
@@ -332,6 +143,7 @@ class Delivery(models.Model):
     action = models.CharField(max_length=20, choices=Action.choices)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     state = models.CharField(max_length=20, choices=State.choices, default=State.PLANNED)
+    priority = models.IntegerField(default=100, help_text="Lower goes first among what is due.")
     due_at = models.DateTimeField()
     token = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True)
@@ -340,12 +152,13 @@ class Delivery(models.Model):
     attempts = models.IntegerField(default=0)
     reason = models.CharField(max_length=300, blank=True)
     is_told = models.BooleanField(default=False, editable=False, help_text="Its events are in the customer's history.")
+    resolution = models.CharField(max_length=300, blank=True, help_text="What somebody decided about an uncertain one.")
 
     class Meta:
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["decision", "step"], name="delivery_once")]
         indexes = [
-            models.Index(fields=["state", "due_at"], name="delivery_due"),
+            models.Index(fields=["state", "priority", "due_at"], name="delivery_due"),
             models.Index(
                 fields=["id"], name="delivery_untold", condition=Q(state="sent", channel="email", is_told=False)
             ),
@@ -365,8 +178,10 @@ class DeliveryAttempt(models.Model):
     ended_at = models.DateTimeField(null=True)
     result = models.CharField(max_length=20, blank=True)
     receipt = models.CharField(max_length=300, blank=True)
+    provider_id = models.CharField(max_length=200, blank=True, help_text="What the provider calls this message.")
 
     class Meta:
+        indexes = [models.Index(fields=["provider_id"], name="attempt_provider", condition=~Q(provider_id=""))]
         constraints = [models.UniqueConstraint(fields=["delivery", "number"], name="delivery_attempt_once")]
 
     def __str__(self) -> str:

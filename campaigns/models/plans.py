@@ -1,0 +1,188 @@
+"""What we mean to do: the programme over all campaigns, offers, and campaigns."""
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from campaigns.models.contents import Asset
+from customers.models import Channel, new_public_id
+from segments.models import Segment
+
+SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
+COLOUR = [RegexValidator(r"^#[0-9a-fA-F]{6}$", "A colour is written as #rrggbb.")]
+
+
+class Programme(models.Model):
+    """What holds over all campaigns. There is one row."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1, editable=False)
+    holdout_share = models.FloatField(default=0.05, validators=SHARE, help_text="Left alone by all campaigns.")
+    cap_messages = models.IntegerField(default=2, validators=[MinValueValidator(1)])
+    cap_days = models.IntegerField(default=7, validators=[MinValueValidator(1)])
+    is_sending_stopped = models.BooleanField(default=False, help_text="Nothing is sent while this is on.")
+    stopped_why = models.CharField(max_length=300, blank=True, editable=False)
+    stopped_at = models.DateTimeField(null=True, blank=True, editable=False)
+    place = models.CharField(
+        max_length=200, blank=True, editable=False, help_text="Where this database lives: elsewhere, it was restored."
+    )
+    quiet_from = models.TimeField(null=True, blank=True, help_text="No message begins from this hour of the customer,")
+    quiet_until = models.TimeField(null=True, blank=True, help_text="until this one. Both empty: no quiet hours.")
+    company = models.CharField(max_length=120, default="Our shop")
+    sender = models.CharField(max_length=254, default="Our shop <hello@example.test>")
+    reply_to = models.CharField(max_length=254, blank=True, help_text="Where answers go; empty: to the sender.")
+    postal_address = models.CharField(max_length=300, default="1 Example Street, Exampletown")
+    colour = models.CharField(max_length=7, default="#14557b", validators=COLOUR, help_text="Of buttons and links.")
+    background = models.CharField(max_length=7, default="#f4f6f8", validators=COLOUR, help_text="Around the mail.")
+    logo = models.ForeignKey(Asset, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    dkim_selector = models.CharField(max_length=63, blank=True, help_text="Under which name the DKIM key is published.")
+    alert_emails = models.CharField(
+        max_length=300, blank=True, help_text="Who is told of alerts that nobody owns; several with commas between."
+    )
+
+    class Meta:
+        verbose_name_plural = "programme"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="programme_is_single")]
+
+    def __str__(self) -> str:
+        return "Programme"
+
+
+class FrequencyCap(models.Model):
+    """At most so many messages of one channel, or about one topic, to one customer in any so many days."""
+
+    channel = models.CharField(max_length=10, choices=Channel.choices, blank=True, help_text="Empty: of any channel.")
+    topic = models.CharField(max_length=60, blank=True, help_text="Empty: about any topic.")
+    messages = models.IntegerField(validators=[MinValueValidator(1)])
+    days = models.IntegerField(validators=[MinValueValidator(1)])
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["channel", "topic", "days"], name="frequency_cap_once")]
+
+    def __str__(self) -> str:
+        what = " ".join(word for word in (self.channel, self.topic) if word)
+        return f"{self.messages} {what} messages in {self.days} days".replace("  ", " ")
+
+
+class Throughput(models.Model):
+    """How many messages a channel takes: tokens that fill up with time, taken when deliveries are claimed."""
+
+    channel = models.CharField(max_length=10, choices=Channel.choices, unique=True)
+    per_minute = models.IntegerField(validators=[MinValueValidator(1)])
+    tokens = models.FloatField(default=0.0, editable=False)
+    filled_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name_plural = "throughput"
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.per_minute} a minute"
+
+
+class Offer(models.Model):
+    """A code that is worth something for a time."""
+
+    key = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    value = models.FloatField(validators=[MinValueValidator(0.0)], help_text="In the shop's currency, or in percent.")
+    is_percent = models.BooleanField(default=False)
+    valid_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
+    terms = models.TextField(blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Campaign(models.Model):
+    """A standing plan: who, when, what, limits, and how it is measured.
+
+    `trigger` and `steps` are parsed by campaigns.triggers and campaigns.steps; the forms are described there.
+    `variants` share out the treated: [{"key": "b", "share": 0.5, "step": {...}}, ...]; none: all get the step.
+    """
+
+    class Entry(models.TextChoices):
+        EVERY = "every", "Every time"
+        DAYS = "days", "Once in so many days"
+        ONCE = "once", "Once, and never again"
+
+    class Limited(models.TextChoices):
+        DROP = "drop", "Leave it"
+        DELAY = "delay", "Wait until it may"
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "Draft"
+        LIVE = "live", "Live"
+        PAUSED = "paused", "Paused"
+        STOPPED = "stopped", "Stopped"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    key = models.SlugField(max_length=60, unique=True)
+    name = models.CharField(max_length=120)
+    state = models.CharField(max_length=20, choices=State.choices, default=State.DRAFT)
+    trigger = models.JSONField(default=dict)
+    steps = models.JSONField(default=list)
+    version = models.IntegerField(default=1, editable=False)
+    audience = models.ForeignKey(
+        Segment, null=True, blank=True, on_delete=models.PROTECT, help_text="Only members of this segment are eligible."
+    )
+    watched = models.ForeignKey(
+        Segment,
+        null=True,
+        blank=True,
+        editable=False,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The segment whose edge triggers it, from launch to stop: it can be neither deleted nor renamed.",
+    )
+    topic = models.CharField(max_length=60, default="newsletter", help_text="The consent that its messages need.")
+    control_share = models.FloatField(default=0.10, validators=SHARE)
+    variants = models.JSONField(default=list, blank=True)
+    pilot_share = models.FloatField(default=1.0, validators=[MinValueValidator(0.001), MaxValueValidator(1.0)])
+    entry = models.CharField(max_length=10, choices=Entry.choices, default=Entry.DAYS)
+    cooldown_days = models.IntegerField(default=30, validators=[MinValueValidator(0)])
+    lateness_hours = models.IntegerField(
+        default=24, validators=[MinValueValidator(1)], help_text="What happened longer ago triggers nothing."
+    )
+    when_limited = models.CharField(max_length=10, choices=Limited.choices, default=Limited.DROP)
+    delay_hours = models.IntegerField(
+        default=72, validators=[MinValueValidator(1)], help_text="What waited longer is left."
+    )
+    priority = models.IntegerField(default=100, help_text="Lower goes first.")
+    budget = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0)])
+    message_cost = models.FloatField(default=0.0, validators=[MinValueValidator(0.0)])
+    most_a_day = models.IntegerField(null=True, blank=True, validators=[MinValueValidator(1)])
+    value = models.FloatField(null=True, blank=True, validators=[MinValueValidator(0.0)])
+    fires_on_import = models.BooleanField(default=False, help_text="Imported events may trigger it.")
+    fires_on_start = models.BooleanField(
+        default=False, editable=False, help_text="Its first look also fires for those who match already."
+    )
+    goal_event = models.CharField(max_length=120, default="Order Completed")
+    goal_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
+    created_at = models.DateTimeField()
+    launched_at = models.DateTimeField(null=True, blank=True)
+    forecast = models.FloatField(null=True, editable=False, help_text="How many a day it was expected to reach.")
+    paused_why = models.CharField(max_length=300, blank=True, editable=False, help_text="What paused it by itself.")
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Slot(models.Model):
+    """One time at which a campaign by schedule or by hand is to act on its whole audience."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="slots")
+    at = models.DateTimeField()
+    author = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    done_at = models.DateTimeField(null=True, blank=True, help_text="When all buckets were decided about.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "at"], name="slot_once")]
+        indexes = [models.Index(fields=["at"], name="slot_due", condition=Q(done_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} at {self.at:%Y-%m-%d %H:%M}"
