@@ -8,14 +8,14 @@ from typing import NamedTuple
 
 import polars as pl
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from campaigns import gate, offers, programme
 from campaigns.channels import Receipt, Result, call
 from campaigns.channels.email import Mailer
-from campaigns.models import Delivery, DeliveryAttempt, OfferCode
-from customers import consent, events
+from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
+from customers import audit, consent, events
 from customers.bulk import UTC_MICROSECONDS
 from customers.models import Channel, Suppression, new_public_id
 
@@ -24,8 +24,13 @@ CLAIM_LEASE = timedelta(minutes=5)
 BACKOFF = (timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 MOST_ATTEMPTS = len(BACKOFF) + 1
 SOURCE = "campaigns"
+HAND = "hand"  # the cause of a decision that somebody made
 
 State = Delivery.State
+
+
+class ResolveError(ValueError):
+    """An uncertain delivery that cannot be settled so: the message says why."""
 
 
 class Swept(NamedTuple):
@@ -82,6 +87,61 @@ def confirm(delivery: Delivery, at: datetime) -> bool:
         offers.give(delivery)
     _tell(Q(pk=delivery.pk), at)
     return True
+
+
+def resolve(delivery: Delivery, by: audit.Actor, at: datetime, reason: str, arrived: bool) -> Delivery:
+    """Settle an uncertain delivery by somebody's word: it arrived, or it is planned once more as a round of its own.
+
+    Give the delivery that stands now. Raises ResolveError when it is not uncertain, or no reason is given.
+    """
+    if not reason.strip():
+        raise ResolveError("A reason is needed, so that others can follow it.")
+    with transaction.atomic():
+        doubtful = Delivery.objects.select_for_update(of=("self",)).select_related("decision__campaign")
+        found = doubtful.filter(pk=delivery.pk, state=State.UNCERTAIN).first()
+        if found is None:
+            raise ResolveError("This delivery is not uncertain any more.")
+        audit.note(at, by, "delivery resolved", found.public_id, arrived=arrived, reason=reason)
+        stands = _arrived(found, at, reason) if arrived else _again(found, at, reason)
+    _tell(Q(pk=delivery.pk), at)
+    return stands
+
+
+def _arrived(found: Delivery, at: datetime, reason: str) -> Delivery:
+    found.state, found.ended_at, found.reason = State.SENT, at, "Somebody found that it arrived."
+    found.resolution = reason[: gate.REASON_LENGTH]
+    found.save(update_fields=["state", "ended_at", "reason", "resolution"])
+    offers.give(found)
+    return found
+
+
+def _again(found: Delivery, at: datetime, reason: str) -> Delivery:
+    """Plan the step again under a new decision, which the gate judges as any other; each names the other."""
+    decision = found.decision
+    rounds = Decision.objects.filter(campaign_id=decision.campaign_id, customer_id=decision.customer_id)
+    number = (rounds.aggregate(last=Max("round"))["last"] or 0) + 1
+    states = TriggerState.objects.filter(campaign_id=decision.campaign_id, customer_id=decision.customer_id)
+    states.filter(round__lt=number).update(round=number)
+    why = f"By hand, since {found.public_id} did not arrive: {reason}"[: gate.REASON_LENGTH]
+    decision.pk, decision.public_id, decision.round = None, new_public_id(), number
+    decision.outcome, decision.cause, decision.reason = Decision.Outcome.DELIVER, HAND, why
+    decision.as_of = decision.due_at = at
+    decision.expires_at = None
+    decision.save(force_insert=True)
+    again = Delivery.objects.create(
+        decision=decision,
+        customer_id=found.customer_id,
+        step=found.step,
+        action=found.action,
+        channel=found.channel,
+        priority=found.priority,
+        due_at=at,
+    )
+    resolution = f"Planned again as {again.public_id}: {reason}"[: gate.REASON_LENGTH]
+    changes = {"state": State.FAILED, "ended_at": at, "reason": "Somebody found that it did not arrive."}
+    Delivery.objects.filter(pk=found.pk).update(resolution=resolution, **changes)
+    offers.release(found)
+    return again
 
 
 def _claim(token: str, until: datetime, most: int) -> list[int]:

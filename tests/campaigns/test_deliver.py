@@ -9,9 +9,9 @@ from django.core import mail
 from campaigns import deliver, gate, programme
 from campaigns.channels import Receipt, Result, call
 from campaigns.channels.email import Mailer
-from campaigns.models import CallTask, Campaign, Decision, Delivery, DeliveryAttempt, OfferCode
+from campaigns.models import CallTask, Campaign, Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
 from customers import consent
-from customers.models import Event
+from customers.models import AuditEntry, Event
 from tests.campaigns import people
 from tests.campaigns.mailbox import planned_mails, states, stop
 from tests.campaigns.people import T0
@@ -251,3 +251,50 @@ def test_a_refused_mail_gives_its_code_back() -> None:
     type(delivery.customer).objects.update(email="not an address\n")
     assert deliver.deliver(LATER) == {"failed": 1}
     assert OfferCode.objects.get().state == "released"
+
+
+def uncertain(**changes: Any) -> Delivery:
+    (delivery,) = planned_mails(1, **changes)
+    Delivery.objects.update(state="uncertain", began_at=LATER, reason="The worker stopped while it was sending.")
+    delivery.refresh_from_db()
+    return delivery
+
+
+def test_an_uncertain_mail_that_arrived_counts_as_sent_by_somebodys_word() -> None:
+    doubtful = uncertain()
+    stands = deliver.resolve(doubtful, None, LATER, "The log of the mail server has it.", True)
+    assert (stands.pk, stands.state, stands.resolution) == (doubtful.pk, "sent", "The log of the mail server has it.")
+    assert Event.objects.get().name == "Email Sent"
+    assert AuditEntry.objects.get().about == doubtful.public_id
+    with pytest.raises(deliver.ResolveError, match="not uncertain any more"):
+        deliver.resolve(doubtful, None, LATER, "Once more.", False)
+
+
+def test_an_uncertain_mail_that_did_not_arrive_goes_out_as_a_new_round_and_each_names_the_other() -> None:
+    people.offer("ten")
+    doubtful = uncertain(steps=[people.OFFER_STEP])
+    again = deliver.resolve(doubtful, None, LATER, "The log has nothing.", False)
+    assert again.pk != doubtful.pk
+    assert (again.decision.round, again.decision.cause, again.decision.outcome) == (2, "hand", "deliver")
+    assert doubtful.public_id in again.decision.reason
+    doubtful.refresh_from_db()
+    assert (doubtful.state, doubtful.decision.round) == ("failed", 1)
+    assert again.public_id in doubtful.resolution
+    assert deliver.deliver(LATER) == {"sent": 1}
+    assert [message.extra_headers["Message-ID"] for message in mail.outbox] == [f"<{again.public_id}@example.test>"]
+
+
+def test_an_uncertain_mail_is_not_settled_without_a_reason() -> None:
+    doubtful = uncertain()
+    with pytest.raises(deliver.ResolveError, match="A reason is needed"):
+        deliver.resolve(doubtful, None, LATER, " ", True)
+    assert states() == ["uncertain"]
+
+
+def test_an_edge_after_a_round_by_hand_has_a_number_of_its_own() -> None:
+    doubtful = uncertain()
+    TriggerState.objects.create(
+        campaign=doubtful.decision.campaign, customer=doubtful.customer, bucket=0, is_inside=True, since=T0, as_of=T0
+    )
+    again = deliver.resolve(doubtful, None, LATER, "The log has nothing.", False)
+    assert TriggerState.objects.get().round == again.decision.round == 2
