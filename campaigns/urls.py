@@ -4,4 +4,7 @@ from django.urls import path
 
 from campaigns import views
 
-urlpatterns = [path("u/<str:token>/", views.unsubscribe, name="unsubscribe")]
+urlpatterns = [
+    path("u/<str:token>/", views.unsubscribe, name="unsubscribe"),
+    path("a/<str:public_id>", views.asset, name="asset"),
+]

@@ -1,13 +1,14 @@
 """The pages that customers see."""
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.http import condition, require_http_methods
 
 from campaigns import programme
+from campaigns.models import Asset
 from campaigns.unsubscribe import Leaving, LinkRefused, leave, read
 
 
@@ -35,4 +36,22 @@ def _page(
     response = render(request, f"pages/{name}.html", context, status=status)
     response["X-Robots-Tag"] = "noindex"
     response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _asset_tag(request: HttpRequest, public_id: str) -> str | None:
+    found = Asset.objects.filter(public_id=public_id).values_list("sha256", flat=True).first()
+    return f'"{found}"' if found else None
+
+
+@require_http_methods(["GET", "HEAD"])
+@condition(etag_func=_asset_tag)
+def asset(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Give a picture of a mail to anybody who has its address: the same for ever, and only as a picture."""
+    found = get_object_or_404(Asset, public_id=public_id)
+    response = HttpResponse(bytes(found.content), content_type=found.kind)
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Cache-Control"] = "public, max-age=31536000, immutable"
+    response["Content-Security-Policy"] = "default-src 'none'; sandbox"
+    response["Cross-Origin-Resource-Policy"] = "cross-origin"
     return response
