@@ -29,7 +29,12 @@ class Scope(models.TextChoices):
     SEGMENTS_WRITE = "segments:write", "Make, change and delete segments"
     MODELS_READ = "models:read", "Read targets and models"
     MODELS_WRITE = "models:write", "Make, change and delete targets; train, promote, retire and roll back models"
-    CAMPAIGNS_READ = "campaigns:read", "Read campaigns and their reports"
+    CAMPAIGNS_READ = "campaigns:read", "Read campaigns, their reports, decisions and deliveries"
+    CAMPAIGNS_WRITE = "campaigns:write", "Make and change campaigns; pause and stop them"
+    CAMPAIGNS_SEND = "campaigns:send", "Launch, resume and widen campaigns, send by hand, resolve deliveries"
+    CONSENTS_WRITE = "consents:write", "Grant and withdraw consents of customers"
+    SUPPRESSIONS_READ = "suppressions:read", "Read which addresses must not be contacted"
+    SUPPRESSIONS_WRITE = "suppressions:write", "Close and open addresses"
     EVENTS_WRITE = "events:write", "Send customers and events"
 
 
