@@ -9,16 +9,20 @@ from typing import NamedTuple
 import polars as pl
 from django.db import transaction
 
-from campaigns import eligibility, policy, programme, steps, triggers
-from campaigns.assignment import assign
+from campaigns import eligibility, policy, programme, triggers, variants
+from campaigns.assignment import Shares, assign
 from campaigns.causes import START
 from campaigns.edges import Edges, View, find, members, view
 from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
-from campaigns.triggers import ScoreTrigger, Trigger
+from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
+from campaigns.variants import Variant
 from customers import bulk, events
 from customers.models import PUBLIC_ID_BYTES
 
 SOURCE = "campaigns"
+NO_CHANGES = pl.DataFrame(
+    schema={"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
+)
 EVENTS = {Decision.Outcome.HELD_OUT: "Held Out", Decision.Outcome.CONTROL: "Control Assigned"}
 DECIDED: bulk.Schema = {"decision_id": pl.Int64, "public_id": pl.String}
 NOBODY = pl.DataFrame(schema={"customer_id": pl.Int64, "outcome": pl.String})
@@ -27,13 +31,19 @@ BASELINE_VALUES = ["campaign_version", "rule_versions", "model_versions", "as_of
 
 
 class Turn(NamedTuple):
-    """What one campaign, told by its key, decided in one pass: its edges, the decisions and the step they plan."""
+    """What one campaign decided in one pass: its edges, the decisions, and the variants whose steps they plan."""
 
-    key: str
-    priority: int
+    campaign: Campaign
     edges: Edges
     decisions: pl.DataFrame
-    step: steps.Step
+    variants: tuple[Variant, ...]
+
+
+class Standing(NamedTuple):
+    """What one campaign finds when its turn comes: the programme, and who is to get a message by those before it."""
+
+    rules: Programme
+    planned: pl.DataFrame
 
 
 def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_whole: bool = True) -> Counter[str]:
@@ -53,7 +63,8 @@ def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_wh
     planned = pl.DataFrame(schema={"customer_id": pl.Int64})
     turns = []
     for campaign in campaigns:
-        turn = _turn(seen, campaign, rules, planned)
+        trigger = triggers.parse(campaign.trigger, seen.known)
+        turn = _turn(seen, campaign, trigger, find(seen, campaign, trigger), Standing(rules, planned))
         going = turn.decisions.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
         planned = pl.concat([planned, going.select("customer_id")])
         turns.append(turn)
@@ -61,31 +72,65 @@ def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_wh
         return _write(turns, seen)
 
 
-def _turn(seen: View, campaign: Campaign, rules: Programme, planned: pl.DataFrame) -> Turn:
+def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
+    """Decide for one campaign and customers who are due by another way than an edge; give the decisions by outcome.
+
+    `due` is as Edges.due. The round and the time are noted in the trigger states, in the same transaction. Twice for
+    the same rounds changes nothing.
+    """
+    if due.is_empty():
+        return Counter()
+    seen = view(due, NO_CHANGES, as_of, is_whole=False)
     trigger = triggers.parse(campaign.trigger, seen.known)
-    step = steps.parse(campaign.steps)[0]
-    edges = find(seen, campaign, trigger)
+    edges = Edges(_fired(campaign, due, as_of), due, pl.DataFrame())
+    turn = _turn(seen, campaign, trigger, edges, Standing(programme.current(), NOBODY))
+    with transaction.atomic():
+        return _write([turn], seen)
+
+
+def _fired(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    moment = pl.lit(as_of, dtype=bulk.UTC_MICROSECONDS)
+    return due.sort("customer_id").select(
+        "customer_id",
+        "bucket",
+        "round",
+        campaign_id=pl.lit(campaign.pk, pl.Int64),
+        is_inside=pl.lit(False),
+        since=moment,
+        as_of=moment,
+        fired_at=moment,
+    )
+
+
+def _turn(seen: View, campaign: Campaign, trigger: Trigger, edges: Edges, standing: Standing) -> Turn:
+    shared = variants.parse(campaign)
     if edges.due.is_empty():
-        return Turn(campaign.key, campaign.priority, edges, NOBODY, step)
-    arms = assign(edges.due["seed"], campaign.key, rules.holdout_share, campaign.control_share)
+        return Turn(campaign, edges, NOBODY, shared)
+    rules, step = standing.rules, shared[0].step
+    shares = Shares(
+        rules.holdout_share, campaign.control_share, campaign.pilot_share, {one.key: one.share for one in shared}
+    )
+    arms = assign(edges.due["seed"], campaign.key, shares)
     due = edges.due.hstack(arms).with_columns(
         why=_at_start(_why(trigger)), is_in_audience=_in_audience(seen, campaign, edges.due)
     )
     may = eligibility.allowed(edges.due, step.channel, campaign.topic)
-    messages = _messages(edges.due, planned, seen.as_of, rules)
+    messages = _messages(edges.due, standing.planned, seen.as_of, rules)
     for one in (may, messages):
         due = due.join(one, on="customer_id", how="left", maintain_order="left")
-    chosen = policy.choose(due, _terms(campaign, step, rules))
-    return Turn(campaign.key, campaign.priority, edges, _decisions(chosen, seen, campaign, trigger), step)
+    chosen = policy.choose(due, _terms(campaign, shared, rules))
+    return Turn(campaign, edges, _decisions(chosen, seen, campaign, trigger), shared)
 
 
-def _terms(campaign: Campaign, step: steps.Step, rules: Programme) -> policy.Terms:
+def _terms(campaign: Campaign, shared: tuple[Variant, ...], rules: Programme) -> policy.Terms:
     return policy.Terms(
-        channel=step.channel,
+        channel=shared[0].step.channel,
         topic=campaign.topic,
         audience=campaign.audience.key if campaign.audience else "",
         holdout_share=rules.holdout_share,
         control_share=campaign.control_share,
+        pilot_share=campaign.pilot_share,
+        lateness_hours=campaign.lateness_hours,
         cap_messages=rules.cap_messages,
         cap_days=rules.cap_days,
     )
@@ -120,10 +165,8 @@ def _at_start(why: pl.Expr) -> pl.Expr:
 def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Trigger) -> pl.DataFrame:
     """Give the rows of Decision, one for each customer who was considered."""
     moment = pl.lit(seen.as_of, dtype=bulk.UTC_MICROSECONDS)
-    if isinstance(trigger, ScoreTrigger):
-        rule, model = None, seen.models.get(trigger.score)
-    else:
-        rule, model = seen.segments[trigger.segment].rule_version, None
+    model = seen.models.get(trigger.score) if isinstance(trigger, ScoreTrigger) else None
+    rule = seen.segments[trigger.segment].rule_version if isinstance(trigger, SegmentTrigger) else None
     return chosen.select(
         "customer_id",
         "round",
@@ -135,11 +178,11 @@ def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Tr
         "arm",
         "draw",
         "probability",
+        "variant",
         public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(chosen.height)], dtype=pl.String),
         campaign_id=pl.lit(campaign.pk, pl.Int64),
         as_of=moment,
         due_at=moment,
-        variant=pl.lit(""),
         campaign_version=pl.lit(campaign.version, pl.Int64),
         rule_version=pl.lit(rule, pl.Int64),
         model_version_id=pl.lit(model, pl.Int64),
@@ -161,7 +204,7 @@ def _write(turns: list[Turn], seen: View) -> Counter[str]:
         bulk.insert(Decision, turn.decisions, ignore=["campaign_id", "customer_id", "round"])
         made = turn.decisions.join(_stored(turn.decisions, seen), on="public_id", maintain_order="left")
         bulk.insert(Delivery, _deliveries(made, turn))
-        _record(made, turn.key, seen.as_of)
+        _record(made, turn.campaign.key, seen.as_of)
         counts.update(made["outcome"].to_list())
     return counts
 
@@ -174,15 +217,19 @@ def _stored(decisions: pl.DataFrame, seen: View) -> pl.DataFrame:
 
 def _deliveries(made: pl.DataFrame, turn: Turn) -> pl.DataFrame:
     going = made.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
+    actions = pl.DataFrame(
+        {"variant": [v.key for v in turn.variants], "action": [v.step.action.value for v in turn.variants]}
+    )
+    going = going.join(actions, on="variant", how="left", maintain_order="left")
     return going.select(
         "decision_id",
         "customer_id",
         "due_at",
+        "action",
         public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(going.height)], dtype=pl.String),
         step=pl.lit(0, pl.Int64),
-        action=pl.lit(turn.step.action.value),
-        channel=pl.lit(turn.step.channel.value),
-        priority=pl.lit(turn.priority, pl.Int64),
+        channel=pl.lit(turn.variants[0].step.channel.value),
+        priority=pl.lit(turn.campaign.priority, pl.Int64),
         state=pl.lit(Delivery.State.PLANNED.value),
         token=pl.lit(""),
         attempts=pl.lit(0, pl.Int64),

@@ -188,7 +188,9 @@ def _states(changed: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Da
 def _due(people: pl.DataFrame) -> pl.DataFrame:
     """Give the customers whose edge fires, with the number of that edge."""
     due = people.filter("fires").with_columns(round=pl.col("round") + 1)
-    return due.select("customer_id", "bucket", "seed", "cause", "value", "score", "round").sort("customer_id")
+    columns = ("customer_id", "bucket", "seed", "cause", "value", "score", "round")
+    at = {"happened_at": pl.lit(None, bulk.UTC_MICROSECONDS), "is_late": pl.lit(False)}
+    return due.select(*columns, **at).sort("customer_id")
 
 
 def _baselines(seen: View, campaign: Campaign, now: Versions, standing: pl.DataFrame) -> pl.DataFrame:

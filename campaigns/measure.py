@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 from django.db.models import Count, Exists, OuterRef
 
-from campaigns.assignment import CONTROL, HOLDOUT, TREATED
+from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, TREATED
 from campaigns.models import Campaign, Decision, Delivery
 from campaigns.stats import (
     Difference,
@@ -25,6 +25,8 @@ DECISIONS: bulk.Schema = {
     "as_of": pl.Datetime,
     "arm": pl.String,
     "probability": pl.Float64,
+    "variant": pl.String,
+    "campaign_version": pl.Int64,
 }
 EVENTS: bulk.Schema = {"customer_id": pl.Int64, "occurred_at": pl.Datetime, "value": pl.Float64}
 
@@ -190,7 +192,8 @@ def _doubt(control: Interval, holdout: Interval | None) -> str:
 
 
 def _first_decisions(campaign: Campaign, as_of: datetime) -> pl.DataFrame:
-    rows = Decision.objects.filter(campaign=campaign, as_of__lte=as_of).values_list(*DECISIONS)
+    decided = Decision.objects.filter(campaign=campaign, as_of__lte=as_of).exclude(arm=OUTSIDE)
+    rows = decided.values_list(*DECISIONS)
     found = bulk.read(rows, DECISIONS)
     return found.sort("as_of", "customer_id").unique("customer_id", keep="first", maintain_order=True)
 
@@ -229,7 +232,13 @@ def _arm(people: pl.DataFrame, name: str) -> Arm:
 def _is_balanced(first: pl.DataFrame) -> bool:
     """Say whether control is as large as the draws' probabilities make it, outside the holdout."""
     drawn = first.filter(pl.col("arm") != HOLDOUT)
-    chance = pl.when(pl.col("arm") == CONTROL).then("probability").otherwise(1.0 - pl.col("probability"))
+    # Of one version, each variant has one probability; what they leave of 1 is control's.
+    treated = drawn.filter(pl.col("arm") == TREATED).unique(["campaign_version", "variant"])
+    rest = treated.group_by("campaign_version").agg(rest=1.0 - pl.col("probability").sum())
+    control = drawn.filter(pl.col("arm") == CONTROL).unique("campaign_version")
+    drawn = drawn.join(rest, on="campaign_version", how="left").join(
+        control.select("campaign_version", own="probability"), on="campaign_version", how="left"
+    )
+    chance = pl.coalesce("own", "rest")
     sums = drawn.select(expected=chance.sum(), variance=(chance * (1.0 - chance)).sum())
-    control = drawn.filter(pl.col("arm") == CONTROL).height
-    return is_balanced(control, sums["expected"].item(), sums["variance"].item())
+    return is_balanced(drawn.filter(pl.col("arm") == CONTROL).height, sums["expected"].item(), sums["variance"].item())

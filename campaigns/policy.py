@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from campaigns.assignment import CONTROL, HOLDOUT
+from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE
 from campaigns.models import Decision
 
 REASON_LENGTH = 300
@@ -20,6 +20,8 @@ class Terms:
     audience: str
     holdout_share: float
     control_share: float
+    pilot_share: float
+    lateness_hours: int
     cap_messages: int
     cap_days: int
 
@@ -43,6 +45,8 @@ def choose(due: pl.DataFrame, terms: Terms) -> pl.DataFrame:
             f"Among the {100 * terms.holdout_share:g}% whom all campaigns leave alone.",
         ),
         (pl.col("arm") == CONTROL, outcome.CONTROL, f"Drawn into the control group of {100 * terms.control_share:g}%."),
+        (pl.col("arm") == OUTSIDE, outcome.INELIGIBLE, f"Outside the pilot of {100 * terms.pilot_share:g}%."),
+        (pl.col("is_late"), outcome.INELIGIBLE, f"It happened more than {terms.lateness_hours} hours ago."),
         (~pl.col("is_consented"), outcome.SUPPRESSED, f"No consent for {channel} about {terms.topic}."),
         (~pl.col("has_address"), outcome.SUPPRESSED, f"No address for {channel}."),
         (pl.col("is_suppressed"), outcome.SUPPRESSED, f"The address for {channel} is suppressed."),

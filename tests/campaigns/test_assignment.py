@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from scipy.stats import chi2_contingency, kstest
 
-from campaigns.assignment import assign
+from campaigns.assignment import Shares, assign
 from customers.draws import draw
 
 MANY = 100_000
@@ -63,7 +63,7 @@ def test_draws_of_different_salts_are_independent() -> None:
 
 
 def test_arms_have_their_shares_and_the_holdout_is_the_same_for_all_campaigns() -> None:
-    one, other = (assign(seeds(), key, 0.05, 0.10) for key in ("a", "b"))
+    one, other = (assign(seeds(), key, Shares(0.05, 0.10)) for key in ("a", "b"))
     shares = dict(one["arm"].value_counts(normalize=True).iter_rows())
     assert shares == pytest.approx({"holdout": 0.05, "control": 0.095, "treated": 0.855}, abs=0.003)
     assert ((one["arm"] == "holdout") == (other["arm"] == "holdout")).all()
@@ -71,7 +71,7 @@ def test_arms_have_their_shares_and_the_holdout_is_the_same_for_all_campaigns() 
 
 
 def test_the_probability_is_that_of_the_arm_drawn() -> None:
-    drawn = assign(seeds(1000), "a", 0.05, 0.10).group_by("arm").agg(pl.col("probability").unique())
+    drawn = assign(seeds(1000), "a", Shares(0.05, 0.10)).group_by("arm").agg(pl.col("probability").unique())
     assert {row["arm"]: row["probability"] for row in drawn.to_dicts()} == {
         "holdout": [0.05],
         "control": [0.10],
@@ -80,4 +80,4 @@ def test_the_probability_is_that_of_the_arm_drawn() -> None:
 
 
 def test_without_shares_everybody_is_treated() -> None:
-    assert assign(seeds(1000), "a", 0.0, 0.0)["arm"].unique().to_list() == ["treated"]
+    assert assign(seeds(1000), "a", Shares())["arm"].unique().to_list() == ["treated"]

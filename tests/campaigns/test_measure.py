@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from campaigns.assignment import assign
+from campaigns.assignment import Shares, assign
 from campaigns.measure import Report, measure
 from campaigns.models import Campaign, Decision, Delivery
 from customers.models import Customer, Event, Source
@@ -21,7 +21,7 @@ def decided(
     of: Campaign, people: list[Customer], *, holdout: float = 0.1, control: float = 0.3, number: int = 1
 ) -> dict[int, str]:
     """Decide for everybody at T0; give the arm of each customer."""
-    arms = assign(pl.Series([one.seed for one in people]), of.key, holdout, control)
+    arms = assign(pl.Series([one.seed for one in people]), of.key, Shares(holdout, control))
     outcomes = {"treated": "deliver", "control": "control", "holdout": "held_out"}
     Decision.objects.bulk_create(
         Decision(

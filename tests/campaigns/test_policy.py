@@ -7,9 +7,10 @@ import pytest
 
 from campaigns.policy import Terms, choose
 
-TERMS = Terms("email", "newsletter", "vip", 0.05, 0.1, cap_messages=2, cap_days=7)
+TERMS = Terms("email", "newsletter", "vip", 0.05, 0.1, 0.25, 24, cap_messages=2, cap_days=7)
 FINE = {
     "arm": "treated",
+    "is_late": False,
     "is_consented": True,
     "has_address": True,
     "is_suppressed": False,
@@ -31,6 +32,8 @@ def outcome(**changes: object) -> tuple[str, str]:
         ({"messages": 1}, ("deliver", "Entered the segment vip.")),
         ({"arm": "holdout"}, ("held_out", "Among the 5% whom all campaigns leave alone.")),
         ({"arm": "control"}, ("control", "Drawn into the control group of 10%.")),
+        ({"arm": "outside"}, ("ineligible", "Outside the pilot of 25%.")),
+        ({"is_late": True}, ("ineligible", "It happened more than 24 hours ago.")),
         ({"is_consented": False}, ("suppressed", "No consent for e-mail about newsletter.")),
         ({"has_address": False}, ("suppressed", "No address for e-mail.")),
         ({"is_suppressed": True}, ("suppressed", "The address for e-mail is suppressed.")),
