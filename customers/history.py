@@ -334,7 +334,7 @@ class _Writer:
         if any(stored.values()) or not self.base.marks:
             for target, parts in self.parts.items():
                 self.parts[target] = self._merged(target, parts, max_parts)
-            manifest = Manifest(self.generation, self.base.buckets, _database(), self.marks, self.parts)
+            manifest = Manifest(self.generation, self.base.buckets, database(), self.marks, self.parts)
             generations.publish(self.folder, manifest, TABLES)
         return stored["events"]
 
@@ -511,14 +511,14 @@ def _between(rows: models.QuerySet[Any], mark: Mark, newest: Mark) -> models.Que
 def _ours(folder: Path) -> Manifest:
     """Give the newest manifest. Raises LakeError when it was made from another database."""
     manifest = generations.read(folder, settings.BUCKETS)
-    if manifest.generation and manifest.database != _database():
+    if manifest.generation and manifest.database != database():
         raise LakeError(
             f"The lake in {folder} comes from another database. Set LAKE_URL, or run `manage.py lake rebuild`."
         )
     return manifest
 
 
-def _database() -> str:
+def database() -> str:
     """Tell this database from any other: by when its first table was made."""
     first = MigrationRecorder(connection).migration_qs.order_by("pk").values_list("applied", flat=True).first()
     return first.isoformat() if first else ""
