@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core import signing
 from django.db import transaction
 
+from campaigns.links import LinkRefused
 from campaigns.models import Delivery
 from customers import consent, events
 from customers.bulk import UTC_MICROSECONDS
@@ -17,10 +18,6 @@ from customers.models import Channel, Customer, Suppression
 PURPOSE = "campaigns.unsubscribe"
 SOURCE = "campaigns"
 HOW = "unsubscribe link"
-
-
-class LinkRefused(ValueError):
-    """A link that was not made by us, or whose customer is gone."""
 
 
 @dataclass(frozen=True)

@@ -7,4 +7,6 @@ from campaigns import views
 urlpatterns = [
     path("u/<str:token>/", views.unsubscribe, name="unsubscribe"),
     path("a/<str:public_id>", views.asset, name="asset"),
+    path("c/<str:token>", views.click, name="click"),
+    path("o/<str:token>.gif", views.opening, name="opening"),
 ]

@@ -1,15 +1,24 @@
 """The pages that customers see."""
 
-from django.http import HttpRequest, HttpResponse
+import base64
+import logging
+
+from django.conf import settings
+from django.db import DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import condition, require_http_methods
+from django.views.decorators.http import condition, require_http_methods, require_safe
 
-from campaigns import programme
-from campaigns.models import Asset
-from campaigns.unsubscribe import Leaving, LinkRefused, leave, read
+from campaigns import programme, tracking
+from campaigns.links import LinkRefused
+from campaigns.models import Asset, Touch
+from campaigns.unsubscribe import Leaving, leave, read
+
+NOTHING_TO_SEE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # a clear GIF of one dot
+log = logging.getLogger(__name__)
 
 
 @csrf_exempt  # RFC 8058: a mail program posts without cookies; the signed link is the proof
@@ -20,7 +29,7 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     try:
         leaving = read(token)
     except LinkRefused:
-        return _page(request, "unsubscribe_refused", status=404)
+        return _page(request, "link_refused", status=404)
     if request.method != "POST":
         return _page(request, "unsubscribe", leaving)
     everything = request.POST.get("scope") == "everything"
@@ -28,15 +37,71 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     return _page(request, "unsubscribed", leaving, everything=everything)
 
 
+@never_cache
+@require_safe
+def click(request: HttpRequest, token: str) -> HttpResponse:
+    """Lead to the address that a link of a mail stands for, and note that somebody came by."""
+    try:
+        followed = tracking.follow(token)
+    except LinkRefused:
+        return _page(request, "link_refused", status=404)
+    touch = _touch(request, Touch.Kind.CLICK, tag=followed.tag, link=followed.link_id)
+    _note(touch, followed.public_id)
+    return _bare(HttpResponseRedirect(followed.address))
+
+
+@never_cache
+@require_safe
+def opening(request: HttpRequest, token: str) -> HttpResponse:
+    """Give a picture of nothing, and note that a mail was opened."""
+    try:
+        public_id = tracking.opened(token)
+    except LinkRefused:
+        return _page(request, "link_refused", status=404)
+    _note(_touch(request, Touch.Kind.OPEN), public_id)
+    return _bare(HttpResponse(NOTHING_TO_SEE, content_type="image/gif"))
+
+
+def _touch(request: HttpRequest, kind: Touch.Kind, *, tag: str = "", link: int | None = None) -> Touch:
+    return Touch(
+        kind=kind,
+        at=timezone.now(),
+        link_id=link,
+        tag=tag,
+        method=request.method or "",
+        agent=request.headers.get("User-Agent", "").replace("\x00", "")[: tracking.AGENT_LENGTH],
+        network=tracking.network_of(_address(request)),
+    )
+
+
+def _address(request: HttpRequest) -> str:
+    """Give the other side's internet address, as the first of our own proxies saw it."""
+    forwarded = request.headers.get("X-Forwarded-For", "").split(",")
+    if settings.PROXIES and len(forwarded) >= settings.PROXIES:
+        return str(forwarded[-settings.PROXIES])
+    return "" if settings.PROXIES else str(request.META.get("REMOTE_ADDR", ""))
+
+
+def _note(touch: Touch, public_id: str) -> None:
+    """Whoever follows a link gets there, also when we cannot write it down."""
+    try:
+        tracking.note(touch, public_id)
+    except DatabaseError:
+        log.exception("A touch of %s was not stored", public_id)
+
+
+def _bare(response: HttpResponse) -> HttpResponse:
+    response["X-Robots-Tag"] = "noindex"
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
 def _page(
     request: HttpRequest, name: str, leaving: Leaving | None = None, *, everything: bool = False, status: int = 200
 ) -> HttpResponse:
     topic = leaving.topic.replace("-", " ").replace("_", " ") if leaving else ""
     context = {"company": programme.current().company, "topic": topic, "everything": everything}
-    response = render(request, f"pages/{name}.html", context, status=status)
-    response["X-Robots-Tag"] = "noindex"
-    response["Referrer-Policy"] = "no-referrer"
-    return response
+    return _bare(render(request, f"pages/{name}.html", context, status=status))
 
 
 def _asset_tag(request: HttpRequest, public_id: str) -> str | None:

@@ -120,6 +120,7 @@ STORAGES = {
 
 # --- Security ---------------------------------------------------------------------------------------------------
 IS_HTTPS = PUBLIC_URL.startswith("https://")
+PROXIES = env.int("PROXIES", default=1 if IS_HTTPS else 0)  # of our own, before us: who calls is told by the first
 SECURE_SSL_REDIRECT = IS_HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^v1/", r"^healthz$", r"^readyz$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if IS_HTTPS else None

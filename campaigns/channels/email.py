@@ -13,7 +13,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from campaigns import render, unsubscribe
+from campaigns import render, tracking, unsubscribe
 from campaigns.channels import Receipt, Result
 from campaigns.gate import Passed
 from campaigns.models import OfferCode
@@ -109,7 +109,9 @@ def compose(passed: Passed) -> EmailMultiAlternatives:
     if isinstance(step, CallStep):
         raise ValueError("a call is not a mail")
     link = unsubscribe.link(customer, passed.campaign.topic, passed.delivery)
-    content = render.mail(step.subject, step.body, values(passed, link))
+    content = tracking.dress(
+        render.mail(step.subject, step.body, values(passed, link)), passed.delivery, _private(passed)
+    )
     message = EmailMultiAlternatives(
         subject=content.subject,
         body=content.text,
@@ -125,6 +127,13 @@ def compose(passed: Passed) -> EmailMultiAlternatives:
     )
     message.attach_alternative(content.html, "text/html")
     return message
+
+
+def _private(passed: Passed) -> list[str]:
+    """Give what names this customer, and her alone."""
+    customer = passed.customer
+    named = (customer.email, customer.phone, customer.external_id, customer.public_id)
+    return [text for text in (*named, passed.code.code if passed.code else "") if text]
 
 
 def message_id(public_id: str, sender: str) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import control, stages
+from campaigns import control, stages, tracking
 from campaigns.cycle_tasks import Outcome
 from campaigns.models import Cycle, Programme
 from customers.models import Customer
@@ -22,6 +22,13 @@ Stage = Cycle.Stage
 def pieces_of_one_bucket(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every bucket be a piece of work of its own, as with many customers."""
     monkeypatch.setattr(control, "TOGETHER", {"sqlite": 0, "postgresql": 0})
+
+
+@pytest.fixture(autouse=True)
+def links_forgotten() -> None:
+    """Let no test know the links that another test's database held."""
+    tracking.id_of.cache_clear()
+    tracking.url_of.cache_clear()
 
 
 @pytest.fixture
