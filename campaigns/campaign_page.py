@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from campaigns import launch, measure, programme, render, triggers
 from campaigns.models import Campaign, Decision, Delivery, Offer
 from campaigns.stats import Difference, wilson
-from campaigns.triggers import ScoreTrigger, TriggerError
+from campaigns.triggers import ScoreTrigger, SegmentTrigger, TriggerError
 from customers import charts
 from customers.admin import Button
 from customers.panels import Cell, Panel, lines, moment, number, share, tag
@@ -66,6 +66,8 @@ def trigger_words(campaign: Campaign, known: Names) -> str:
         return f"The trigger cannot be used: {error}"
     if isinstance(trigger, ScoreTrigger):
         return replace(trigger, score=f"“{known.targets.get(trigger.score, trigger.score)}”").sentence()
+    if not isinstance(trigger, SegmentTrigger):
+        return trigger.sentence()
     return replace(trigger, segment=f"“{known.segments.get(trigger.segment, trigger.segment)}”").sentence()
 
 

@@ -13,6 +13,7 @@ from customers.ids import among as is_one_of
 from customers.models import AttributeChange, Customer, Event, Import, Merge
 
 DATA, IMPORT, MERGE, TIME, START = "data", "import", "merge", "time", "start"
+HAND, WIDENED = "hand", "widened"  # somebody started the campaign for its audience, or widened its pilot
 FEW = 5_000  # rows below which the lake and the database are asked for them by id
 COMMITTED = timedelta(seconds=5)  # from a merge's time to the commit that shows it to others
 LONGEST_IMPORT = timedelta(days=1)  # what began earlier and never ended was killed

@@ -11,7 +11,6 @@ from django.db import transaction
 
 from campaigns import eligibility, policy, programme, triggers, variants
 from campaigns.assignment import Shares, assign
-from campaigns.causes import START
 from campaigns.edges import Edges, View, find, members, view
 from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
@@ -112,7 +111,7 @@ def _turn(seen: View, campaign: Campaign, trigger: Trigger, edges: Edges, standi
     )
     arms = assign(edges.due["seed"], campaign.key, shares)
     due = edges.due.hstack(arms).with_columns(
-        why=_at_start(_why(trigger)), is_in_audience=_in_audience(seen, campaign, edges.due)
+        why=triggers.why(trigger), is_in_audience=_in_audience(seen, campaign, edges.due)
     )
     may = eligibility.allowed(edges.due, step.channel, campaign.topic)
     messages = _messages(edges.due, standing.planned, seen.as_of, rules)
@@ -147,19 +146,6 @@ def _messages(due: pl.DataFrame, planned: pl.DataFrame, as_of: datetime, rules: 
     stored = eligibility.messages(due, as_of, rules.cap_days)
     now = planned.group_by("customer_id").agg(messages=pl.len().cast(pl.Int64))
     return pl.concat([stored, now]).group_by("customer_id").agg(pl.col("messages").sum())
-
-
-def _why(trigger: Trigger) -> pl.Expr:
-    """Give the sentence that tells a delivered customer's edge."""
-    if isinstance(trigger, ScoreTrigger):
-        moved = "rose" if trigger.direction == "above" else "fell"
-        what = f"The percentile of the score {trigger.score}" if trigger.is_percentile else f"The score {trigger.score}"
-        return pl.format(f"{what} {moved} to {{}}; the line is {trigger.enter:g}.", pl.col("value").round(4))
-    return pl.lit(f"{'Entered' if trigger.edge == 'entered' else 'Left'} the segment {trigger.segment}.")
-
-
-def _at_start(why: pl.Expr) -> pl.Expr:
-    return pl.when(pl.col("cause") == START).then(pl.lit("Matched already when the campaign began.")).otherwise(why)
 
 
 def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Trigger) -> pl.DataFrame:

@@ -11,11 +11,12 @@ import polars as pl
 from campaigns.causes import DATA, IMPORT, START, TIME
 from campaigns.eligibility import among
 from campaigns.models import Campaign, TriggerBaseline, TriggerState
-from campaigns.triggers import Known, ScoreTrigger, SegmentTrigger, Trigger, inside, needed
+from campaigns.triggers import ScoreTrigger, SegmentTrigger, Standing, Trigger, inside, needed
 from customers import bulk
 from scoring import ranking
 from scoring.models import ModelVersion, Target
 from segments import bitmaps, rulebook
+from segments.fields import Fields, catalogue
 from segments.models import MembershipChange, Segment
 
 STATE: bulk.Schema = {
@@ -25,6 +26,9 @@ STATE: bulk.Schema = {
     "round": pl.Int64,
     "fired_at": pl.Datetime,
 }
+
+
+DUE = ("customer_id", "bucket", "seed", "cause", "value", "score", "round", "happened_at", "is_late")
 
 
 class Versions(NamedTuple):
@@ -55,13 +59,12 @@ class View:
     as_of: datetime
     is_whole: bool
     segments: dict[str, Segment]
-    targets: frozenset[str]
     models: dict[str, int]
 
-    @property
-    def known(self) -> Known:
+    @cached_property
+    def known(self) -> Fields:
         """Give what triggers may name."""
-        return Known(frozenset(f"scores.{key}" for key in self.targets), frozenset(self.segments))
+        return catalogue(consents=())
 
     @cached_property
     def unanswered(self) -> frozenset[str]:
@@ -81,7 +84,7 @@ def view(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, is_whole: 
     scored = {**live, **({int(target): version for target, version in run.versions.items()} if run else {})}
     keys = dict(Target.objects.values_list("pk", "key"))
     models = {keys[target]: version for target, version in scored.items() if target in keys}
-    return View(frame, changes, as_of, is_whole, segments, frozenset(keys.values()), models)
+    return View(frame, changes, as_of, is_whole, segments, models)
 
 
 def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
@@ -101,6 +104,8 @@ def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
     At a launch that asks for it, the first look at a bucket fires for those who are inside.
     While the members of its segment cannot be found out, a campaign is left alone.
     """
+    if not isinstance(trigger, Standing):
+        return Edges(pl.DataFrame(), pl.DataFrame(), pl.DataFrame())
     now = _versions(seen, campaign, trigger)
     is_answered = isinstance(trigger, ScoreTrigger) or trigger.segment not in seen.unanswered
     standing = _standing(seen, campaign, now).with_columns(pl.col("is_dropped") | (not is_answered))
@@ -143,7 +148,7 @@ def _standing(seen: View, campaign: Campaign, now: Versions) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"bucket": pl.Int64, **dict.fromkeys(says, pl.Boolean)}, orient="row")
 
 
-def _people(seen: View, trigger: Trigger) -> pl.DataFrame:
+def _people(seen: View, trigger: Standing) -> pl.DataFrame:
     """Give the columns of the frame that a trigger needs, with `value` (what is compared) and `score`."""
     frame = seen.frame
     if isinstance(trigger, SegmentTrigger):
@@ -160,7 +165,7 @@ def _score_columns(trigger: ScoreTrigger) -> set[str]:
     return {trigger.column, f"scores.{trigger.score}"}
 
 
-def _fires(campaign: Campaign, trigger: Trigger, as_of: datetime) -> pl.Expr:
+def _fires(campaign: Campaign, trigger: Standing, as_of: datetime) -> pl.Expr:
     """Say which edges fire: the right way, not in silence, by a cause that may, and not within the cooldown."""
     was, is_inside = pl.col("was"), pl.col("is_inside")
     edge = ~was & is_inside if trigger.fires_inside else was & ~is_inside
@@ -186,11 +191,13 @@ def _states(changed: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Da
 
 
 def _due(people: pl.DataFrame) -> pl.DataFrame:
-    """Give the customers whose edge fires, with the number of that edge."""
-    due = people.filter("fires").with_columns(round=pl.col("round") + 1)
-    columns = ("customer_id", "bucket", "seed", "cause", "value", "score", "round")
-    at = {"happened_at": pl.lit(None, bulk.UTC_MICROSECONDS), "is_late": pl.lit(False)}
-    return due.select(*columns, **at).sort("customer_id")
+    """Give the customers whose edge fires, with the number of that edge, when it happened (null: as of now), and
+    whether that is longer ago than the campaign looks back.
+    """
+    due = people.filter("fires").with_columns(
+        round=pl.col("round") + 1, happened_at=pl.lit(None, bulk.UTC_MICROSECONDS), is_late=pl.lit(False)
+    )
+    return due.select(*DUE).sort("customer_id")
 
 
 def _baselines(seen: View, campaign: Campaign, now: Versions, standing: pl.DataFrame) -> pl.DataFrame:

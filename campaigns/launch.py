@@ -139,7 +139,7 @@ def waiting(campaign: Campaign) -> int:
     trigger = _trigger(campaign)
     if isinstance(trigger, SegmentTrigger):
         return _members(trigger)
-    return _beyond(trigger)
+    return _beyond(trigger) if isinstance(trigger, ScoreTrigger) else 0
 
 
 def _trigger(campaign: Campaign) -> Trigger:

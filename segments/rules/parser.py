@@ -13,6 +13,7 @@ from segments.rules.nodes import (
     Field,
     Fields,
     Group,
+    Happening,
     Ids,
     Listed,
     Node,
@@ -44,6 +45,13 @@ def parse(data: object, fields: Fields, key: str = "") -> Rule:
     if whole["version"] != VERSION or isinstance(whole["version"], bool):
         raise expects("version", f"{VERSION}, the version of the rule language", whole["version"])
     return Rule(_Parser(fields, key).node(whole["rule"], "rule", 1))
+
+
+def happening(data: object, fields: Fields, path: str) -> Happening:
+    """Give which events `{"event": ..., "where": [...], "lines": ...}` means; raise RuleError where it means none."""
+    reader = _Parser(fields, "").events
+    given = keys_of(data, path, {"event", "where", "lines"}, {"event"})
+    return reader.happening(given, path, reader.known(given, path))
 
 
 class _Parser:
