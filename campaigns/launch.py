@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import steps, triggers
+from campaigns import cancel, steps, triggers
 from campaigns.models import Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from customers import audit, events
@@ -43,7 +42,8 @@ EDITABLE = (
     "goal_days",
     "owner",
 )
-User = AbstractBaseUser | None
+User = audit.Actor
+STOPPED = "The campaign was stopped for good."
 
 
 class LaunchError(ValueError):
@@ -89,11 +89,12 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
 
 
 def stop(campaign: Campaign, by: User, at: datetime) -> None:
-    """End a campaign for good. Raises LaunchError."""
+    """End a campaign for good: what it has planned is cancelled. Raises LaunchError."""
     with transaction.atomic():
         _move(campaign, campaign.state, State.STOPPED, "stopped")
         _watch(campaign, None)
-        _audit("stopped", campaign, by, at, {})
+        cancelled = cancel.planned(campaign, STOPPED, at)
+        _audit("stopped", campaign, by, at, {"cancelled": cancelled})
 
 
 def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign:

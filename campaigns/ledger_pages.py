@@ -1,25 +1,19 @@
 """Pages of decisions and deliveries: why each customer did or did not get something."""
 
+from typing import Any
+
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
-from campaigns import explain
+from campaigns import explain, uncertain_page
 from campaigns.campaign_page import state_tag
+from campaigns.ledger_filters import CampaignFilter, CauseFilter, DayFilter, DrawnFilter, VariantFilter
+from campaigns.ledger_panels import attempts, deliveries_of, headers, rests_on, touches
 from campaigns.models import Decision, Delivery
-from customers.admin import AddressSearchMixin, LargeAdmin
-from customers.customer_page import CUSTOMER_PANELS
-from customers.models import Customer
-from customers.panels import LAST, Cell, Panel, column, lines, link, moment, number, share
-
-CAUSES = {
-    "data": "what the customer did",
-    "time": "time that passed",
-    "import": "an import",
-    "merge": "a merge of two customers",
-    "rule": "an edited rule",
-    "model": "a new model",
-    "start": "the launch, which was asked to act on those who matched already",
-}
+from customers.admin import AddressSearchMixin, Button, LargeAdmin
+from customers.panels import Cell, Panel, column, lines, number
 
 
 def three(value: float | None) -> str:
@@ -34,7 +28,7 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
     list_display = ("customer", "campaign", "outcome_shown", "reason", column("score", "Score", three), "as_of")
     next_step = "A live campaign decides about everybody who crosses its line, in every cycle."
     list_select_related = ("customer", "campaign")
-    list_filter = ("outcome", "campaign", "cause")
+    list_filter = ("outcome", "campaign", DrawnFilter, VariantFilter, CauseFilter, DayFilter)
     search_fields = ("customer__external_id",)
     search_help_text = "A customer's whole e-mail address or external id"
     fields = (("customer", "campaign"), ("outcome", "reason"), ("as_of", "due_at"))
@@ -46,32 +40,8 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
 
     def panels(self, request: HttpRequest, item: Decision) -> list[Panel]:
         """Give what it rests on, what was sent for it, and all that was decided about both."""
-        cause = CAUSES.get(item.cause, item.cause)
-        facts: list[tuple[str, Cell]] = [
-            ("Caused by", cause),
-            ("Score", three(item.score)),
-            ("By", link(item.model_version) if item.model_version else "–"),
-            ("Campaign", f"version {item.campaign_version}"),
-            ("Crossing", f"number {item.round}"),
-            ("Arm", f"{item.arm}, as {share(item.probability, 0)} are"),
-            ("Drawn", f"{item.draw:.4f} of 0 to 1"),
-        ]
-        rows = [
-            (
-                link(d, d.get_action_display()),
-                state_tag(d.state, d.get_state_display()),
-                moment(d.due_at),
-                moment(d.ended_at),
-                d.reason,
-            )
-            for d in item.deliveries.order_by("step")
-        ]
-        head = ("Delivery", "State", "Due", "Ended", "Reason")
-        return [
-            Panel("What it rests on", facts=facts),
-            Panel("Deliveries", head=head, rows=rows, empty="Nothing was planned for it."),
-            Panel("All about this customer and this campaign", lines(explain.sentences(item.customer, item.campaign))),
-        ]
+        told = lines(explain.sentences(item.customer, item.campaign))
+        return [rests_on(item), deliveries_of(item), Panel("All about this customer and this campaign", told)]
 
 
 class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
@@ -81,15 +51,17 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
     list_display = ("customer", "campaign_shown", "action", "state_shown", "due_at", "ended_at", "attempts", "reason")
     list_select_related = ("customer", "decision__campaign")
     next_step = "Deliveries are planned when a campaign decides to act."
-    list_filter = ("state", "action", "decision__campaign")
+    list_filter = ("state", "action", "channel", CampaignFilter)
     search_fields = ("customer__external_id",)
     search_help_text = "A customer's whole e-mail address or external id"
+    list_before_template = "admin/deliveries_before.html"
     fields = (
         ("customer", "decision"),
         ("action", "channel"),
         ("state", "reason"),
         ("due_at", "began_at"),
         ("ended_at", "public_id"),
+        ("resolution",),
     )
 
     @admin.display(description="Campaign")
@@ -102,34 +74,28 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
         """Give the state in its colour."""
         return state_tag(delivery.state, delivery.get_state_display())
 
+    def get_urls(self) -> list[URLPattern]:
+        """Give the addresses, with the page of what is in doubt."""
+        view = self.admin_site.admin_view(self.uncertain_view)
+        return [path("uncertain/", view, name="campaigns_delivery_uncertain"), *super().get_urls()]
+
+    def uncertain_view(self, request: HttpRequest) -> HttpResponse:
+        """Give what is in doubt, and let it be settled."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context: dict[str, Any] = {**self.admin_site.each_context(request), "opts": self.opts}
+        return uncertain_page.answer(request, context)
+
     def panels(self, request: HttpRequest, item: Delivery) -> list[Panel]:
-        """Give every call of the channel with its answer."""
-        rows = [
-            (number(t.number), moment(t.began_at), moment(t.ended_at), t.result or "–", t.receipt or "–")
-            for t in item.tries.order_by("number")
-        ]
-        head = ("Attempt", "Began", "Ended", "Result", "Receipt")
-        return [Panel("Attempts", head=head, rows=rows, empty="The channel was not called yet.")]
+        """Give every call of the channel with its answer, and what became of the mail at the customer's."""
+        told = [attempts(item)]
+        return [*told, touches(item), headers(item)] if item.channel == "email" else told
 
+    def buttons(self, request: HttpRequest, item: Delivery) -> list[Button]:
+        """Offer to settle what is in doubt."""
+        may = item.state == Delivery.State.UNCERTAIN and request.user.has_perm(uncertain_page.MAY_SETTLE)
+        return uncertain_page.BUTTONS if may else []
 
-def customer_decisions(customer: Customer) -> Panel:
-    """Give a customer's last decisions with their reasons, and what was sent."""
-    found = (
-        customer.decisions.select_related("campaign").prefetch_related("deliveries").order_by("-as_of", "-pk")[:LAST]
-    )
-    rows = [
-        (
-            link(d, moment(d.as_of)),
-            link(d.campaign),
-            state_tag(d.outcome, d.get_outcome_display()),
-            ", ".join(f"{one.get_action_display()} {one.get_state_display().lower()}" for one in d.deliveries.all())
-            or "–",
-            d.reason,
-        )
-        for d in found
-    ]
-    head = ("When", "Campaign", "Outcome", "Delivery", "Why")
-    return Panel("Decisions", head=head, rows=rows, empty="No campaign has considered this customer.")
-
-
-CUSTOMER_PANELS.append(customer_decisions)
+    def do(self, request: HttpRequest, item: Delivery, name: str) -> str:
+        """Settle what is in doubt."""
+        return uncertain_page.settle_one(request, item, name)

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import cycle, deliver, schedule, stages
+from campaigns import cycle, deliver, schedule, stages, uncertain
 from customers import erasure
 from scoring import training_work, watch
 
@@ -47,7 +47,7 @@ def deliver_due() -> None:
 @shared_task
 @schedule.noted(schedule.SWEEP)
 def sweep() -> None:
-    deliver.sweep(timezone.now())
+    uncertain.sweep(timezone.now())
 
 
 @shared_task

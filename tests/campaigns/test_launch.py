@@ -7,8 +7,9 @@ import pytest
 from django.contrib.auth.models import User
 
 from campaigns.decide import decide
-from campaigns.launch import LaunchError, edit, launch, pause, resume, stop, waiting
-from campaigns.models import Campaign, Decision, Programme, TriggerState
+from campaigns.launch import STOPPED, LaunchError, edit, launch, pause, resume, stop, waiting
+from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerState
+from campaigns.reconcile import reconcile
 from customers.models import AuditEntry
 from scoring import ranking
 from scoring.models import ModelVersion, Score, ScoreRun, Target
@@ -23,6 +24,7 @@ from tests.campaigns.people import (
     frame,
     no_changes,
     offer,
+    planned,
     score_trigger,
     segment_trigger,
 )
@@ -226,3 +228,17 @@ def test_a_segment_that_a_launched_campaign_watches_is_neither_deleted_nor_renam
     vip.refresh_from_db()
     definition.delete(vip)
     assert not Segment.objects.exists()
+
+
+def test_a_campaign_that_is_stopped_cancels_what_it_planned_and_gives_up_what_it_deferred() -> None:
+    one, other, (ada, bob) = campaign(), campaign("other"), customers(2)
+    sent = planned(ada, one, state=Delivery.State.SENT)
+    waiting, deferred, kept = planned(ada, one), planned(bob, one), planned(bob, other)
+    Decision.objects.filter(pk=deferred.decision_id).update(outcome=Decision.Outcome.DEFERRED)
+    stop(one, None, T0)
+    ended = dict(Delivery.objects.values_list("pk", "state"))
+    assert ended == {sent.pk: "sent", waiting.pk: "cancelled", deferred.pk: "cancelled", kept.pk: "planned"}
+    deferred.decision.refresh_from_db()
+    assert (deferred.decision.outcome, deferred.decision.reason) == ("ineligible", STOPPED)
+    assert reconcile(one, T0).is_done
+    assert AuditEntry.objects.get(what="campaign stopped").detail == {"cancelled": 2}

@@ -1,0 +1,132 @@
+"""The pages on which every decision and delivery is looked up, and what is in doubt is settled."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.urls import reverse
+
+from campaigns import uncertain
+from campaigns.models import Decision, Delivery, DeliveryAttempt, MailLink, Touch
+from customers.models import Alert, AuditEntry
+from tests.campaigns import people
+from tests.campaigns.people import T0
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+State = Delivery.State
+IN_DOUBT: dict[str, Any] = {"state": State.UNCERTAIN, "began_at": T0, "reason": "The connection was lost."}
+
+
+def allowed(client: Client, *codenames: str) -> Client:
+    user = User.objects.create_user("clerk", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def boss(client: Client) -> Client:
+    client.force_login(User.objects.create_superuser("boss"))
+    return client
+
+
+def listed(client: Client, model: str, **query: Any) -> set[int]:
+    answer = client.get(reverse(f"admin:campaigns_{model}_changelist"), query)
+    assert answer.status_code == 200
+    return {row.pk for row in answer.context["cl"].result_list}
+
+
+def test_decisions_are_found_by_campaign_outcome_arm_variant_cause_and_day(boss: Client) -> None:
+    (ada, bob) = people.customers(2)
+    main = people.campaign(variants=[{"key": "b", "share": 0.5, "step": people.EMAIL_STEP}])
+    other = people.campaign("other")
+    first = people.planned(ada, main).decision
+    second = people.planned(bob, other, due=T0 + timedelta(days=1)).decision
+    changed = {"outcome": "control", "arm": "control", "variant": "b", "cause": "time"}
+    Decision.objects.filter(pk=second.pk).update(**changed)
+    for query in (
+        {"campaign__id__exact": other.pk},
+        {"outcome__exact": "control"},
+        {"arm": "control"},
+        {"variant": "b"},
+        {"cause": "time"},
+        {"day": "2026-03-02"},
+        {"q": "c1"},
+        {"q": "C1@example.test"},
+    ):
+        assert listed(boss, "decision", **query) == {second.pk}, query
+    assert listed(boss, "decision", day="2026-03-01") == {first.pk}
+    assert listed(boss, "decision", day="no day") == {first.pk, second.pk}
+    assert listed(boss, "delivery", campaign=main.pk) == {first.deliveries.get().pk}
+
+
+def test_the_page_of_a_delivery_shows_attempts_headers_and_who_touched_it(boss: Client) -> None:
+    (ada,) = people.customers(1)
+    delivery = people.planned(ada, people.campaign(), state=State.SENT)
+    DeliveryAttempt.objects.create(delivery=delivery, number=1, began_at=T0, result="accepted", receipt="250 Taken")
+    link = MailLink.objects.create(sha256="0" * 64, url="https://shop.test/sale")
+    Touch.objects.create(delivery=delivery, kind="click", at=T0, link=link, method="GET", is_machine=False)
+    Touch.objects.create(
+        delivery=delivery, kind="open", at=T0, method="GET", agent="<Scanner>", is_machine=True, why="It asks first."
+    )
+    page = boss.get(reverse("admin:campaigns_delivery_change", args=[delivery.pk])).content.decode()
+    for said in ("250 Taken", "https://shop.test/sale", "a machine: It asks first.", "a person", "&lt;Scanner&gt;"):
+        assert said in page
+    assert f"Message-ID: &lt;{delivery.public_id}@" in page
+
+
+def test_a_selection_in_doubt_is_settled_with_a_reason_and_noted(boss: Client) -> None:
+    campaign, (ada, bob, eve) = people.campaign(), people.customers(3)
+    first, second, third = (people.planned(one, campaign, **IN_DOUBT) for one in (ada, bob, eve))
+    address = reverse("admin:campaigns_delivery_uncertain")
+    page = boss.get(address).content.decode()
+    assert "3 messages in doubt" in page
+    assert "The connection was lost." in page
+    boss.post(address, {"delivery": [first.pk, second.pk], "what": "arrived", "reason": "  "})
+    assert uncertain.waiting().count() == 3
+    boss.post(address, {"delivery": [first.pk, second.pk], "what": "arrived", "reason": "It is in the log."})
+    assert set(Delivery.objects.filter(state=State.SENT)) == {first, second}
+    boss.post(address, {"delivery": [third.pk], "what": "again", "reason": "It is not in the log."})
+    assert Delivery.objects.filter(customer=eve, state=State.PLANNED).count() == 1
+    assert "No message is in doubt" in boss.get(address).content.decode()
+    notes = AuditEntry.objects.filter(what="delivery resolved").order_by("pk")
+    assert [note.detail["reason"] for note in notes] == ["It is in the log."] * 2 + ["It is not in the log."]
+    assert {note.by.get_username() for note in notes if note.by} == {"boss"}
+
+
+def test_one_in_doubt_is_settled_on_its_own_page(boss: Client) -> None:
+    (ada,) = people.customers(1)
+    delivery = people.planned(ada, people.campaign(), **IN_DOUBT)
+    boss.post(reverse("admin:campaigns_delivery_do", args=[delivery.pk, "arrived"]), {"said": "She answered."})
+    delivery.refresh_from_db()
+    assert (delivery.state, delivery.resolution) == (State.SENT, "She answered.")
+
+
+def test_who_may_only_look_settles_nothing(client: Client) -> None:
+    (ada,) = people.customers(1)
+    delivery = people.planned(ada, people.campaign(), **IN_DOUBT)
+    clerk, address = allowed(client, "view_delivery"), reverse("admin:campaigns_delivery_uncertain")
+    assert "You may see these, and not settle them." in clerk.get(address).content.decode()
+    settled = {"delivery": [delivery.pk], "what": "arrived", "reason": "Because."}
+    assert clerk.post(address, settled).status_code == 403
+    clerk.post(reverse("admin:campaigns_delivery_do", args=[delivery.pk, "arrived"]), {"said": "Because."})
+    assert uncertain.waiting().count() == 1
+
+
+def test_the_inbox_has_one_alert_while_any_delivery_is_in_doubt() -> None:
+    campaign, known = people.campaign(), people.customers(2)
+    first, second = (people.planned(one, campaign, **IN_DOUBT) for one in known)
+    uncertain.sweep(T0)
+    uncertain.sweep(T0 + timedelta(minutes=1))
+    alert = Alert.objects.get()
+    assert (alert.kind, alert.state) == (Alert.Kind.SENDING, Alert.State.OPEN)
+    assert alert.sentence.startswith("2 messages are in doubt")
+    assert alert.link == reverse("admin:campaigns_delivery_uncertain")
+    uncertain.resolve([first.pk], None, T0, "It is in the log.", arrived=True)
+    alert.refresh_from_db()
+    assert alert.sentence.startswith("One message is in doubt")
+    uncertain.resolve([second.pk], None, T0, "It is in the log.", arrived=True)
+    alert.refresh_from_db()
+    assert alert.state == Alert.State.DONE
