@@ -143,8 +143,8 @@ def bars(spans: Sequence[Span], label: str) -> SafeString:
     return framed(format_html_join("", row, drawn), label, width, BAR * len(spans) + 8, "cusp-wide cusp-spans")
 
 
-def small(points: Sequence[Part], title: str) -> SafeString:
-    """Give a small picture of a share by value: columns from zero, the first and last value written below."""
+def small(points: Sequence[Part], title: str, write: Callable[[float], str] = "{:.1%}".format) -> SafeString:
+    """Give a small picture of a number by value: columns from zero, the first and last value written below."""
     width, height = SMALL
     top = max((part.value for part in points), default=0.0) or 1.0
     step = width / max(len(points), 1)
@@ -158,7 +158,7 @@ def small(points: Sequence[Part], title: str) -> SafeString:
                 f"{max(step - 2, 1):.1f}",
                 f"{max((height - 20) * part.value / top, 0.5):.1f}",
                 part.label,
-                f"{part.value:.1%}",
+                write(part.value),
             )
             for n, part in enumerate(points)
         ),

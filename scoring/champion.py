@@ -25,17 +25,18 @@ def compare(examples: TrainingSet, judged: Judged, version: ModelVersion, seed: 
     later = (judged.times >= since) if judged.origins else np.zeros(len(judged.times), dtype=bool)
     own = judged.outcome.at(later)
     if min(own.labels.sum(), (~own.labels).sum()) < FEWEST_AT_ORIGIN:
-        return _untested(version, "no window that was tested began after it was trained")
+        return untested(version, "no window that was tested began after it was trained")
     try:
         model = artifacts.read(version)
         chances = model.predict(model.reading.matrix(examples.frame[pl.Series(judged.rows[later])]))
     except (ArtifactError, FrameMismatch) as error:
-        return _untested(version, str(error).rstrip("."))
+        return untested(version, str(error).rstrip("."))
     outcomes = {judged.learner: own, LIVE: Outcome(own.labels, chances, own.flagged, own.customers)}
     aucs = evaluation.aucs(outcomes, judged.times[later], seed)
     return gate.against(f"version {version.number}", evaluation.gain(aucs[judged.learner], aucs[LIVE]))
 
 
-def _untested(version: ModelVersion, why: str) -> Check:
+def untested(version: ModelVersion, why: str) -> Check:
+    """Give that the live version could not be compared with a new one."""
     sentence = f"The live version {version.number} could not be compared with it ({why}): passing the gate decides."
     return {"name": "champion", "passed": True, "sentence": sentence}

@@ -5,14 +5,14 @@ Everything is reckoned on rows that the models did not see. It tells what goes t
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import polars as pl
 from scipy.stats import rankdata
 
 from scoring import words
-from scoring.encoding import Column, Matrix
+from scoring.encoding import Column, Encoding, Matrix
 from scoring.evaluation import NORMAL_95
 from scoring.learners import Flags, Floats, Model
 from scoring.odds import Odds, odds_ratios
@@ -31,6 +31,25 @@ RARE_NONE = 0.01  # no value is a point of the grid from this share on
 DECIMALS = 6
 
 Places = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+class Asked(Protocol):
+    """A model, and rows that it did not see when it was fitted."""
+
+    @property
+    def model(self) -> "Foreseer": ...
+
+    @property
+    def frame(self) -> pl.DataFrame: ...
+
+
+class Foreseer(Protocol):
+    """What foresees something of each row of a matrix that its reading made."""
+
+    @property
+    def reading(self) -> Encoding: ...
+
+    def predict(self, matrix: Matrix) -> Floats: ...
 
 
 class Piece(NamedTuple):
@@ -95,7 +114,7 @@ def importances(pieces: Sequence[Piece], seed: int) -> dict[str, Figures]:
     customers = np.tile(np.concatenate([piece.frame["customer_id"].to_numpy() for piece in pieces]), REPEATS)
     _, owners = np.unique(customers, return_inverse=True)
     names = sorted({column.name for piece in pieces for column in piece.model.reading.columns})
-    answers = [_shuffled(piece, names, seed) for piece in pieces]
+    answers = [with_shuffled(piece, names, seed) for piece in pieces]
     told = influence(np.tile(np.concatenate([plain for plain, _ in answers]), REPEATS), labels)
     found = {}
     for number, name in enumerate(names):
@@ -126,8 +145,8 @@ def influence(chances: Floats, labels: Flags) -> Influence:
     return Influence(auc, (won - auc) / np.where(labels, positives, negatives))
 
 
-def dependence(pieces: Sequence[Piece], column: Column, frame: pl.DataFrame) -> list[Dependence]:
-    """Give the average chance if everybody had a value, for some values of a field (Friedman 2001)."""
+def dependence(pieces: Sequence[Asked], column: Column, frame: pl.DataFrame) -> list[Dependence]:
+    """Give what is foreseen on average if everybody had a value, for some values of a field (Friedman 2001)."""
     points = _grid(column, frame)
     sums, rows = np.zeros(len(points)), 0
     most = max(1, GRID_ROWS // len(pieces))
@@ -144,21 +163,21 @@ def dependence(pieces: Sequence[Piece], column: Column, frame: pl.DataFrame) -> 
     ]
 
 
-def _number(model: Model, name: str) -> int:
+def _number(model: Foreseer, name: str) -> int:
     """Give the number of a field among the inputs of a model, -1 where it is none."""
     return next((number for number, column in enumerate(model.reading.columns) if column.name == name), -1)
 
 
-def _shuffled(piece: Piece, names: Sequence[str], seed: int) -> tuple[Floats, list[Floats]]:
-    """Give a piece's chances as they are, and with each field shuffled, REPEATS times a field."""
+def with_shuffled(piece: Asked, names: Sequence[str], seed: int, repeats: int = REPEATS) -> tuple[Floats, list[Floats]]:
+    """Give what is foreseen of a piece as it is, and with each field shuffled, some times a field."""
     matrix = piece.model.reading.matrix(piece.frame)
-    orders = [np.random.default_rng([seed, repeat]).permutation(len(matrix)) for repeat in range(REPEATS)]
+    orders = [np.random.default_rng([seed, repeat]).permutation(len(matrix)) for repeat in range(repeats)]
     every = [(piece.model.reading.places(_number(piece.model, name)), order) for name in names for order in orders]
     plain = piece.model.predict(matrix)
     return plain, _answers(piece.model, matrix, ((places, matrix[order][:, places]) for places, order in every))
 
 
-def _answers(model: Model, matrix: Matrix, edits: Iterable[tuple[Places, Matrix | Floats]]) -> list[Floats]:
+def _answers(model: Foreseer, matrix: Matrix, edits: Iterable[tuple[Places, Matrix | Floats]]) -> list[Floats]:
     """Give the chances of a matrix for each edit of some of its columns; many are asked at once."""
     found: list[Floats] = []
     waiting, at_once = iter(edits), max(1, ROWS_AT_ONCE // max(1, len(matrix)))

@@ -7,7 +7,7 @@ import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
-from scoring import artifacts, forecasts, number_figures, training_set
+from scoring import artifacts, forecasts, number_champion, number_figures, training_set, words
 from scoring.forecasts import Progress, Tested, Trained
 from scoring.models import Evaluation, ModelVersion, Target
 from scoring.report import Check
@@ -15,13 +15,13 @@ from scoring.report import Check
 LONGEST_REASON = 600
 AMOUNT_BANDS = [{"name": n, "from_percentile": p} for n, p in (("low", 0.0), ("medium", 50.0), ("high", 90.0))]
 DAY_BANDS = [{"name": n, "from_percentile": p} for n, p in (("soon", 0.0), ("later", 50.0))]
-PARTS = ("gate", "season", "notes", "value")  # of the report, in the summary
+PARTS = ("gate", "season", "notes", "value", "drivers")  # of the report, in the summary
 
 
 def train(target: Target, as_of: datetime, seed: int, progress: Progress) -> ModelVersion:
     """Train, test and store a version; it goes live if it surely ranks customers better than the simple rules."""
     progress("Looks back at past times", 0.0)
-    trained = forecasts.learn(training_set.build(target, as_of), target, seed, progress)
+    trained = forecasts.learn(training_set.build(target, as_of), target, seed, progress, words.known())
     progress("Stores", 0.97)
     version = keep(trained, target, as_of, seed)
     progress("Done", 1.0)
@@ -29,26 +29,35 @@ def train(target: Target, as_of: datetime, seed: int, progress: Progress) -> Mod
 
 
 def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelVersion:
-    """Store the model, its version and its evaluations; it replaces the live version if it passed."""
-    checks = trained.report["gate"]["checks"]
+    """Store the model, its version and its evaluations.
+
+    It replaces the live version if it passes the gate and is not worse.
+    """
+    live = target.versions.filter(state=ModelVersion.State.LIVE).first()
+    report, checks = trained.report, trained.report["gate"]["checks"]
+    if trained.passed and live:
+        checks = [*checks, number_champion.compare(trained, live, seed)]
+        report = report.copy()
+        report["gate"] = {**report["gate"], "checks": checks, "passed": all(check["passed"] for check in checks)}
+    wins = report["gate"]["passed"]
     with transaction.atomic():
         Target.objects.select_for_update().get(pk=target.pk)
         number = (target.versions.aggregate(last=Max("number"))["last"] or 0) + 1
         artefact, mac = artifacts.write(trained.model, target.key, number)
-        if trained.passed:
+        if wins:
             target.versions.filter(state=ModelVersion.State.LIVE).update(
                 state=ModelVersion.State.RETIRED, retired_at=as_of
             )
         version = ModelVersion.objects.create(
             target=target,
             number=number,
-            state=ModelVersion.State.LIVE if trained.passed else ModelVersion.State.CANDIDATE,
+            state=ModelVersion.State.LIVE if wins else ModelVersion.State.CANDIDATE,
             reason=_reason(checks)[:LONGEST_REASON],
             learner=trained.learner,
             validated=trained.training_set.validated,
             as_of=as_of,
             created_at=as_of,
-            live_since=as_of if trained.passed else None,
+            live_since=as_of if wins else None,
             seed=seed,
             features=[column.name for column in trained.model.reading.columns],
             artefact=artefact,
@@ -56,7 +65,7 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
             customers=trained.report["customers"],
             positives=trained.report["positives"],
             bands=DAY_BANDS if target.kind == Target.Kind.NEXT else AMOUNT_BANDS,
-            report=trained.report,
+            report=report,
         )
         Evaluation.objects.bulk_create(_evaluations(trained, version))
     return version
@@ -64,7 +73,7 @@ def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelV
 
 def _reason(checks: list[Check]) -> str:
     failed = [check["sentence"] for check in checks if not check["passed"]]
-    return " ".join(failed) if failed else checks[-1]["sentence"]
+    return " ".join(failed or [check["sentence"] for check in checks if check["name"] != "chance"])
 
 
 def _evaluations(trained: Trained, version: ModelVersion) -> list[Evaluation]:

@@ -12,13 +12,15 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from scoring import learners, number_figures, numbers, value, waiting
-from scoring.evaluation import NORMAL_95, Figure
+from scoring import drivers, learners, number_drivers, number_figures, numbers, value, waiting
+from scoring.evaluation import Figure
 from scoring.learners import Flags, Floats
 from scoring.models import Target
+from scoring.number_drivers import Piece
 from scoring.number_figures import CAPTURE, GINI, MAE, SPEARMAN, TOTAL, Amounts
 from scoring.report import Check, Gate, Report, Season
 from scoring.training_set import TrainingRefused, TrainingSet, draws
+from scoring.words import Words
 
 MEAN, RATE, GAP, CHANCE = "mean", "last rate", "usual gap", "chance by BG/NBD"
 IN_WORDS = {
@@ -37,6 +39,7 @@ SEASON_BOUNDS = (1 / 3, 3.0)
 LARGE, SHOWN = 0.05, 3
 RATE_DAYS = (30.0, 365.0)  # a rate is taken over no shorter and no longer a past
 
+UNNAMED: Words = {}
 Progress = Callable[[str, float], None]
 Fitted = numbers.Model | waiting.Model
 
@@ -56,6 +59,7 @@ class Tested(NamedTuple):
     rows: "np.ndarray[tuple[int], np.dtype[np.int64]]"
     foreseen: dict[str, Floats]
     told: Floats
+    pieces: "tuple[tuple[Fitted, np.ndarray[tuple[int], np.dtype[np.int64]]], ...]" = ()
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,11 @@ class Trained:
         return self.report["gate"]["passed"]
 
 
-def learn(examples: TrainingSet, target: Target, seed: int, progress: Progress) -> Trained:
-    """Give the model that did best at the earlier origins, judged at the later ones and fitted on all rows."""
+def learn(examples: TrainingSet, target: Target, seed: int, progress: Progress, called: Words = UNNAMED) -> Trained:
+    """Give the model that did best at the earlier origins, judged at the later ones and fitted on all rows.
+
+    `called` has the names of fields, for the words of what drives it.
+    """
     stands = origins(examples)
     progress("Tests on later times and other customers", 0.3)
     tests = [_test(examples, target, stand, seed) for stand in stands]
@@ -94,6 +101,11 @@ def learn(examples: TrainingSet, target: Target, seed: int, progress: Progress) 
         model, report["season"] = _levelled(plain, examples)
     pooled = {name: figures_of(examples, target, judged, name, seed) for name in judged[0].foreseen}
     report["gate"] = _gate(examples, target, judged, learner, seed)
+    progress("Explains", 0.9)
+    is_chance = target.kind == Target.Kind.NEXT
+    report["drivers"] = number_drivers.found(
+        _pieces(examples, judged, learner, seed), called, seed, is_chance=is_chance
+    )
     return Trained(model, learner, examples, judged, pooled, report)
 
 
@@ -127,19 +139,21 @@ def origins(examples: TrainingSet) -> list[Origin]:
 def _test(examples: TrainingSet, target: Target, stand: Origin, seed: int) -> Tested:
     """Foresee one origin's customers, each by a model that never saw her."""
     parts = draws(examples.frame, seed, PARTS)
-    pieces, rows = [], []
+    pieces, rows, models = [], [], []
     for part in range(PARTS):
         own = stand.own & (parts == part)
         if own.any():
             model = _fit(examples, target, stand.closed & (parts != part), seed, stand.at)
             frame = examples.frame.filter(pl.Series(own))
             rows.append(np.flatnonzero(own))
+            models.append(model)
             pieces.append(_foreseen(model, frame, examples, stand.closed & (parts != part)))
     return Tested(
         stand.at,
         np.concatenate(rows),
         {name: np.concatenate([piece[name] for piece, _ in pieces]) for name in pieces[0][0]},
         np.concatenate([told for _, told in pieces]),
+        tuple(zip(models, rows, strict=True)),
     )
 
 
@@ -211,7 +225,22 @@ def _chosen(examples: TrainingSet, target: Target, tests: list[Tested], seed: in
     names = [name for name in numbers.SPEAKERS if all(name in test.foreseen for test in tests)]
     if not tests:
         return numbers.AVERAGE
-    return max(names, key=lambda name: _ranking(examples, target, tests, name, seed).value)
+    return max(names, key=lambda name: ranking_of(examples, target, tests, name, seed).value)
+
+
+def _pieces(examples: TrainingSet, tests: list[Tested], learner: str, seed: int) -> list[Piece]:
+    """Give the models that judged, speaking by one learner, with what came of some of the rows they had not seen."""
+    few = drivers.few(examples.frame, sum(len(test.rows) for test in tests), seed)
+    found = []
+    for test in tests:
+        for model, rows in test.pieces:
+            own = rows[few[rows]]
+            speaker = model.chance if isinstance(model, waiting.Model) else model.speaking(learner)
+            came = np.nan_to_num(examples.amounts()[own], nan=float(examples.horizon.days))
+            if isinstance(model, waiting.Model):
+                came = examples.horizon.days - came
+            found.append(Piece(speaker, examples.frame[own], np.maximum(came, 0.0)))
+    return found
 
 
 def amounts_of(examples: TrainingSet, target: Target, tests: list[Tested], name: str) -> Amounts:
@@ -224,7 +253,9 @@ def amounts_of(examples: TrainingSet, target: Target, tests: list[Tested], name:
     return Amounts(np.maximum(came, 0.0), np.concatenate([test.foreseen[name] for test in tests]), customers)
 
 
-def _ranking(examples: TrainingSet, target: Target, tests: list[Tested], name: str, seed: int) -> number_figures.Draws:
+def ranking_of(
+    examples: TrainingSet, target: Target, tests: list[Tested], name: str, seed: int
+) -> number_figures.Draws:
     """Give the mean over origins of the normalised Gini coefficient, with its resamples."""
     drawn = [number_figures.ranking(amounts_of(examples, target, [test], name), seed) for test in tests]
     return number_figures.Draws(
@@ -249,20 +280,14 @@ def figures_of(examples: TrainingSet, target: Target, tests: list[Tested], name:
         **kept,
         TOTAL: number_figures.figures(happened, seed)[TOTAL],
         MAE: days[MAE],
-        ON_TIME: _share((np.nan_to_num(came, nan=np.inf) <= told)[is_told]),
+        ON_TIME: number_figures.share((np.nan_to_num(came, nan=np.inf) <= told)[is_told]),
     }
-
-
-def _share(flags: Flags) -> Figure:
-    share, rows = float(flags.mean()) if len(flags) else 0.0, max(len(flags), 1)
-    half = NORMAL_95 * float(np.sqrt(share * (1 - share) / rows))
-    return Figure(share, share - half, share + half)
 
 
 def _gate(examples: TrainingSet, target: Target, tests: list[Tested], learner: str, seed: int) -> Gate:
     """Say whether the model surely ranks customers better than every simple rule, and how far off its total was."""
-    ours = _ranking(examples, target, tests, learner, seed)
-    rules = {name: _ranking(examples, target, tests, name, seed) for name in tests[0].foreseen if name in IN_WORDS}
+    ours = ranking_of(examples, target, tests, learner, seed)
+    rules = {name: ranking_of(examples, target, tests, name, seed) for name in tests[0].foreseen if name in IN_WORDS}
     baseline = max(rules, key=lambda name: rules[name].value) if rules else MEAN
     checks = [_beats("chance", "chance", ours, number_figures.Draws(0.0, np.zeros(len(ours.resampled))))]
     if rules:

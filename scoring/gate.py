@@ -82,13 +82,13 @@ def may_serve(case: Case) -> bool:
     return is_surely_better(case.gain(case.baseline, CHANCE), share)
 
 
-def against(live: str, gain: Gain) -> Check:
+def against(live: str, gain: Gain, what: str = "AUC") -> Check:
     """Compare a new version with the live one on the same customers, at times that neither had seen."""
     passed = gain.difference >= -WORSE * gain.error
     word = "not worse than" if passed else "worse than"
     sentence = (
-        f"It is {word} the live {live} on times that neither had seen: a difference of AUC of {gain.difference:+.3f}, "
-        f"standard error {gain.error:.3f}."
+        f"It is {word} the live {live} on times that neither had seen: a difference of {what} of "
+        f"{gain.difference:+.3f}, standard error {gain.error:.3f}."
     )
     return {"name": "champion", "passed": passed, "sentence": sentence}
 

@@ -49,6 +49,7 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
     pooled = pooled_of(version)
     own, rule = own_of(version, pooled), rule_of(version, pooled)
     may_change = request.user.has_perm("scoring.change_target")
+    is_number = targets.is_number(version.target)
     tested = version.evaluations.filter(learner=version.learner, origin__isnull=False).order_by("origin")
     found = [
         model_curves.money(report.get("money", {})),
@@ -57,7 +58,7 @@ def panels(version: ModelVersion, request: HttpRequest) -> list[Panel]:
         model_story.checks(report.get("gate", {})),
         model_story.changes(report.get("changes", [])),
         model_story.drivers(report.get("drivers", [])),
-        model_curves.came_true(judged(version)),
+        number_page.came_true(judged(version)) if is_number else model_curves.came_true(judged(version)),
         drift(version),
         model_story.tried(report.get("learners", [])),
         model_story.guard(version.target, report.get("guard", {}), may_change=may_change),

@@ -60,10 +60,14 @@ def changes(said: Sequence[str]) -> Panel | None:
 
 
 def drivers(found: Sequence[Mapping[str, Any]]) -> Panel | None:
-    """Give the fields that matter most, and how the chance goes with the values of the first ones."""
+    """Give the fields that matter most, and how what is foreseen goes with the values of the first ones."""
     shown = sorted(found, key=lambda one: -float(one["importance"]["value"]))[:DRIVERS]
     if not shown:
         return None
+    is_amount = any("amount" in point for one in shown for point in one.get("dependence", []))
+    key, what = ("amount", "Amount") if is_amount else ("chance", "Chance")
+    write = "{:,.2f}".format if is_amount else "{:.1%}".format
+    lost = "AUC" if any(one.get("odds_ratio") for one in shown) else "Gini"
     spans = [
         Span(
             one["label"],
@@ -75,13 +79,13 @@ def drivers(found: Sequence[Mapping[str, Any]]) -> Panel | None:
         for one in shown
     ]
     pictures = [
-        (small([Part(point["value"], point["chance"]) for point in one["dependence"]], f"Chance by {one['label']}"),)
+        (small([Part(point["value"], point[key]) for point in one["dependence"]], f"{what} by {one['label']}", write),)
         for one in shown[:PICTURES]
         if one.get("dependence")
     ]
     drawing = format_html(
         '{}<div class="cusp-pictures">{}</div>',
-        bars(spans, "what AUC loses without the field, on later times"),
+        bars(spans, f"what {lost} loses without the field, on later times"),
         format_html_join("", "{}", pictures),
     )
     rows = [
@@ -90,14 +94,14 @@ def drivers(found: Sequence[Mapping[str, Any]]) -> Panel | None:
             figure(one["importance"]),
             figure(one["odds_ratio"], 2) if one.get("odds_ratio") else "–",
             one.get("sentence", ""),
-            "; ".join(f"{point['value']}: {point['chance']:.1%}" for point in one.get("dependence", [])),
+            "; ".join(f"{point['value']}: {write(point[key])}" for point in one.get("dependence", [])),
         )
         for one in shown
     ]
     note = (
         "The longer the bar, the more the model leans on the field. They go together with it; they need not cause it."
     )
-    head = ("Field", "AUC lost without it", "Odds ratio", "In words", "Chance by value")
+    head = ("Field", f"{lost} lost without it", "Odds ratio", "In words", f"{what} by value")
     return Panel("What it goes by", note, head=head, rows=rows, drawing=drawing, is_folded=True)
 
 

@@ -15,7 +15,7 @@ import polars as pl
 from scipy.stats import rankdata
 
 from scoring.evaluation import NORMAL_95, TOP_SHARE, Figure
-from scoring.learners import Floats
+from scoring.learners import Flags, Floats
 from scoring.training_set import Ints
 
 RESAMPLES = 200
@@ -61,6 +61,13 @@ def ranking(amounts: Amounts, seed: int) -> Draws:
     """Give the normalised Gini; the same customers and seed give the same resamples, to be compared."""
     ready = _Ready(amounts)
     return _drawn(ready, ready.gini, seed)
+
+
+def share(flags: Flags) -> Figure:
+    """Give the share of rows of which something holds."""
+    value, rows = float(flags.mean()) if len(flags) else 0.0, max(len(flags), 1)
+    half = NORMAL_95 * float(np.sqrt(value * (1 - value) / rows))
+    return Figure(value, value - half, value + half)
 
 
 def curves(amounts: Amounts) -> dict[str, list[dict[str, float]]]:

@@ -1,5 +1,6 @@
 """The page of a model that foresees a number, money or days: how far the total is off, and how well it sorts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.html import format_html
@@ -9,7 +10,7 @@ from customers.panels import Cell, Panel, moment, number, share, tag
 from customers.plots import Axis, Line, plot
 from scoring.model_curves import interval, percent
 from scoring.model_story import learner
-from scoring.models import Evaluation, ModelVersion, Target
+from scoring.models import Backtest, Evaluation, ModelVersion, Target
 
 TOTAL, GINI = "total_error", "gini"
 FIGURES = {
@@ -101,6 +102,40 @@ def captured(own: Evaluation, rule: Evaluation | None) -> Panel | None:
     rows = [(share(x, 0), share(y)) for x, y in points]
     head = ("Of all customers, taken", "Of all that came, held")
     return Panel("Who brings it", note, head=head, rows=rows, drawing=drawing, is_half=True, is_folded=True)
+
+
+def came_true(judged: Sequence[Backtest]) -> Panel | None:
+    """Give the number that was foreseen beside the one that came, each time a window had closed."""
+    if not judged:
+        return None
+    rows = [
+        (
+            moment(one.as_of),
+            one.get_who_display(),
+            number(one.customers),
+            number(one.figures["foreseen"], 2),
+            number(one.figures["happened"], 2),
+            _interval(one, TOTAL),
+            _interval(one, GINI),
+            _interval(one, "on_time"),
+        )
+        for one in judged
+    ]
+    lines = [
+        Line("foreseen", [(n, one.figures["foreseen"]) for n, one in enumerate(judged, 1)]),
+        Line("came", [(n, one.figures["happened"]) for n, one in enumerate(judged, 1)], "wait"),
+    ]
+    top = max(max(one.figures["foreseen"], one.figures["happened"]) for one in judged) * ROOM or 1.0
+    across = Axis("times judged, oldest first", 1, max(len(judged), 2), "{:.0f}".format)
+    drawing = plot(lines, across, Axis("mean of each customer", 0.0, top, lambda value: number(value)))
+    head = ("Scored as of", "Whom", "Customers", "Foreseen", "Came", "Total off by", "Gini", "On time")
+    note = "The numbers that were really foreseen, judged once their time had passed."
+    return Panel("What came of its scores", note, head=head, rows=rows, drawing=drawing, is_half=True, is_folded=True)
+
+
+def _interval(one: Backtest, name: str) -> str:
+    told = one.figures.get(name)
+    return f"{number(told['value'], 2)} ({interval(told, 2)})" if told else "–"
 
 
 def _gains(evaluation: Evaluation | None) -> list[tuple[float, float]]:

@@ -89,15 +89,19 @@ class Season(TypedDict):
     sentence: str
 
 
-class Dependence(TypedDict):
-    """The average chance if everybody had this value."""
+class Dependence(TypedDict, total=False):
+    """The average chance, or amount, that is foreseen if everybody had this value."""
 
     value: str
     chance: float
+    amount: float
 
 
 class Driver(TypedDict):
-    """One field's weight: what AUC loses without it out of time, and its odds ratio in a plain regression."""
+    """One field's weight: what AUC loses without it out of time, and its odds ratio in a plain regression.
+
+    Of a number it is the normalised Gini that is lost, and there is no odds ratio.
+    """
 
     field: str
     label: str

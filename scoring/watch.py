@@ -12,8 +12,9 @@ from django.urls import reverse
 from customers import alerts, features, history, snapshot
 from customers.alerts import Cause
 from customers.models import Alert, Attribute
-from scoring import backtest, drift, encoding, seals, training_queue, training_set
-from scoring.models import Backtest, Drift, ModelVersion, Target, TrainingRun
+from scoring import backtest, drift, encoding, seals, targets, training_queue, training_set
+from scoring.models import Backtest, Drift, Evaluation, ModelVersion, Target, TrainingRun
+from scoring.number_figures import GINI, TOTAL
 from scoring.report import Report
 
 PREFIX = "scoring."
@@ -22,6 +23,7 @@ MOST = 50_000
 DRAWS = 1_000_000
 LOOKBACK = timedelta(days=90)  # to be left alone, where a target has no horizon
 NAMED = 3  # fields in a sentence
+FAR = 0.25  # of a total of amounts, beyond chance
 
 
 def watch(at: datetime) -> None:
@@ -158,6 +160,9 @@ def _judged(version: ModelVersion) -> Iterator[Cause]:
     tested = version.evaluations.filter(origin=None, learner=version.learner).first()
     if last is None:
         return
+    if targets.is_number(version.target):
+        yield from _judged_number(version, last, tested)
+        return
     about = f"{version} of “{version.target}”, judged by {last.customers:,} customers as of {_day(last.as_of)}"
     level = drift.level(last.figures["foreseen"], last.positives, last.customers)
     if level.is_off:
@@ -174,6 +179,19 @@ def _judged(version: ModelVersion) -> Iterator[Cause]:
             f"{about}, sorts worse than when it was tested: AUC {now['value']:.3f} ({now['low']:.3f} to "
             f"{now['high']:.3f}), then {then['value']:.3f} ({then['low']:.3f} to {then['high']:.3f}). Train it again.",
         )
+
+
+def _judged_number(version: ModelVersion, last: Backtest, tested: Evaluation | None) -> Iterator[Cause]:
+    """Give that amounts foreseen were far off in all, or are sorted worse than when they were tested."""
+    about = f"{version} of “{version.target}”, judged by {last.customers:,} customers as of {_day(last.as_of)}"
+    total, ranking = last.figures.get(TOTAL), last.figures.get(GINI)
+    if total and min(abs(total["low"]), abs(total["high"])) > FAR and total["low"] * total["high"] > 0:
+        sentence = f"{about}, foresaw a total that was off by {total['value']:+.0%} ({total['low']:+.0%} to "
+        yield _cause(version.target, Alert.Kind.LEVEL, f"{sentence}{total['high']:+.0%}). Train it again.")
+    then = tested.figures.get(GINI) if tested else None
+    if ranking and then and drift.is_worse(ranking, then):
+        sentence = f"{about}, sorts worse than when it was tested: normalised Gini {ranking['value']:.3f}, then "
+        yield _cause(version.target, Alert.Kind.PERFORMANCE, f"{sentence}{then['value']:.3f}. Train it again.")
 
 
 def _cause(target: Target, kind: Alert.Kind, sentence: str) -> Cause:

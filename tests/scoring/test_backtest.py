@@ -175,3 +175,48 @@ def test_a_torn_file_and_a_field_that_is_gone_are_an_alert(version: ModelVersion
     (Path(settings.LAKE_URL) / version.artefact).write_bytes(b"mo")
     watch.watch(AS_OF + 2 * DAY)
     assert "is not the one that was stored" in Alert.objects.get(kind="artefact").sentence
+
+
+def spending(version: ModelVersion, level: float = 1.0, *, is_sorted: bool = True) -> None:
+    """Let the version foresee what is spent, and customers spend so many times that, or in another order."""
+    Target.objects.update(kind="spend")
+    gini = {"value": 0.4, "low": 0.35, "high": 0.45}
+    Evaluation.objects.update(figures={"gini": gini})
+    version.refresh_from_db()
+    amounts = 10 + 90 * np.random.default_rng(2).beta(0.5, 1.0, COUNT)
+    shop(version, amounts, truth=np.zeros(COUNT))
+    rng = np.random.default_rng(4)
+    truth = amounts if is_sorted else rng.permutation(amounts)
+    made = rng.poisson(level * truth / 20)
+    record(orders(np.repeat(np.arange(1, COUNT + 1), made), 12), "Order Completed")
+
+
+def test_amounts_that_were_foreseen_are_judged_by_what_was_spent(version: ModelVersion) -> None:
+    spending(version)
+    watch.watch(CLOSED)
+    one = Backtest.objects.get(who="left_alone")
+    assert one.figures["total_error"]["low"] < 0 < one.figures["total_error"]["high"]
+    assert one.figures["foreseen"] == pytest.approx(one.figures["happened"], rel=0.1)
+    assert one.figures["gini"]["low"] > 0.3
+    assert len(one.curves["reliability"]) == 10
+    assert not Alert.objects.exists()
+
+
+def test_amounts_far_off_or_in_another_order_are_alerts(version: ModelVersion) -> None:
+    spending(version, level=0.5, is_sorted=False)
+    watch.watch(CLOSED)
+    found = {one.kind: one.sentence for one in Alert.objects.all()}
+    assert set(found) == {"level", "performance"}
+    assert "foresaw a total that was off by +" in found["level"]
+    assert "normalised Gini" in found["performance"]
+
+
+def test_days_until_the_next_order_are_judged_among_those_who_were_told_a_day(version: ModelVersion) -> None:
+    Target.objects.update(kind="next")
+    version.refresh_from_db()
+    shop(version, np.where(np.arange(COUNT) < 400, 13.0, 6.0), truth=np.zeros(COUNT))
+    record(orders(np.arange(201, 601), 12), "Order Completed")
+    backtest.judge_due(CLOSED)
+    figures = Backtest.objects.get(who="everybody").figures
+    assert figures["on_time"]["value"] == pytest.approx(200 / COUNT)
+    assert figures["mae"]["value"] == pytest.approx((1 + 6) / 2)

@@ -31,7 +31,6 @@ def run(*words: str) -> str:
 
 
 @pytest.mark.once
-@pytest.mark.once
 def test_train_train_again_then_score_gives_figures_scores_and_reasons(tmp_path: Path) -> None:
     orders = order_times(700)
     store_shop(710, orders)

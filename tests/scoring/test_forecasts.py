@@ -15,6 +15,7 @@ from scoring import (
     artifacts,
     forecasts,
     labels,
+    number_champion,
     number_figures,
     numbers,
     ranking,
@@ -118,6 +119,31 @@ def test_amounts_of_chance_pass_no_gate() -> None:
     )
     assert not trained.passed
     assert not trained.report["gate"]["checks"][0]["passed"]
+
+
+def test_what_weighs_is_named_with_how_the_amount_goes_with_it(spend: Trained) -> None:
+    first = spend.report["drivers"][0]
+    assert first["importance"]["low"] > 0
+    assert first["field"] in {"features.spend", "features.spend_365d", "features.order_days", "value.spend"}
+    assert first["dependence"][-1]["amount"] > 2 * first["dependence"][0]["amount"]
+    assert first["sentence"].startswith("On average ")
+
+
+def test_days_have_drivers_that_tell_of_a_chance(next_order: Trained) -> None:
+    first = next_order.report["drivers"][0]
+    assert first["importance"]["low"] > 0
+    assert all(0 <= point["chance"] <= 1 for point in first["dependence"])
+
+
+def test_a_model_that_ranks_worse_than_the_live_one_stays_away(spend: Trained, monkeypatch: pytest.MonkeyPatch) -> None:
+    live = ModelVersion(target=SPEND, number=3, as_of=min(STANDS) - DAY)
+    monkeypatch.setattr(artifacts, "read", lambda version: spend.model)
+    dice = np.random.default_rng(0)
+    blind = [test._replace(foreseen={spend.learner: dice.random(len(test.rows))}) for test in spend.tests]
+    assert not number_champion.compare(replace(spend, tests=blind), live, 0)["passed"]
+    assert number_champion.compare(spend, live, 0)["sentence"].startswith("It is ")
+    later = ModelVersion(target=SPEND, number=3, as_of=AS_OF)
+    assert "could not be compared" in number_champion.compare(spend, later, 0)["sentence"]
 
 
 def test_one_customer_is_foreseen_as_among_all(spend: Trained) -> None:
