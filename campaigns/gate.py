@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from campaigns import offers, programme, steps
+from campaigns import offers, programme, sending, steps
 from campaigns.eligibility import COUNTED
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
 from customers import consent
@@ -78,7 +78,7 @@ def pass_(delivery_id: int, token: str, until: datetime) -> Passed | Refused | N
 
 
 def _refusal(delivery: Delivery, customer: Customer, ours: Programme, until: datetime) -> Refused | None:
-    if ours.is_sending_stopped:
+    if sending.is_stopped():
         return Refused(Delivery.State.PLANNED, "All sending is stopped.")
     reason = _plan_reason(delivery) or _customer_reason(delivery, customer) or _cap_reason(delivery, ours, until)
     return Refused(Delivery.State.CANCELLED, reason) if reason else None

@@ -1,21 +1,19 @@
-"""The page of what holds over all campaigns, with the big stop button."""
+"""The page of what holds over all campaigns."""
 
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils import timezone
 
 from campaigns import programme
 from campaigns.models import Programme
-from customers.admin import BaseAdmin, Button
-from customers.audit import note
+from customers.admin import BaseAdmin
 from customers.panels import number, share
 
 
 class ProgrammeAdmin(BaseAdmin):
-    """What holds over all campaigns, and the big stop button."""
+    """What holds over all campaigns."""
 
     fieldsets = (
         (None, {"fields": (("holdout_share",), ("cap_messages", "cap_days"))}),
@@ -46,23 +44,3 @@ class ProgrammeAdmin(BaseAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: there is one."""
         return False
-
-    def buttons(self, request: HttpRequest, item: Programme) -> list[Button]:
-        """Offer to stop all sending, or to let it go on."""
-        if not request.user.has_perm("campaigns.change_programme"):
-            return []
-        if item.is_sending_stopped:
-            return [Button("go", "Let sending go on", "main", "Let sending go on?")]
-        return [Button("halt", "Stop all sending", "bad", "Stop all sending now?")]
-
-    def do(self, request: HttpRequest, item: Programme, name: str) -> str:
-        """Stop all sending, or let it go on."""
-        halt = name == "halt"
-        Programme.objects.filter(pk=item.pk).update(is_sending_stopped=halt)
-        audit(request, "sending stopped" if halt else "sending resumed", "programme")
-        return "Nothing is sent any more." if halt else "Sending goes on."
-
-
-def audit(request: HttpRequest, what: str, about: str) -> None:
-    """Note who did what."""
-    note(timezone.now(), request.user if request.user.is_authenticated else None, what, about)

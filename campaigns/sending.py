@@ -95,5 +95,4 @@ def _lock(function: str) -> None:
 
 
 def _cause(why: str) -> alerts.Cause:
-    link = reverse("admin:campaigns_programme_change", args=[1])
-    return alerts.Cause(ALERT, Alert.Kind.SENDING, f"All sending is stopped: {why}", link)
+    return alerts.Cause(ALERT, Alert.Kind.SENDING, f"All sending is stopped: {why}", reverse("sending"))

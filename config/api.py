@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import api as campaigns
+from campaigns import sending_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -81,5 +82,6 @@ urlpatterns: list[URLPattern] = [
     path("segments/<str:public_id>/freeze/", version_doors.FreezeView.as_view(), name="segment-freeze"),
     path("campaigns/", campaigns.CampaignsView.as_view(), name="campaigns"),
     path("campaigns/<str:public_id>/report/", campaigns.ReportView.as_view(), name="campaign-report"),
+    path("sending/", sending_doors.SendingView.as_view(), name="sending"),
     re_path(r"", NowhereView.as_view()),
 ]

@@ -108,7 +108,6 @@ class Home:
     panels: list[Panel] = field(default_factory=list)
     next_step: Step | None = None
     programme: Programme | None = None
-    may_stop: bool = False
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -127,7 +126,6 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         panels=[*attention(may), *waiting(may), *(part() for permission, part in parts if may(permission))],
         next_step=next_step(),
         programme=programme.current() if may("campaigns.view_programme") else None,
-        may_stop=may("campaigns.change_programme"),
     )
     return {**context, "home": state, "title": "Home", "now": now}
 
@@ -310,6 +308,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Event names", "label", "customers_eventname"),
                 ("Attributes", "list_alt", "customers_attribute"),
                 ("Programme", "tune", "campaigns_programme"),
+                ("Sending", "front_hand", "sending"),
                 ("API keys", "key", "customers_apikey"),
                 ("Users", "person", "auth_user"),
                 ("Groups", "shield_person", "auth_group"),
@@ -327,6 +326,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 def _item(request: HttpRequest, title: str, icon: str, page: str) -> dict[str, Any] | None:
     if page == "index":
         return {"title": title, "icon": icon, "link": reverse("admin:index")}
+    if page == "sending":
+        sees = request.user.has_perm("campaigns.view_programme")
+        return {"title": title, "icon": icon, "link": reverse(page)} if sees else None
     app, model = page.split("_")[:2]
     if not request.user.has_perm(f"{app}.view_{model}"):
         return None

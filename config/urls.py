@@ -7,13 +7,14 @@ from django.views.defaults import server_error as page_error
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
-from config import api, views
+from config import api, sending_page, views
 from customers import problems
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("healthz", views.healthz),
     path("readyz", views.readyz),
+    path("admin/sending/", admin.site.admin_view(sending_page.page), name="sending"),
     path("admin/", admin.site.urls),
     path("", include("campaigns.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

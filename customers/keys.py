@@ -32,6 +32,8 @@ class Scope(models.TextChoices):
     CAMPAIGNS_READ = "campaigns:read", "Read campaigns, their reports, decisions and deliveries"
     CAMPAIGNS_WRITE = "campaigns:write", "Make and change campaigns; pause and stop them"
     CAMPAIGNS_SEND = "campaigns:send", "Launch, resume and widen campaigns, send by hand, resolve deliveries"
+    SENDING_READ = "sending:read", "Read whether all sending is stopped"
+    SENDING_WRITE = "sending:write", "Stop all sending, and start it again"
     CONSENTS_WRITE = "consents:write", "Grant and withdraw consents of customers"
     SUPPRESSIONS_READ = "suppressions:read", "Read which addresses must not be contacted"
     SUPPRESSIONS_WRITE = "suppressions:write", "Close and open addresses"

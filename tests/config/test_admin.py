@@ -210,11 +210,16 @@ def test_an_edited_live_campaign_gets_a_new_version(boss: Client) -> None:
 
 def test_the_stop_button_stops_and_starts_all_sending(boss: Client) -> None:
     world.fill()
-    boss.post(url(Programme, "do", 1, "halt"))
+    boss.post(reverse("sending"), {"do": "stop", "why": "A wrong price."})
     assert Programme.objects.get().is_sending_stopped
-    assert "All sending is stopped" in boss.get(reverse("admin:index")).content.decode()
-    boss.post(url(Programme, "do", 1, "go"))
+    for page in (reverse("admin:index"), url(Campaign, "changelist"), url(Programme, "change", 1)):
+        shown = boss.get(page).content.decode()
+        assert "All sending is stopped.</strong> A wrong price." in shown
+        assert "boss" in shown
+        assert "Start again" in shown
+    boss.post(reverse("sending"), {"do": "start"})
     assert not Programme.objects.get().is_sending_stopped
+    assert "Stop all sending" in boss.get(url(Campaign, "changelist")).content.decode()
     assert AuditEntry.objects.filter(about="programme").count() == 2
 
 
