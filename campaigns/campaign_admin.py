@@ -2,12 +2,16 @@
 
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, render
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
-from campaigns import campaign_page, launch
+from campaigns import campaign_page, launch, launch_page
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
@@ -36,34 +40,7 @@ class CampaignAdmin(BaseAdmin):
     list_filter = ("state",)
     search_fields = ("name", "key")
     ordering = ("priority", "name")
-    fieldsets = (
-        (None, {"fields": (("name", "key"),)}),
-        (
-            "When: what makes a customer due",
-            {
-                "fields": (
-                    "trigger_kind",
-                    ("score", "direction"),
-                    ("enter", "leave"),
-                    "is_percentile",
-                    ("segment", "edge"),
-                )
-            },
-        ),
-        ("What", {"fields": ("action", "offer", "subject", "body", "title", "talking_points")}),
-        (
-            "Who and how often",
-            {"fields": (("audience", "topic"), ("control_share", "cooldown_days"), ("priority", "fires_on_import"))},
-        ),
-        ("How it is measured", {"fields": (("goal_event", "goal_days"),)}),
-    )
-    conditional_fields = {
-        **dict.fromkeys(("score", "direction", "enter", "leave", "is_percentile"), "trigger_kind == 'score'"),
-        **dict.fromkeys(("segment", "edge"), "trigger_kind == 'segment'"),
-        "offer": "action == 'offer'",
-        **dict.fromkeys(("subject", "body"), "action == 'email' || action == 'offer'"),
-        **dict.fromkeys(("title", "talking_points"), "action == 'call'"),
-    }
+    fieldsets = ((None, {"fields": CampaignForm.Meta.fields}),)
 
     @admin.display(description="State", ordering="state")
     def state_shown(self, campaign: Campaign) -> Cell:
@@ -108,32 +85,63 @@ class CampaignAdmin(BaseAdmin):
 
     def buttons(self, request: HttpRequest, item: Campaign) -> list[Button]:
         """Offer what its state allows."""
-        if not request.user.has_perm("campaigns.change_campaign"):
-            return []
-        if item.state == Campaign.State.DRAFT:
-            return campaign_page.launch_buttons(item)
-        stop = Button("stop", "Stop for good", "bad", "Stop this campaign for good? It cannot be launched again.")
-        offers = {
-            Campaign.State.LIVE: [Button("pause", "Pause"), stop],
-            Campaign.State.PAUSED: [Button("resume", "Resume", "main"), stop],
-        }
-        return offers.get(Campaign.State(item.state), [])
+        return launch_page.buttons(item) if request.user.has_perm("campaigns.change_campaign") else []
 
     def do(self, request: HttpRequest, item: Campaign, name: str) -> str:
-        """Launch, pause, resume or stop."""
-        by, at = request.user, timezone.now()
-        if name == "launch-for-all":
-            matching = launch.launch(item, by, at, fires_on_start=True)  # type: ignore[arg-type]
-            return f"{item.name} is live. {matching:,} customers match already; it acts on them in the next cycle."
-        if name in ("launch", "resume"):
-            matching = (launch.launch if name == "launch" else launch.resume)(item, by, at)  # type: ignore[arg-type]
-            return f"{item.name} is live. {matching:,} customers match already; it acts when others come to match."
-        (launch.pause if name == "pause" else launch.stop)(item, by, at)  # type: ignore[arg-type]
-        return f"{item.name} is {'paused' if name == 'pause' else 'stopped'}."
+        """Launch, widen, pause, resume or stop."""
+        by: Any = request.user
+        return launch_page.do(item, name, by, timezone.now())
 
     def lead(self, request: HttpRequest, item: Campaign) -> list[Panel]:
         """Give the plan in words, what it earned, what it decided, and what it sends."""
         page = campaign_page
         if item.state == Campaign.State.DRAFT:
-            return [page.plan(item), page.step(item)]
-        return [page.plan(item), page.effect(item), page.decisions(item), page.step(item)]
+            return [launch_page.plan(item), launch_page.ready(item, timezone.now()), page.step(item)]
+        return [launch_page.plan(item), page.effect(item), page.decisions(item), page.step(item)]
+
+    def get_urls(self) -> list[URLPattern]:
+        """Give the addresses, with those of the form."""
+        at = self.admin_site.admin_view
+        own = [
+            path("sentence/", at(require_POST(self.sentence_view)), name="campaigns_campaign_sentence"),
+            path("<path:object_id>/edit/", at(self.edit_view), name="campaigns_campaign_edit"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Begin with what a link asks for, looked after by who makes it."""
+        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+
+    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Give the form with a campaign's plan in it."""
+        campaign = self.get_object(request, object_id)
+        if campaign is None:
+            raise Http404
+        if not self.has_change_permission(request, campaign):
+            raise PermissionDenied
+        extra = {"is_editing": True, "next_version": campaign.version + 1}
+        answer: HttpResponse = self.changeform_view(request, object_id, "", extra)
+        return answer
+
+    def sentence_view(self, request: HttpRequest) -> HttpResponse:
+        """Give the plan that stands in the form in words, and what it lacks."""
+        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+            raise PermissionDenied
+        stored = request.GET.get("of", "")
+        campaign = get_object_or_404(Campaign, pk=int(stored)) if stored.isdecimal() else None
+        form = CampaignForm(request.POST, instance=campaign)
+        return render(request, "admin/campaign_sentence.html", launch_page.told(form))
+
+    def response_add(self, request: HttpRequest, obj: Campaign, post_url_continue: str | None = None) -> HttpResponse:
+        """Go on to its mail, or to its page."""
+        return self._go_on(request, obj, f"“{obj.name}” is made. It does nothing until it is launched.")
+
+    def response_change(self, request: HttpRequest, obj: Campaign) -> HttpResponse:
+        """Go on to its mail, or to its page."""
+        return self._go_on(request, obj, f"“{obj.name}” is saved.")
+
+    def _go_on(self, request: HttpRequest, campaign: Campaign, said: str) -> HttpResponse:
+        messages.success(request, said)
+        composes = "_compose" in request.POST and campaign_page.is_mail(campaign)
+        page = "compose" if composes else "change"
+        return HttpResponseRedirect(reverse(f"admin:campaigns_campaign_{page}", args=[campaign.pk]))

@@ -1,6 +1,6 @@
 """The page of one campaign: its plan in words, what it sends, what it decided, and what that earned."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,13 +10,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import launch, measure, programme, render, triggers
+from campaigns import measure, programme, render, triggers
 from campaigns.models import Campaign, Decision, Delivery, Offer
 from campaigns.stats import Difference, wilson
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, TriggerError
 from customers import charts
-from customers.admin import Button
-from customers.panels import Cell, Panel, lines, moment, number, share, tag
+from customers.panels import Cell, Panel, lines, number, share, tag
 from scoring.models import Target
 from segments.fields import catalogue
 from segments.models import Segment
@@ -71,64 +70,25 @@ def trigger_words(campaign: Campaign, known: Names) -> str:
     return replace(trigger, segment=f"“{known.segments.get(trigger.segment, trigger.segment)}”").sentence()
 
 
+def headline(step: Mapping[str, Any]) -> str:
+    """Give the subject of a step's mail, or the title of its task; nothing while it is still to be written."""
+    content = step.get("content")
+    subject = content.get("subject") if isinstance(content, dict) else step.get("subject")
+    return str(subject or step.get("title") or "")
+
+
+def is_mail(campaign: Campaign) -> bool:
+    """Say whether a campaign writes mails."""
+    return bool(campaign.steps) and campaign.steps[0].get("action") in ("email", "offer")
+
+
 def action_words(campaign: Campaign) -> str:
     """Give what is done in a few words."""
     step = campaign.steps[0] if campaign.steps else {}
     what = {"email": "Send the e-mail", "offer": "Send the offer", "call": "Make the call task"}.get(
         str(step.get("action"))
     )
-    return f"{what} “{step.get('subject') or step.get('title')}”" if what else "Nothing yet"
-
-
-def _whom(campaign: Campaign) -> str:
-    return "for" if campaign.steps and campaign.steps[0].get("action") == "call" else "to"
-
-
-def plan(campaign: Campaign) -> Panel:
-    """Give the plan in words, and where it stands."""
-    left_alone = programme.current().holdout_share
-    said = [
-        trigger_words(campaign, names()),
-        f"{action_words(campaign)} {_whom(campaign)} those who agreed to “{campaign.topic}”"
-        + (f" and belong to “{campaign.audience}”." if campaign.audience else "."),
-        f"{share(campaign.control_share, 0)} of them are left alone as control, and {share(left_alone, 0)} of all "
-        f"customers by every campaign. Nobody is considered again within {number(campaign.cooldown_days)} days.",
-    ]
-    if campaign.fires_on_start:
-        said.append("At its launch it was asked to act on those who matched already.")
-    facts: list[tuple[str, Cell]] = [
-        ("State", state_tag(campaign.state, campaign.get_state_display())),
-        ("Launched", moment(campaign.launched_at)),
-        ("Version", str(campaign.version)),
-        ("Goal", f"{campaign.goal_event} within {campaign.goal_days} days"),
-    ]
-    return Panel("The plan", lines(said), facts=facts, warning=" ".join(_paused(campaign)))
-
-
-def _paused(campaign: Campaign) -> Iterator[str]:
-    """Give what a campaign waits for, where a segment that it goes by cannot be answered."""
-    watched = str(campaign.trigger.get("segment", "")) if isinstance(campaign.trigger, dict) else ""
-    for segment in Segment.objects.exclude(problem="").order_by("name"):
-        if segment.key == watched:
-            yield f"Its segment “{segment}” is paused, and nobody is considered until it is mended: {segment.problem}."
-        elif segment.pk == campaign.audience_id:
-            yield f"Its audience “{segment}” is paused, and stays as it was: {segment.problem}."
-
-
-def launch_buttons(campaign: Campaign) -> list[Button]:
-    """Offer to launch a draft; where customers match already, with their number, also to act on them."""
-    try:
-        matching = launch.waiting(campaign)
-    except launch.LaunchError:  # what is wrong is said when it is launched
-        matching = 0
-    if not matching:
-        return [Button("launch", "Launch", "main", "Launch this campaign? It acts from the next cycle on.")]
-    later = f"Launch this campaign? {number(matching)} customers match already; it acts only when others come to match."
-    now = f"Act on all {number(matching)} customers who match already, within consent, caps and control, and on others?"
-    return [
-        Button("launch", "Launch", "main", later),
-        Button("launch-for-all", f"Launch, and act on the {number(matching)} who match already", "", now),
-    ]
+    return f"{what} “{headline(step) or 'still to be written'}”" if what else "Nothing yet"
 
 
 def step(campaign: Campaign) -> Panel:

@@ -1,87 +1,118 @@
-"""The plain campaign form: trigger and step as labelled fields that become the stored JSON."""
+"""The campaign form: five steps of plain questions whose answers become the stored plan."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from django import forms
-from unfold.widgets import (
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextareaWidget,
-    UnfoldAdminTextInputWidget,
-    UnfoldBooleanSwitchWidget,
-)
+from django.contrib.auth.models import User
+from django.forms.boundfield import BoundField
 
-from campaigns import launch, steps, triggers
+from campaigns import launch, plan_fields, steps, triggers, variants
 from campaigns.models import Campaign, Offer
-from customers.models import Attribute, EventName
+from campaigns.plan_fields import BLOCKS, CSS, NUMBER, ROWS, TEXT, PercentField
+from customers.models import Attribute, Consent, EventName, Topic
 from scoring.models import Target
 from segments.fields import catalogue
 from segments.models import Segment
 
-KINDS = (("score", "A score crosses a line"), ("segment", "A customer enters or leaves a segment"))
-DIRECTIONS = (("above", "rises above"), ("below", "falls below"))
-EDGES = (("entered", "enters it"), ("left", "leaves it"))
-ACTIONS = (("email", "Send an e-mail"), ("offer", "Send an offer with a code"), ("call", "Make a call task"))
-STEP_FIELDS = {"email": ("subject", "body"), "offer": ("offer", "subject", "body"), "call": ("title", "talking_points")}
 MAIL_HELP = "May name the customer: Hello {{ customer.first_name | default: 'there' }}"
 BODY_HELP = (
     "Paragraphs, or MJML. A line [Words](https://…) becomes a button. "
     "The unsubscribe link and the postal address are added."
 )
-OFFER_HELP = "The text must show {{ offer.code }}."
+WRITTEN = ((BLOCKS, "In the composer: pictures, buttons, columns"), (TEXT, "As plain text or MJML, right here"))
+ENTRY = (("every", "Every time it happens"), ("days", "Again only after some days"), ("once", "Once, and never again"))
+LIMITED = (("drop", "Leave it"), ("delay", "Wait until it may"))
+KEPT = ("entry", "cooldown_days", "lateness_hours", "when_limited", "delay_hours", "priority", "message_cost")
+NAMED = ("name", "key")
 LABELS = {
-    "topic": "Topic of consent",
-    "control_share": "Left alone as control",
-    "cooldown_days": "Days of rest",
-    "fires_on_import": "Imports may trigger it",
+    "name": "Name",
+    "key": "Key",
+    "audience": "Members of",
+    "cooldown_days": "Days in between",
+    "lateness_hours": "Too late after",
+    "fires_on_import": "Imported events may trigger it, too",
+    "delay_hours": "Wait at most",
+    "budget": "Budget",
+    "message_cost": "Cost of one message",
+    "most_a_day": "Most messages a day",
     "goal_days": "Within days",
+    "value": "What one is worth",
+    "owner": "Who looks after it",
 }
 HELP = {
-    "audience": "Only members of this segment get it; empty for everybody.",
-    "topic": "Only customers who agreed to this topic get it.",
-    "control_share": "A share of 1: 0.1 is one in ten. Nothing is sent to them, so that the effect can be measured.",
-    "cooldown_days": "A customer is not considered again within so many days.",
+    "key": "Reports and addresses name it; it stays.",
+    "audience": "Nobody else gets it. Empty: all customers.",
+    "cooldown_days": "Nobody is considered again sooner.",
+    "lateness_hours": "Hours. What happened longer ago triggers nothing.",
+    "fires_on_import": "Usually not: a file tells of what is long past.",
     "priority": "Where several campaigns want the same customer, the lower number goes first.",
+    "delay_hours": "Hours. What waited longer is left.",
+    "budget": "Over all its time. The customers with the best scores get it first.",
+    "most_a_day": "Empty: as many as are due.",
     "goal_days": "After the decision.",
+    "value": "Of one more customer who does it, in your currency. May be left.",
 }
 
 
-def _choice(label: str, choices: Any = (), text: str = "") -> forms.ChoiceField:
-    return forms.ChoiceField(
-        label=label, choices=choices, required=False, help_text=text, widget=UnfoldAdminSelectWidget
-    )
+class Card(NamedTuple):
+    """A choice of its own look, with what else it asks."""
 
-
-def _text(label: str, text: str = "", *, is_long: bool = False) -> forms.CharField:
-    widget = UnfoldAdminTextareaWidget(attrs={"rows": 8}) if is_long else UnfoldAdminTextInputWidget()
-    return forms.CharField(label=label, required=False, help_text=text, widget=widget)
-
-
-def _number(label: str, text: str) -> forms.FloatField:
-    widget = UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal"})
-    return forms.FloatField(label=label, required=False, help_text=text, widget=widget)
+    name: str
+    label: str
+    help: str
+    is_chosen: bool
+    rows: list[list[BoundField]]
 
 
 class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A campaign whose trigger and step are parsed before they are stored."""
+    """A campaign whose trigger, step and variants are parsed before they are stored."""
 
-    trigger_kind = forms.ChoiceField(label="A customer is due when", choices=KINDS, widget=UnfoldAdminSelectWidget)
-    score = _choice("Score")
-    direction = _choice("Direction", DIRECTIONS)
-    enter = _number("Line", "Due when the score crosses this: 0 to 1, or 0 to 100 for percentiles.")
-    leave = _number("Line back", "Due again only after the score came back across this one.")
-    is_percentile = forms.BooleanField(
-        label="Compare percentiles, 0 to 100, in place of chances", required=False, widget=UnfoldBooleanSwitchWidget
+    topic = plan_fields.choice("Who agreed to", text="Only they get it; a campaign never writes to anybody else.")
+    trigger_kind = forms.ChoiceField(
+        choices=[one[:2] for one in plan_fields.KINDS],
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose what makes a customer due."},
     )
-    segment = _choice("Segment")
-    edge = _choice("The customer", EDGES)
-    action = forms.ChoiceField(label="Then", choices=ACTIONS, widget=UnfoldAdminSelectWidget)
-    offer = _choice("Offer", text=OFFER_HELP)
-    subject = _text("Subject", MAIL_HELP)
-    body = _text("Text", BODY_HELP, is_long=True)
-    title = _text("Title of the task")
-    talking_points = _text("Talking points", "May name the customer, as above.", is_long=True)
+    score = plan_fields.choice("Score")
+    direction = plan_fields.choice("Direction", plan_fields.DIRECTIONS)
+    enter = plan_fields.decimal("Line", "0 to 1, or 0 to 100 for percentiles.")
+    leave = plan_fields.decimal("Way back", "Due again only after the score came back across this.")
+    is_percentile = forms.BooleanField(label="Compare percentiles, 0 to 100", required=False)
+    segment = plan_fields.choice("Segment")
+    edge = plan_fields.choice("The customer", plan_fields.EDGES)
+    stays_days = plan_fields.whole("Days", least=1)
+    event = plan_fields.choice("Event")
+    where_json = forms.JSONField(
+        label="Conditions, as JSON",
+        required=False,
+        help_text="These are more than the rows above can say: as where in a rule.",
+        widget=forms.Textarea(attrs={**CSS, "rows": 4, "spellcheck": "false"}),
+    )
+    date_field = plan_fields.choice("Date")
+    date_side = plan_fields.choice("When", plan_fields.SIDES)
+    date_days = plan_fields.whole("Days", least=1)
+    date_hour = plan_fields.whole("At what hour", "0 to 23, of the customer's day.", least=0)
+    yearly = forms.BooleanField(label="Every year again: an anniversary", required=False)
+    every = plan_fields.choice("Every", plan_fields.EVERY)
+    weekday = plan_fields.choice("On", plan_fields.WEEKDAYS)
+    month_day = plan_fields.choice("On", plan_fields.MONTH_DAYS)
+    at = forms.TimeField(
+        label="At", required=False, widget=forms.TimeInput(format="%H:%M", attrs={**CSS, "type": "time"})
+    )
+    action = forms.ChoiceField(choices=[one[:2] for one in plan_fields.ACTIONS], widget=forms.RadioSelect)
+    offer = plan_fields.choice("Offer")
+    written = forms.ChoiceField(choices=WRITTEN, required=False, widget=forms.RadioSelect)
+    subject = plan_fields.line("Subject", MAIL_HELP)
+    body = plan_fields.prose("Text", BODY_HELP)
+    title = plan_fields.line("Title of the task")
+    talking_points = plan_fields.prose("Talking points", "May name the customer: {{ customer.first_name }}.")
+    entry = forms.ChoiceField(choices=ENTRY, required=False, widget=forms.RadioSelect)
+    when_limited = forms.ChoiceField(choices=LIMITED, required=False, widget=forms.RadioSelect)
+    control_share = PercentField("Left alone as control, %", "Nothing is sent to them: they show what it earns.", 90)
+    pilot_share = PercentField("Launch to, %", "Begin with a few; a button widens it later.", required=False)
     goal_event = forms.ChoiceField(
-        label="The customer is hoped to do", widget=UnfoldAdminSelectWidget, help_text="An event that was seen before."
+        label="The customer is hoped to do", widget=forms.Select(attrs=CSS), help_text="An event that was seen before."
     )
 
     class Meta:
@@ -91,82 +122,208 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             "key",
             "audience",
             "topic",
-            "control_share",
+            "entry",
             "cooldown_days",
-            "priority",
+            "lateness_hours",
             "fires_on_import",
+            "when_limited",
+            "delay_hours",
+            "priority",
+            "budget",
+            "message_cost",
+            "most_a_day",
+            "pilot_share",
+            "control_share",
             "goal_event",
             "goal_days",
+            "value",
+            "owner",
         )
         labels = LABELS
         help_texts = HELP
+        widgets = {
+            **dict.fromkeys(("name", "key"), forms.TextInput(attrs=CSS)),
+            **dict.fromkeys(("audience", "owner"), forms.Select(attrs=CSS)),
+            **dict.fromkeys(
+                ("cooldown_days", "lateness_hours", "delay_hours", "priority"), forms.NumberInput(attrs=CSS)
+            ),
+            **dict.fromkeys(("most_a_day", "goal_days"), forms.NumberInput(attrs=CSS)),
+            **dict.fromkeys(("budget", "message_cost", "value"), forms.TextInput(attrs=NUMBER)),
+            "fires_on_import": forms.CheckboxInput,
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Offer what exists, and show the stored trigger and step."""
+        """Offer what exists, and show the stored plan."""
         super().__init__(*args, **kwargs)
-        self.changed_plan: list[str] = []
-        self._offer("score", Target.objects.order_by("label").values_list("key", "label"))
-        self._offer("segment", Segment.objects.order_by("name").values_list("key", "name"))
-        self._offer("offer", Offer.objects.order_by("name").values_list("key", "name"))
-        seen = set(EventName.objects.values_list("name", flat=True)) | {self.instance.goal_event}
-        self.initial.setdefault("goal_event", self.instance.goal_event)
-        self._offer("goal_event", [(name, name) for name in sorted(seen)])
-        trigger, steps_ = self.instance.trigger or {}, self.instance.steps or []
-        step = steps_[0] if steps_ else {}
-        self.initial.setdefault("trigger_kind", trigger.get("kind", "score"))
-        self.initial.setdefault("is_percentile", trigger.get("of") == "percentile")
-        for name in ("score", "direction", "enter", "leave", "segment", "edge"):
-            self.initial.setdefault(name, trigger.get(name))
-        for name in ("action", "offer", "subject", "body", "title", "talking_points"):
-            self.initial.setdefault(name, step.get(name))
+        self.known = catalogue()
+        self.stored = {name: getattr(self.instance, name) for name in launch.EDITABLE}
+        self._add_rows()
+        for name in KEPT:
+            if name in self.fields:
+                self.fields[name].required = False
+        self._offer_all()
+        for name, value in {**self._answers(), **dict(self._shown_variants())}.items():
+            self.initial.setdefault(name, value)
+        for name, field in self.fields.items():
+            field.when = plan_fields.WHEN.get(name, "")  # type: ignore[attr-defined]
 
-    def _offer(self, name: str, choices: Any) -> None:
-        self.fields[name].choices = [("", "Choose"), *choices]  # type: ignore[attr-defined]
+    def _add_rows(self) -> None:
+        for row in range(ROWS):
+            self.fields[f"where_{row}_name"] = plan_fields.choice(f"Condition {row + 1}")
+            self.fields[f"where_{row}_op"] = plan_fields.choice("compared", plan_fields.OPS)
+            self.fields[f"where_{row}_value"] = plan_fields.line("with")
+            self.fields[f"variant_{row}_key"] = plan_fields.line(f"Variant {row + 1}", maxlength=20)
+            self.fields[f"variant_{row}_share"] = PercentField("Share, %", required=False)
+
+    def _offer_all(self) -> None:
+        self._offer("score", Target.objects.order_by("label").values_list("key", "label"))
+        segments = list(Segment.objects.order_by("name").values_list("key", "name"))
+        self._offer("segment", segments)
+        self._offer("offer", Offer.objects.order_by("name").values_list("key", "name"))
+        events = sorted(set(EventName.objects.values_list("name", flat=True)))
+        self._offer("event", [(name, name) for name in events])
+        goals = sorted({*events, self.instance.goal_event})
+        self.initial.setdefault("goal_event", self.instance.goal_event)
+        self._offer("goal_event", [(name, name) for name in goals])
+        self._offer("date_field", plan_fields.dates(self.known))
+        asked = plan_fields.asked_of_events(self.known)
+        for row in range(ROWS):
+            self._offer(f"where_{row}_name", asked, "No condition")
+        names = dict(Topic.objects.order_by("position", "name").values_list("key", "name"))
+        topics = {*names, *Consent.objects.order_by().values_list("topic", flat=True).distinct(), self.instance.topic}
+        self._offer("topic", [(key, names.get(key, key)) for key in sorted(topics)], "")
+        if "owner" in self.fields:
+            self.fields["owner"].queryset = User.objects.filter(is_staff=True, is_active=True)  # type: ignore[attr-defined]
+
+    def _offer(self, name: str, choices: Any, nothing: str = "Choose") -> None:
+        first = [("", nothing)] if nothing else []
+        self.fields[name].choices = [*first, *choices]  # type: ignore[attr-defined]
+
+    def _answers(self) -> dict[str, Any]:
+        trigger = self.instance.trigger if isinstance(self.instance.trigger, dict) else {}
+        step: dict[str, Any] = self.instance.steps[0] if self.instance.steps else {}
+        told = plan_fields.answers_of(trigger) if trigger else {}
+        texts = {name: step.get(name) for name in ("offer", "subject", "body", "title", "talking_points")}
+        is_text = "body" in step
+        return {**told, **texts, "action": step.get("action", "email"), "written": TEXT if is_text else BLOCKS}
+
+    def _shown_variants(self) -> Iterator[tuple[str, Any]]:
+        for row, one in enumerate(self.instance.variants[:ROWS]):
+            yield f"variant_{row}_key", one.get("key")
+            yield f"variant_{row}_share", one.get("share")
 
     def clean(self) -> dict[str, Any]:
-        """Put trigger and step together and parse them; a fault is shown at its field."""
+        """Put the plan together and parse it; a fault is shown at its field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        trigger, step = self._trigger(cleaned), self._step(cleaned)
+        for name in ("written", *KEPT, "pilot_share", "topic"):
+            if cleaned.get(name) in (None, ""):
+                cleaned[name] = self._else(name)
+        for name in ("action", "trigger_kind"):
+            if name not in cleaned:
+                return cleaned
+        self.instance.trigger = plan_fields.trigger_of(cleaned, self.known)
+        stored: dict[str, Any] = self.stored["steps"][0] if self.stored["steps"] else {}
+        step = plan_fields.step_of(cleaned, stored)
+        self.instance.steps = [step]
+        self.instance.variants = plan_fields.variants_of(cleaned, step, self.stored["variants"])
+        self._parse(step)
+        if cleaned["trigger_kind"] in ("schedule", "hand") and not cleaned.get("audience"):
+            self.add_error("audience", "Choose the segment that it acts on.")
+        return cleaned
+
+    def _else(self, name: str) -> Any:
+        """Give what holds where a question was not answered."""
+        return TEXT if name == "written" else self.stored[name]
+
+    def _parse(self, step: dict[str, Any]) -> None:
+        """Let the plan be read as it will be; a mail that is still to be composed is read when it is launched."""
         known = steps.Known(
             offers=frozenset(Offer.objects.values_list("key", flat=True)),
             attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
         )
-        for parse in (lambda: triggers.parse(trigger, catalogue()), lambda: steps.parse([step], known)):
-            try:
-                parse()
-            except (triggers.TriggerError, steps.StepError) as error:
-                self._say(error.path, str(error))
-        self.changed_plan = [
-            *(["trigger"] if trigger != self.instance.trigger else []),
-            *(["steps"] if [step] != self.instance.steps else []),
-        ]
-        self.instance.trigger, self.instance.steps = trigger, [step]
-        return cleaned
-
-    def _trigger(self, cleaned: dict[str, Any]) -> dict[str, Any]:
-        kind = cleaned.get("trigger_kind")
-        if kind == "segment":
-            return {"kind": kind, "segment": cleaned.get("segment"), "edge": cleaned.get("edge") or "entered"}
-        direction = cleaned.get("direction") or "above"
-        plain = {
-            "kind": kind,
-            "direction": direction,
-            **{name: cleaned.get(name) for name in ("score", "enter", "leave")},
-        }
-        return {**plain, "of": "percentile"} if cleaned.get("is_percentile") else plain
-
-    def _step(self, cleaned: dict[str, Any]) -> dict[str, Any]:
-        action = str(cleaned.get("action"))
-        fields = {name: cleaned.get(name) or "" for name in STEP_FIELDS.get(action, ())}
-        return {"action": action, **{name: text.replace("\r\n", "\n") for name, text in fields.items()}}
+        try:
+            triggers.parse(self.instance.trigger, self.known)
+        except triggers.TriggerError as error:
+            self._say(error.path, str(error))
+        is_open = step.get("content") == {}
+        if is_open and step["action"] == "offer" and step["offer"] not in known.offers:
+            self.add_error("offer", "Choose an offer.")
+        try:
+            if not is_open:
+                steps.parse([step], known)
+                variants.parse(self.instance, known)
+        except steps.StepError as error:
+            self._say(error.path, str(error))
 
     def changes(self) -> dict[str, Any]:
         """Give what was changed of the plan, as launch.edit takes it."""
-        plain = {name: self.cleaned_data[name] for name in self.changed_data if name in launch.EDITABLE}
-        return {**plain, **{name: getattr(self.instance, name) for name in self.changed_plan}}
+        now = {**self.cleaned_data, **{name: getattr(self.instance, name) for name in ("trigger", "steps", "variants")}}
+        return {name: now[name] for name in launch.EDITABLE if name in now and now[name] != self.stored[name]}
 
     def _say(self, path: str, message: str) -> None:
         """Show a fault at the field that its path ends in."""
-        name = {"kind": "trigger_kind", "of": "is_percentile"}.get(path.rsplit(".", 1)[-1], path.rsplit(".", 1)[-1])
+        last = path.rsplit(".", 1)[-1].partition("[")[0]
+        name = {"kind": "trigger_kind", "key": "variant_0_key", "share": "variant_0_share"}.get(last, last)
+        if path.startswith("trigger"):
+            name = plan_fields.AT.get(str(self.instance.trigger.get("kind")), {}).get(last, name)
+        if path.startswith("variants[") and last in ("key", "share"):
+            name = f"variant_{path[len('variants[') :].partition(']')[0]}_{last}"
+        if path.startswith("trigger.where[") and not self.cleaned_data.get("where_json"):
+            name = f"where_{path[len('trigger.where[') :].partition(']')[0]}_value"
         if name not in self.errors:
             self.add_error(name if name in self.fields else None, message.split(": ", 1)[-1])
+
+    # What the page draws.
+
+    def bound(self, *names: str) -> list[BoundField]:
+        """Give the fields of these names that the form has: a stored key has none."""
+        return [self[name] for name in names if name in self.fields]
+
+    @property
+    def named(self) -> list[BoundField]:
+        return self.bound(*NAMED)
+
+    @property
+    def who(self) -> list[BoundField]:
+        return self.bound("audience", "topic")
+
+    @property
+    def kinds(self) -> list[Card]:
+        """Give the kinds of triggers, each with what it asks."""
+        asked: dict[str, list[list[str]]] = {
+            "score": [["score", "direction", "enter", "leave"], ["is_percentile"]],
+            "segment": [["segment", "edge", "stays_days"]],
+            "event": [["event"], *([f"where_{i}_{part}" for part in ("name", "op", "value")] for i in range(ROWS))],
+            "date": [["date_field", "date_side", "date_days", "date_hour"], ["yearly"]],
+            "schedule": [["every", "weekday", "month_day", "at"]],
+            "hand": [],
+        }
+        if self["where_json"].value() not in (None, "", "null", "[]"):
+            asked["event"].append(["where_json"])
+        chosen = self["trigger_kind"].value()
+        return [
+            Card(*told, told[0] == chosen, [self.bound(*names) for names in asked[told[0]]])
+            for told in plan_fields.KINDS
+        ]
+
+    @property
+    def actions(self) -> list[Card]:
+        """Give the actions."""
+        chosen = self["action"].value()
+        return [Card(*told, told[0] == chosen, []) for told in plan_fields.ACTIONS]
+
+    @property
+    def again(self) -> list[BoundField]:
+        return self.bound("cooldown_days", "lateness_hours", "fires_on_import")
+
+    @property
+    def limits(self) -> list[BoundField]:
+        return self.bound("delay_hours", "priority", "most_a_day", "budget", "message_cost", "pilot_share")
+
+    @property
+    def measured(self) -> list[BoundField]:
+        return self.bound("control_share", "goal_event", "goal_days", "value", "owner")
+
+    @property
+    def variant_rows(self) -> list[list[BoundField]]:
+        return [self.bound(f"variant_{row}_key", f"variant_{row}_share") for row in range(ROWS)]

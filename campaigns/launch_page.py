@@ -1,0 +1,232 @@
+"""What stands between a plan and its launch: the plan in words, what is missing, and the buttons of its life."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import NamedTuple
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from campaigns import brakes, campaign_page, forecast, launch, programme, steps, story, variants
+from campaigns.forms import CampaignForm
+from campaigns.models import Campaign, Offer
+from customers import audit, consent
+from customers.admin import Button
+from customers.models import Attribute, Channel, Consent, Customer
+from customers.panels import Cell, Panel, lines, moment, number, share
+from segments.models import Membership, Segment
+
+PILOT = 0.05
+WIDER = (0.05, 0.20, 0.50, 1.0)
+CHANNELS = {Channel.EMAIL: "an e-mail address", Channel.PHONE: "a phone number"}
+EXAMPLE = ".test"
+State = Campaign.State
+
+
+class Reach(NamedTuple):
+    """How many may be written to: those who agreed and have an address, and how many of them the segment has."""
+
+    agreed: int
+    eligible: int
+
+
+def reach(campaign: Campaign, channel: Channel) -> Reach:
+    """Count who agreed to a campaign's topic and has an address for its channel."""
+    granted = Consent.objects.filter(customer=OuterRef("pk"), channel=channel, topic=campaign.topic, is_granted=True)
+    agreed = Customer.objects.filter(Exists(granted), **{f"{consent.ADDRESSES[channel]}__isnull": False})
+    members = Membership.objects.filter(customer=OuterRef("pk"), segment=campaign.audience_id)
+    eligible = agreed.filter(Exists(members)) if campaign.audience_id else agreed
+    return Reach(agreed.count(), eligible.count())
+
+
+def plan(campaign: Campaign) -> Panel:
+    """Give the plan in words, and where it stands."""
+    said = story.tell(campaign, campaign_page.names())
+    if campaign.fires_on_start:
+        said.append("At its launch it was asked to act on those who matched already.")
+    facts: list[tuple[str, Cell]] = [
+        ("State", campaign_page.state_tag(campaign.state, campaign.get_state_display())),
+        ("Launched", moment(campaign.launched_at)),
+        ("Version", str(campaign.version)),
+        ("Goal", f"{campaign.goal_event} within {campaign.goal_days} days"),
+        ("Control", share(campaign.control_share, 0)),
+    ]
+    if campaign.pilot_share < 1:
+        facts.append(("Pilot", share(campaign.pilot_share)))
+    if campaign.forecast is not None:
+        facts.append(("Foreseen a day", number(campaign.forecast)))
+    if campaign.owner_id:
+        facts.append(("Looked after by", str(campaign.owner)))
+    return Panel("The plan", lines(said), facts=facts, warning=" ".join(_paused(campaign)))
+
+
+def _paused(campaign: Campaign) -> Iterator[str]:
+    """Give what a campaign waits for: an answer to its brakes, or a segment that cannot be told."""
+    if campaign.state == State.PAUSED and campaign.paused_why:
+        yield f"It paused itself: {campaign.paused_why} Let it go on, or stop it for good."
+    watched = str(campaign.trigger.get("segment", "")) if isinstance(campaign.trigger, dict) else ""
+    for segment in Segment.objects.exclude(problem="").order_by("name"):
+        if segment.key == watched:
+            yield f"Its segment “{segment}” is paused, and nobody is considered until it is mended: {segment.problem}."
+        elif segment.pk == campaign.audience_id:
+            yield f"Its audience “{segment}” is paused, and stays as it was: {segment.problem}."
+
+
+def told(form: CampaignForm) -> dict[str, list[str]]:
+    """Give the plan that stands in a form in words, and what it lacks."""
+    form.full_clean()
+    missing = [
+        f"{form.fields[name].label or 'Choose'}: {text}" if name in form.fields else str(text)
+        for name, found in form.errors.items()
+        for text in found
+        if name not in ("name", "key")
+    ]
+    is_readable = not {"trigger_kind", "control_share", "pilot_share"} & set(form.errors) and bool(
+        form.instance.trigger
+    )
+    return {"missing": missing, "said": story.tell(form.instance, campaign_page.names()) if is_readable else []}
+
+
+def ready(campaign: Campaign, at: datetime) -> Panel:
+    """Give what is known before a launch: who matches, who can be reached, what is foreseen, and what is missing."""
+    try:
+        launch.check(campaign)
+        made = variants.parse(campaign, known())
+    except ValueError as refused:
+        said = sentence(str(refused))
+        return Panel("Before it is launched", f"It cannot be launched yet. {said}")
+    counted = reach(campaign, made[0].step.channel)
+    foreseen = forecast.foresee(campaign, at)
+    facts: list[tuple[str, Cell]] = [
+        ("Match already", number(launch.waiting(campaign))),
+        ("Can be reached", number(counted.eligible)),
+        ("Foreseen a day", number(foreseen.a_day)),
+    ]
+    missing = list(_missing(campaign, made, counted))
+    words = [foreseen.basis, *missing] if foreseen.basis else missing
+    note = lines(words) if words else "Nothing is missing."
+    return Panel("Before it is launched", note, facts=facts, warning=_alarm(campaign, counted))
+
+
+def _alarm(campaign: Campaign, counted: Reach) -> str:
+    if not counted.agreed:
+        return f"Nobody agreed to “{campaign.topic}”: nothing would be sent."
+    if not counted.eligible:
+        return f"Nobody in “{campaign.audience}” agreed to “{campaign.topic}”: nothing would be sent."
+    return ""
+
+
+def _missing(campaign: Campaign, made: tuple[variants.Variant, ...], counted: Reach) -> Iterator[str]:
+    channel = made[0].step.channel
+    house = programme.current()
+    address = CHANNELS.get(channel, "an address")
+    belong = f"; {number(counted.eligible)} of them belong to “{campaign.audience}”" if campaign.audience else ""
+    yield f"{number(counted.agreed)} customers agreed to “{campaign.topic}” and have {address}{belong}."
+    for one in made:
+        for name in steps.unguarded(one.step):
+            where = f" of variant {one.key}" if one.key else ""
+            yield f"The text{where} shows nothing for customers without {name}: add | default: '…' to it."
+    if channel == Channel.EMAIL and EXAMPLE in house.sender:
+        yield f"The sender is still {house.sender}: write your own address on the page of the programme."
+    if not campaign.control_share:
+        yield "Nobody is left alone as its control: what it earns cannot be told."
+
+
+def buttons(campaign: Campaign) -> list[Button]:
+    """Offer what the state of a campaign allows."""
+    stop = Button("stop", "Stop for good", "bad", "Stop this campaign for good? It cannot be launched again.")
+    if campaign.state == State.DRAFT:
+        return list(_launches(campaign))
+    if campaign.state == State.PAUSED and campaign.paused_why:
+        asked = "Let it go on? What it held back is sent."
+        return [Button("go-on", "Go on", "main", asked), stop]
+    if campaign.state == State.PAUSED:
+        return [Button("resume", "Resume", "main"), stop]
+    if campaign.state == State.LIVE:
+        return [*_widenings(campaign), Button("pause", "Pause"), stop]
+    return []
+
+
+def _launches(campaign: Campaign) -> Iterator[Button]:
+    """Offer to launch: with a pilot, and, where customers match already, to act on them, too."""
+    try:
+        matching = launch.waiting(campaign)
+    except launch.LaunchError:  # what is wrong is said when it is launched
+        matching = 0
+    many = number(matching)
+    later = (
+        f"{many} customers match already; it acts only when others come to match."
+        if matching
+        else "It acts from the next cycle on."
+    )
+    yield Button("launch", "Launch", "main", f"Launch this campaign? {later}")
+    few = share(PILOT, 0)
+    if campaign.pilot_share > PILOT:
+        yield Button(
+            "pilot", f"Launch to {few} first", "", f"Launch it to {few} of the customers? You widen it later. {later}"
+        )
+    if matching:
+        now = f"Act on all {many} customers who match already, within consent, caps and control, and on others?"
+        yield Button("launch-for-all", f"Launch, and act on the {many} who match already", "", now)
+
+
+def _widenings(campaign: Campaign) -> Iterator[Button]:
+    """Offer the next wider share, and everybody. Who had it stays in: the draw is the same."""
+    wider = [one for one in WIDER if one > campaign.pilot_share + 1e-9]
+    for one in dict.fromkeys((*wider[:1], *wider[-1:])):
+        whom = "everybody" if one == 1 else share(one, 0)
+        kind = "main" if one == wider[0] else ""
+        yield Button(
+            f"widen-{round(100 * one)}",
+            f"Widen to {whom}",
+            kind,
+            f"Let {whom} of the customers get it?" if one < 1 else "Let everybody get it?",
+        )
+
+
+def do(campaign: Campaign, name: str, by: User, at: datetime) -> str:
+    """Do what a button says, and give a sentence about it."""
+    if name.startswith("widen-"):
+        return _widen(campaign, int(name.removeprefix("widen-")) / 100, by, at)
+    if name == "go-on":
+        released = brakes.go_on(campaign, by, at)
+        return f"{campaign.name} goes on. {number(released)} messages that it held back are on their way."
+    if name in ("pause", "stop"):
+        (launch.pause if name == "pause" else launch.stop)(campaign, by, at)
+        return f"{campaign.name} is {'paused' if name == 'pause' else 'stopped'}."
+    if name == "pilot":
+        launch.edit(campaign, by, at, pilot_share=PILOT)
+    if name == "resume":
+        matching = launch.resume(campaign, by, at)
+    else:
+        matching = launch.launch(campaign, by, at, fires_on_start=name == "launch-for-all")
+    told = "it acts on them in the next cycle" if name == "launch-for-all" else "it acts when others come to match"
+    whom = f" for {share(campaign.pilot_share)} of the customers" if campaign.pilot_share < 1 else ""
+    return f"{campaign.name} is live{whom}. {number(matching)} customers match already; {told}."
+
+
+def _widen(campaign: Campaign, to: float, by: User, at: datetime) -> str:
+    """Let more customers in. The plan and its version stay, so that nobody's state is set anew; who was in stays in."""
+    with transaction.atomic():
+        wider = Campaign.objects.filter(pk=campaign.pk, state=State.LIVE, pilot_share__lt=to).update(pilot_share=to)
+        if not wider:
+            raise launch.LaunchError("It is no pilot any more that could be widened to this share.")
+        audit.note(at, by, "campaign widened", campaign.key, before=campaign.pilot_share, now=to)
+    return f"{campaign.name} is for {'everybody' if to == 1 else f'{share(to, 0)} of the customers'} now."
+
+
+def known() -> steps.Known:
+    """Give what steps may name."""
+    return steps.Known(
+        offers=frozenset(Offer.objects.values_list("key", flat=True)),
+        attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
+    )
+
+
+def sentence(message: str) -> str:
+    """Give a fault as a sentence: what is wrong, then where."""
+    path, _, what = message.partition(": ")
+    if not what or " " in path:
+        return message
+    return f"{what[0].upper()}{what[1:]}{'' if what.endswith('.') else '.'} (At {path}.)"

@@ -1,0 +1,67 @@
+"""A campaign's plan in sentences: when, who gets what, and unless what."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from campaigns import campaign_page, programme
+from campaigns.campaign_page import Names
+from campaigns.models import Campaign, Offer, Programme
+from customers.panels import number, share
+from segments.models import Segment
+
+WHAT = {"email": "the e-mail", "offer": "the offer", "call": "a call: the task"}
+
+
+def tell(campaign: Campaign, known: Names) -> list[str]:
+    """Give the plan in words, as of Ada, a customer."""
+    house = programme.current()
+    return [
+        campaign_page.trigger_words(campaign, known),
+        *_gets(campaign),
+        *_unless(campaign, house),
+        *_shared(campaign),
+    ]
+
+
+def _gets(campaign: Campaign) -> Iterator[str]:
+    step: dict[str, Any] = campaign.steps[0] if campaign.steps else {}
+    what = WHAT.get(str(step.get("action")))
+    if what is None:
+        yield "Then nothing happens yet."
+        return
+    segment = Segment.objects.filter(pk=campaign.audience_id).first() if campaign.audience_id else None
+    belongs = f"belongs to “{segment}” and " if segment else ""
+    subject = campaign_page.headline(step)
+    named = f"“{subject}”" if subject else "that is still to be written"
+    yield f"Then Ada gets {what} {named}, if she {belongs}agreed to “{campaign.topic}”."
+    offer = Offer.objects.filter(key=step.get("offer", "")).first() if step.get("action") == "offer" else None
+    if offer:
+        good = f"good for {number(offer.valid_days)} days"
+        yield f"With a code of her own for “{offer}”: {campaign_page.worth(offer)}, {good}."
+
+
+def _unless(campaign: Campaign, house: Programme) -> Iterator[str]:
+    alone = f"unless she is one of the {share(house.holdout_share, 0)} whom all campaigns leave alone"
+    control = (
+        f" or of the {share(campaign.control_share, 0)} left alone as its control" if campaign.control_share else ""
+    )
+    yield f"{alone[0].upper()}{alone[1:]}{control}."
+    caps = f"she got {number(house.cap_messages)} messages in the last {number(house.cap_days)} days"
+    waits = f"waits up to {number(campaign.delay_hours)} hours" if campaign.when_limited == "delay" else "is left"
+    yield f"If {caps}, or it is her quiet hour, it {waits}."
+    if campaign.entry == Campaign.Entry.ONCE:
+        yield "She is considered once, and never again."
+    elif campaign.entry == Campaign.Entry.DAYS and campaign.cooldown_days:
+        yield f"She is not considered again within {number(campaign.cooldown_days)} days."
+
+
+def _shared(campaign: Campaign) -> Iterator[str]:
+    if campaign.variants:
+        parts = [f"{one.get('key')} {share(one.get('share'), 0)}" for one in campaign.variants]
+        yield f"By chance she gets one of the variants: {', '.join(parts)}; who is left, the mail itself."
+    if campaign.pilot_share < 1:
+        yield f"It is a pilot: only {share(campaign.pilot_share)} of the customers may get it for now."
+    if campaign.budget is not None:
+        yield f"It spends {number(campaign.budget, 2)} at most; the best scores come first."
+    if campaign.most_a_day is not None:
+        yield f"It sends {number(campaign.most_a_day)} messages a day at most; the best scores come first."

@@ -1,0 +1,73 @@
+// The form of a campaign: tells the plan in words while it is filled in, and shows rows as they are needed.
+(function () {
+    "use strict";
+
+    const WAIT_MS = 300;
+
+    // The newest answer is shown; what is late is dropped.
+    function startTelling(place, form) {
+        const slot = place.querySelector("[data-slot]");
+        let asked = 0;
+        let waiting = 0;
+        function ask() {
+            if (!form.elements.trigger_kind.value) return;
+            asked += 1;
+            const mine = asked;
+            slot.setAttribute("aria-busy", "true");
+            fetch(place.dataset.sentence, { method: "POST", body: new FormData(form) })
+                .then((answer) => (answer.ok && !answer.redirected ? answer.text() : Promise.reject()))
+                .then((text) => { if (mine === asked) slot.innerHTML = text; })
+                .catch(() => { if (mine === asked) slot.textContent = "The plan cannot be told now."; })
+                .finally(() => { if (mine === asked) slot.removeAttribute("aria-busy"); });
+        }
+        function soon() {
+            window.clearTimeout(waiting);
+            waiting = window.setTimeout(ask, WAIT_MS);
+        }
+        form.addEventListener("input", soon);
+        form.addEventListener("change", soon);
+        ask();
+    }
+
+    // Rows that may be left empty: the filled ones are shown, and one more by its button.
+    function startRows(place, button) {
+        const rows = [...place.querySelectorAll(`[data-row="${button.dataset.add}"]`)];
+        const isEmpty = (row) => !row.querySelector("input, select").value && !row.querySelector(".cusp-error");
+        rows.forEach((row) => { row.hidden = isEmpty(row); });
+        function show() {
+            button.hidden = rows.every((row) => !row.hidden);
+        }
+        button.addEventListener("click", function () {
+            const next = rows.find((row) => row.hidden);
+            next.hidden = false;
+            next.querySelector("input, select").focus();
+            show();
+        });
+        show();
+    }
+
+    // The key of a new campaign follows its name, until somebody writes one.
+    function startKey(form) {
+        const { name, key } = form.elements;
+        if (!key || !key.matches("input") || key.value) return;
+        let isOwn = false;
+        key.addEventListener("input", () => { isOwn = Boolean(key.value); });
+        name.addEventListener("input", function () {
+            if (isOwn) return;
+            const plain = name.value.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
+            key.value = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
+        });
+    }
+
+    document.addEventListener("DOMContentLoaded", function () {
+        document.querySelectorAll("[data-campaign]").forEach(function (place) {
+            const form = place.closest("form");
+            place.querySelectorAll("[data-add]").forEach((button) => startRows(place, button));
+            startKey(form);
+            startTelling(place, form);
+            const fault = place.querySelector(".cusp-error");
+            const control = fault && fault.parentElement.querySelector("input, select, textarea");
+            if (control) control.focus();
+        });
+    });
+})();
