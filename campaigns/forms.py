@@ -226,7 +226,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         step = plan_fields.step_of(cleaned, stored)
         self.instance.steps = [step]
         self.instance.variants = plan_fields.variants_of(cleaned, step, self.stored["variants"])
-        self._parse(step)
+        self._parse_trigger(cleaned)
+        self._parse_steps(step)
         if cleaned["trigger_kind"] in ("schedule", "hand") and not cleaned.get("audience"):
             self.add_error("audience", "Choose the segment that it acts on.")
         return cleaned
@@ -235,25 +236,31 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         """Give what holds where a question was not answered."""
         return TEXT if name == "written" else self.stored[name]
 
-    def _parse(self, step: dict[str, Any]) -> None:
-        """Let the plan be read as it will be; a mail that is still to be composed is read when it is launched."""
-        known = steps.Known(
-            offers=frozenset(Offer.objects.values_list("key", flat=True)),
-            attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
-        )
+    def _parse_trigger(self, cleaned: dict[str, Any]) -> None:
+        lacking = plan_fields.lacking(cleaned, dict.fromkeys(self.errors, "faulty"))
+        for name, said in lacking.items():
+            self.add_error(name, said)
+        if lacking:
+            return
         try:
             triggers.parse(self.instance.trigger, self.known)
         except triggers.TriggerError as error:
             self._say(error.path, str(error))
-        is_open = step.get("content") == {}
-        if is_open and step["action"] == "offer" and step["offer"] not in known.offers:
+
+    def _parse_steps(self, step: dict[str, Any]) -> None:
+        """Let the steps be read as they will be; a mail that is still to be composed is read when it is launched."""
+        known = steps.Known(
+            offers=frozenset(Offer.objects.values_list("key", flat=True)),
+            attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
+        )
+        if step["action"] == "offer" and step["offer"] not in known.offers:
             self.add_error("offer", "Choose an offer.")
-        try:
-            if not is_open:
+        elif step.get("content") != {}:
+            try:
                 steps.parse([step], known)
                 variants.parse(self.instance, known)
-        except steps.StepError as error:
-            self._say(error.path, str(error))
+            except steps.StepError as error:
+                self._say(error.path, str(error))
 
     def changes(self) -> dict[str, Any]:
         """Give what was changed of the plan, as launch.edit takes it."""

@@ -50,6 +50,18 @@ WHEN = {
     "lateness_hours": "trigger_kind=event|date",
     "fires_on_import": "trigger_kind=event|segment|score",
 }
+# What each kind of trigger must be told, by the field that asks for it.
+NEEDED = {
+    "score": {"score": "Choose a score.", "enter": "Write the line.", "leave": "Write the way back."},
+    "segment": {"segment": "Choose a segment.", "stays_days": "Write how many days."},
+    "event": {"event": "Choose an event."},
+    "date": {
+        "date_field": "Choose a date.",
+        "date_days": "Write how many days.",
+        "date_hour": "Write the hour, 0 to 23.",
+    },
+    "schedule": {"at": "Write the time of day."},
+}
 # Where a fault of the trigger is shown, if its place ends in another word than the field's.
 AT: dict[str, dict[str, str]] = {
     "score": {"of": "is_percentile"},
@@ -109,6 +121,18 @@ def whole(label: str, text: str = "", least: int | None = None) -> forms.Integer
     return forms.IntegerField(label=label, required=False, help_text=text, min_value=least, widget=widget)
 
 
+def lacking(cleaned: Mapping[str, Any], shown: Mapping[str, str]) -> dict[str, str]:
+    """Give what a trigger still needs: the sentence for each field that was left empty. `shown` has what was posted."""
+    asked = NEEDED.get(str(cleaned.get("trigger_kind")), {})
+    rules = {name: WHEN[name].partition("=")[::2] for name in asked if name in WHEN}
+    return {
+        name: said
+        for name, said in asked.items()
+        if cleaned.get(name) in (None, "") and not shown.get(name)
+        if name not in rules or cleaned.get(rules[name][0]) in rules[name][1].split("|")
+    }
+
+
 def trigger_of(cleaned: Mapping[str, Any], known: Fields) -> dict[str, Any]:
     """Give the trigger that the answers describe; what was not answered is left for the parser to name."""
     kind = str(cleaned.get("trigger_kind"))
@@ -116,12 +140,12 @@ def trigger_of(cleaned: Mapping[str, Any], known: Fields) -> dict[str, Any]:
 
 
 def _score(cleaned: Mapping[str, Any], _: Fields) -> dict[str, Any]:
-    told = {name: cleaned.get(name) for name in SCORE}
+    told = {**{name: cleaned.get(name) for name in SCORE}, "direction": cleaned.get("direction") or "above"}
     return {**told, "of": "percentile"} if cleaned.get("is_percentile") else told
 
 
 def _segment(cleaned: Mapping[str, Any], _: Fields) -> dict[str, Any]:
-    told = {name: cleaned.get(name) for name in ("segment", "edge")}
+    told = {"segment": cleaned.get("segment"), "edge": cleaned.get("edge") or "entered"}
     return {**told, "days": cleaned.get("stays_days")} if told["edge"] == "stays" else told
 
 
