@@ -24,7 +24,6 @@ from scoring.number_figures import Amounts
 APART = timedelta(days=7)  # of a version, one snapshot a week is judged
 FEWEST = 20  # who did, and who did not: fewer tell nothing
 MOST = 50_000  # customers that figures are taken of; the level is everybody's
-DRAWS = 1_000_000
 Told = dict[str, Any]
 
 
@@ -95,7 +94,7 @@ def _positives(rows: pl.DataFrame) -> int:
 
 
 def _judged(version: ModelVersion, who: Backtest.Who, rows: pl.DataFrame, at: datetime) -> Backtest:
-    drawn = training_set.draws(rows, version.seed, DRAWS) < DRAWS * MOST / rows.height
+    drawn = training_set.some(rows, version.seed, MOST / rows.height)
     seen = rows.filter(pl.Series(drawn))
     if targets.is_number(version.target):
         figures, curves = _of_number(version, seen)

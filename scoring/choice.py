@@ -16,8 +16,8 @@ from scoring.evaluation import Outcome
 from scoring.learners import CANDIDATES, MEMBERS, Flags, Floats, Model, Settings
 from scoring.models import ModelVersion
 from scoring.report import Tried
-from scoring.splits import DRAWS, Split
-from scoring.training_set import Ints, TrainingSet, draws
+from scoring.splits import Split
+from scoring.training_set import Ints, TrainingSet, some
 
 MOST_ROWS = 40_000  # to choose with, of whole customers
 
@@ -122,7 +122,7 @@ def _sample(examples: TrainingSet, tried: list[Split], seed: int) -> list[Split]
     used = np.any([split.train | split.test for split in tried], axis=0).sum()
     if used <= MOST_ROWS:
         return tried
-    kept = draws(examples.frame, seed, DRAWS) < DRAWS * MOST_ROWS / used
+    kept = some(examples.frame, seed, MOST_ROWS / used)
     return [Split(one.origin, one.train & kept, one.test & kept, one.aside & kept) for one in tried]
 
 

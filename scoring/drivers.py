@@ -17,7 +17,7 @@ from scoring.evaluation import NORMAL_95
 from scoring.learners import Flags, Floats, Model
 from scoring.odds import Odds, odds_ratios
 from scoring.report import Dependence, Driver, Figures
-from scoring.training_set import DRAWS, draws
+from scoring.training_set import some
 from scoring.words import Words
 
 MOST_ROWS = 10_000
@@ -73,7 +73,7 @@ PLAIN = Telling()
 
 def few(frame: pl.DataFrame, rows: int, seed: int) -> Flags:
     """Say which rows are of the customers to ask about, where `rows` of the frame would be asked: all, or a share."""
-    return draws(frame, seed, DRAWS) < DRAWS * min(1.0, MOST_ROWS / max(rows, 1))
+    return some(frame, seed, MOST_ROWS / max(rows, 1))
 
 
 def drivers(pieces: Sequence[Piece], telling: Telling, seed: int) -> list[Driver]:

@@ -321,6 +321,19 @@ def _report(examples: TrainingSet, target: Target, tests: list[Tested], learner:
     return report
 
 
+def _simulated(examples: TrainingSet) -> list[str]:
+    """Say between what the total is expected to lie by BG/NBD and Gamma-Gamma, were their parameters known."""
+    if examples.value is None:
+        return []
+    newest = examples.frame.filter(pl.col("as_of") == pl.col("as_of").max())
+    drawn = value.simulated_total(examples.value, newest, examples.horizon / timedelta(weeks=1), examples.horizon.days)
+    low, middle, high = (f"{one:,.0f}" for one in np.quantile(drawn, [0.05, 0.5, 0.95]))
+    return [
+        f"By chance alone the total of these {newest.height:,} customers lies between {low} and {high} nine times in "
+        f"ten (middle {middle}), as BG/NBD and Gamma-Gamma have it."
+    ]
+
+
 def _notes(examples: TrainingSet, target: Target, tests: list[Tested], learner: str) -> list[str]:
     """Say what to know before the figures are used."""
     if target.kind == Target.Kind.NEXT:
@@ -330,11 +343,12 @@ def _notes(examples: TrainingSet, target: Target, tests: list[Tested], learner: 
             f"{examples.horizon.days} days: {np.isnan(told).mean():.0%} of the customers in the tests."
         ]
     amounts = [amounts_of(examples, target, [test], learner) for test in tests]
+    simulated = _simulated(examples)
     off = [
         f"{one.foreseen.sum() / one.came.sum() - 1:+.0%} ({test.origin:%Y-%m-%d})"
         for one, test in zip(amounts, tests, strict=True)
     ]
-    said = [f"In the tests the total was off by {', '.join(off)}: expect as much of the next one."]
+    said = [f"In the tests the total was off by {', '.join(off)}: expect as much of the next one.", *simulated]
     newest = amounts[-1]
     largest = np.argsort(-newest.came, kind="stable")[:SHOWN]
     share = newest.came[largest].sum() / newest.came.sum()

@@ -26,7 +26,7 @@ from scoring.encoding import CORE, Encoding, Matrix
 from scoring.learners import EDGE, Flags, Floats
 from scoring.models import ModelVersion
 from scoring.report import Guarded, Suspect
-from scoring.training_set import DRAWS, RECENCY, Ints, TrainingSet, draws
+from scoring.training_set import RECENCY, Ints, TrainingSet, draws, some
 
 MOST_ROWS = 20_000
 TOO_GOOD_AUC, STRONG_AUC, TIMES_THE_NEXT = 0.95, 0.85, 3.0
@@ -95,7 +95,7 @@ def _sample(examples: TrainingSet, seed: int) -> _Sample:
     """Give all rows of as many customers as are needed."""
     frame = examples.frame
     if frame.height > MOST_ROWS:
-        frame = frame.filter(pl.Series(draws(frame, seed, DRAWS) < int(DRAWS * MOST_ROWS / frame.height)))
+        frame = frame.filter(pl.Series(some(frame, seed, MOST_ROWS / frame.height)))
     answers = frame["label"]
     if answers.dtype != pl.Boolean:
         answers = (answers > answers.median()).fill_null(value=True)

@@ -53,7 +53,8 @@ def found(pieces: Sequence[Piece], called: Words, seed: int, *, is_chance: bool)
 def importances(pieces: Sequence[Piece], seed: int) -> dict[str, Figures]:
     """Give for each field that is read what the normalised Gini loses when its values are shuffled among rows.
 
-    Permutation importance (Fisher et al. 2019). The interval is by resampling whole customers, the same ones for both rankings.
+    Permutation importance (Fisher et al. 2019). The interval is by resampling whole customers, the
+    same ones for both rankings.
     """
     names = sorted({column.name for piece in pieces for column in piece.model.reading.columns})
     answers = [drivers.with_shuffled(piece, names, seed, repeats=1) for piece in pieces]

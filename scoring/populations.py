@@ -64,17 +64,19 @@ def read_events(
 def past(events: pl.DataFrame, ids: Ints, t: datetime) -> Rows:
     """Give the events of the year up to a time that were known then, of these customers, with their `value`."""
     at = pl.lit(t, pl.Datetime("us", "UTC"))
-    age = (at - pl.col("occurred_at")).dt.total_microseconds()
-    known = events.filter(pl.col("known_at") <= at, pl.col("occurred_at") <= at, pl.col("occurred_at") > at - YEAR)
-    return _rows(known.select("customer_id", "value", age=age), ids)
+    occurred = pl.col("occurred_at")
+    return _aged(events.filter(pl.col("known_at") <= at, occurred <= at, occurred > at - YEAR), ids, at)
 
 
 def after(events: pl.DataFrame, ids: Ints, t: datetime, horizon: timedelta) -> Rows:
     """Give the events of (t, t + horizon], whose ages are below 0."""
     at = pl.lit(t, pl.Datetime("us", "UTC"))
+    return _aged(events.filter(pl.col("occurred_at") > at, pl.col("occurred_at") <= at + horizon), ids, at)
+
+
+def _aged(events: pl.DataFrame, ids: Ints, at: pl.Expr) -> Rows:
     age = (at - pl.col("occurred_at")).dt.total_microseconds()
-    later = events.filter(pl.col("occurred_at") > at, pl.col("occurred_at") <= at + horizon)
-    return _rows(later.select("customer_id", "value", age=age), ids)
+    return _rows(events.select("customer_id", "value", age=age), ids)
 
 
 def speaks_of(target: Target, frame: pl.DataFrame, known: Past, line: float | None) -> Mask:

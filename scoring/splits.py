@@ -8,12 +8,11 @@ import polars as pl
 from scoring.learners import Flags
 from scoring.minimums import FEWEST, FEWEST_AT_ORIGIN, MOST_ORIGINS, no_origin
 from scoring.models import ModelVersion
-from scoring.training_set import Ints, TrainingRefused, TrainingSet, draws
+from scoring.training_set import PLACES, Ints, TrainingRefused, TrainingSet, draws
 
 MOST_CHOOSING = 1  # that chooses
 PARTS = 3  # of the customers, over time: each is tested by a model that never saw it
 FOLDS = 5
-DRAWS = 1 << 40
 
 
 class Split(NamedTuple):
@@ -91,7 +90,7 @@ def _by_part(origins: list[_Origin], parts: Ints) -> list[Split]:
 
 def _folds(examples: TrainingSet, seed: int) -> list[Split]:
     """Give every row to a fold, with equal shares of positives, by the customers' own hash."""
-    drawn = examples.frame.select("label", draw=pl.Series(draws(examples.frame, seed, DRAWS)))
+    drawn = examples.frame.select("label", draw=pl.Series(draws(examples.frame, seed, PLACES)))
     rank = pl.col("draw").rank("ordinal").over("label").cast(pl.Int64)
     folds = drawn.select(rank % FOLDS).to_series().to_numpy()
     return [Split(None, folds != fold, folds == fold, folds == fold) for fold in range(FOLDS)]

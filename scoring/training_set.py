@@ -11,6 +11,8 @@ from customers import history, snapshot
 from customers.draws import draw
 from customers.history import Lake, Scope
 from customers.models import Attribute
+from customers.rows import Ints as Ints
+from customers.rows import Mask
 from scoring import conditions, labels, populations, value
 from scoring.labels import TrainingRefused as TrainingRefused
 from scoring.models import ModelVersion, Target
@@ -20,9 +22,7 @@ from scoring.value import Parameters
 
 MOST_ROWS = 300_000
 MOST_LEVELS = 15  # months before the rows of which the level is known
-DRAWS = 10_000
-
-Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
+PLACES = 1 << 40
 
 
 @dataclass(frozen=True)
@@ -95,6 +95,11 @@ def draws(frame: pl.DataFrame, seed: int, parts: int) -> Ints:
     return (draw(frame["seed"], f"scoring.parts.{seed}") * parts).floor().cast(pl.Int64).to_numpy()
 
 
+def some(frame: pl.DataFrame, seed: int, share: float) -> Mask:
+    """Say which rows are of a share of the customers: the same ones for the same seed, all of them from 1 up."""
+    return draws(frame, seed, PLACES) < PLACES * min(share, 1.0)
+
+
 def ordered(frame: pl.DataFrame) -> pl.DataFrame:
     """Give the rows in one order, whatever order they came in."""
     return frame.sort("as_of", "seed", "customer_id")
@@ -143,5 +148,4 @@ def _share(frame: pl.DataFrame, snapshots: int) -> pl.DataFrame:
     """Give as many customers as fit, the same ones at every time."""
     if frame.height * snapshots <= MOST_ROWS:
         return frame
-    kept = int(DRAWS * MOST_ROWS / (frame.height * snapshots))
-    return frame.filter(pl.Series(draws(frame, 0, DRAWS) < kept))
+    return frame.filter(pl.Series(some(frame, 0, MOST_ROWS / (frame.height * snapshots))))

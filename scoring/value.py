@@ -23,6 +23,7 @@ from scoring.models import Target
 CHANCE, ORDERS, SPEND = "value.chance", "value.orders", "value.spend"
 COLUMNS = (CHANCE, ORDERS, SPEND)
 READS = ("features.order_days", "features.first_order_days", "features.recency_days", "features.spend")
+TOTAL_DRAWS, AT_ONCE = 200, 5_000  # of a total, and customers that are drawn together
 MOST_FITTED = 50_000  # customers the parameters are estimated from
 FEWEST_BUYERS, FEWEST_REPEATERS = 200, 50
 CORRELATED = 0.3  # beyond it, what an order is worth goes with how often one orders, and Gamma-Gamma is off
@@ -259,6 +260,17 @@ def simulate(parameters: Parameters, known: tuple[History, Baskets], weeks: floa
     )
     spend = generator.gamma(np.maximum(spending.p * orders, 1e-12)) / scale * (orders > 0)
     return Simulated(orders.astype(np.float64), spend)
+
+
+def simulated_total(parameters: Parameters, frame: pl.DataFrame, weeks: float, seed: int) -> Floats:
+    """Draw what all customers of a frame who ordered may spend in all within so many weeks, a number a draw."""
+    history, baskets = told(frame.drop_nulls(READS))
+    total = np.zeros(TOTAL_DRAWS)
+    for start in range(0, len(history.age), AT_ONCE):
+        rows = np.arange(start, min(start + AT_ONCE, len(history.age)))
+        some = Baskets(baskets.days[rows], baskets.mean[rows])
+        total += simulate(parameters, (history.at(rows), some), weeks, TOTAL_DRAWS, seed + start).spend.sum(axis=1)
+    return total
 
 
 def _highest(

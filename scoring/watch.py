@@ -20,7 +20,6 @@ from scoring.report import Report
 PREFIX = "scoring."
 FEWEST = 200  # customers left alone, to judge by
 MOST = 50_000
-DRAWS = 1_000_000
 LOOKBACK = timedelta(days=90)  # to be left alone, where a target has no horizon
 NAMED = 3  # fields in a sentence
 FAR = 0.25  # of a total of amounts, beyond chance
@@ -92,7 +91,7 @@ def _scored_and_alone(version: ModelVersion, as_of: datetime, names: list[str]) 
         return frame.clear()
     frame = frame.filter(pl.col(column).is_not_null())
     if frame.height > MOST:
-        frame = frame.filter(pl.Series(training_set.draws(frame, version.seed, DRAWS) < DRAWS * MOST / frame.height))
+        frame = frame.filter(pl.Series(training_set.some(frame, version.seed, MOST / frame.height)))
     horizon = version.target.horizon_days
     since = as_of - (timedelta(days=horizon) if horizon else LOOKBACK)
     alone = backtest.left_alone(frame["customer_id"], since, as_of, history.pin())

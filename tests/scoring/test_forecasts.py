@@ -107,6 +107,7 @@ def test_what_is_spent_is_ranked_better_than_by_simple_rules(spend: Trained) -> 
     assert ours["mae"].value < rate["mae"].value
     assert abs(spend.pooled[forecasts.MEAN]["gini"].value) < 0.1
     assert "the total was off by" in spend.report["notes"][0]
+    assert "nine times in ten" in spend.report["notes"][1]
     assert not spend.report["season"]["known"]
 
 

@@ -108,6 +108,17 @@ def test_nine_of_ten_cdnow_customers_lie_in_their_interval(cdnow: pl.DataFrame) 
     assert 0.90 <= covered.mean() <= 0.97
 
 
+def test_a_total_is_drawn_for_all_customers_however_many_are_drawn_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    days, first = np.arange(1.0, 41.0), np.linspace(60.0, 300.0, 40)
+    columns = (days, first, np.full(40, 20.0), days * 30)
+    frame = pl.DataFrame(dict(zip(value.READS, columns, strict=True)))
+    history, baskets = value.told(frame)
+    expected = (SHOP.buying.orders(history, 26.0) * SHOP.spending.mean(baskets)).sum()
+    assert value.simulated_total(SHOP, frame, 26.0, 1).mean() == pytest.approx(expected, rel=0.1)
+    monkeypatch.setattr(value, "AT_ONCE", 7)
+    assert value.simulated_total(SHOP, frame, 26.0, 1).mean() == pytest.approx(expected, rel=0.1)
+
+
 @pytest.mark.parametrize(
     "parameters", [Buying(0.5, 8.0, 1.0, 3.0), Buying(1.2, 8.0, 0.01, 50.0), Buying(0.2, 0.01, 50.0, 1000.0)]
 )
