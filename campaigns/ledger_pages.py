@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 
 from campaigns import explain, uncertain_page
 from campaigns.campaign_page import state_tag
@@ -40,7 +41,7 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
 
     def panels(self, request: HttpRequest, item: Decision) -> list[Panel]:
         """Give what it rests on, what was sent for it, and all that was decided about both."""
-        told = lines(explain.sentences(item.customer, item.campaign))
+        told = lines(explain.sentences(item.customer, item.campaign, timezone.now()))
         return [rests_on(item), deliveries_of(item), Panel("All about this customer and this campaign", told)]
 
 

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management import BaseCommand, CommandError
+from django.utils import timezone
 
 from campaigns import explain
 from campaigns.models import Campaign
@@ -25,5 +26,5 @@ class Command(BaseCommand):
         if campaign is None:
             keys = ", ".join(Campaign.objects.order_by("key").values_list("key", flat=True)) or "none"
             raise CommandError(f'There is no campaign "{options["campaign"]}"; there are: {keys}.')
-        for sentence in explain.sentences(customer, campaign):
+        for sentence in explain.sentences(customer, campaign, timezone.now()):
             self.stdout.write(sentence)

@@ -1,0 +1,119 @@
+"""What stands between a customer and a campaign's message now, apart from its trigger, and until when."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from campaigns import assignment, programme, variants
+from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, Shares
+from campaigns.eligibility import COUNTED
+from campaigns.explain_words import at
+from campaigns.models import Campaign, Delivery, FrequencyCap, Programme
+from campaigns.steps import StepError
+from customers import consent
+from customers.models import Channel, Consent, ConsentChange, Customer, Suppression
+from segments.models import Membership
+
+
+class Obstacle(NamedTuple):
+    """What stands in the way, and what would have to change."""
+
+    is_so: str
+    to_change: str
+
+
+def obstacles(customer: Customer, campaign: Campaign, now: datetime) -> list[Obstacle]:
+    """Give everything that would keep the campaign from writing to the customer if she were due now."""
+    ours = programme.current()
+    try:
+        shared = variants.parse(campaign)
+    except StepError as error:
+        return [Obstacle(f"The campaign cannot act: {error}.", "It would have to be mended.")]
+    shares = Shares(
+        ours.holdout_share, campaign.control_share, campaign.pilot_share, {one.key: one.share for one in shared}
+    )
+    channel = shared[0].step.channel
+    return [
+        *_state(campaign, ours),
+        *_drawn(customer, campaign, shares),
+        *_reach(customer, campaign, channel),
+        *_audience(customer, campaign),
+        *_caps(customer, campaign, ours, channel, now),
+    ]
+
+
+def _state(campaign: Campaign, ours: Programme) -> Iterator[Obstacle]:
+    if campaign.state != Campaign.State.LIVE:
+        why = f" {campaign.paused_why}" if campaign.paused_why else ""
+        state = campaign.get_state_display().lower()
+        change = "Nothing: it was stopped for good." if state == "stopped" else "It would have to be live."
+        yield Obstacle(f"“{campaign}” is {state}: it decides about nobody.{why}", change)
+    if ours.is_sending_stopped:
+        why = f" {ours.stopped_why}" if ours.stopped_why else ""
+        yield Obstacle(f"All sending is stopped since {at(ours.stopped_at)}.{why}", "Sending would have to go on.")
+
+
+def _drawn(customer: Customer, campaign: Campaign, shares: Shares) -> Iterator[Obstacle]:
+    """Say whether she is left alone: drawn by a stable hash, with the shares of now."""
+    drawn = assignment.assign(pl.Series([customer.seed], dtype=pl.Int64), campaign.key, shares).row(0, named=True)
+    arms = {
+        HOLDOUT: (f"the {shares.holdout:.0%} whom all campaigns leave alone", "a smaller holdout"),
+        CONTROL: (
+            f"the {shares.control:.0%} whom “{campaign}” leaves alone, to measure its effect",
+            "a smaller control share",
+        ),
+        OUTSIDE: (f"those outside the pilot of {shares.pilot:.0%}", "a wider pilot"),
+    }
+    if drawn["arm"] in arms:
+        who, change = arms[drawn["arm"]]
+        said = f"{customer} is among {who}: the draw is {drawn['draw']:.4f}, and it stays."
+        yield Obstacle(said, f"Nothing that the customer does; only {change}.")
+
+
+def _reach(customer: Customer, campaign: Campaign, channel: Channel) -> Iterator[Obstacle]:
+    word, topic = channel.label.lower(), campaign.topic
+    granted = Consent.objects.filter(customer=customer, channel=channel, topic=topic).first()
+    if granted is None or not granted.is_granted:
+        last = ConsentChange.objects.filter(customer=customer, channel=channel, topic=topic, is_granted=False)
+        since = last.order_by("-at", "-pk").first()
+        said = f"It was withdrawn on {at(since.at)} ({since.source})." if since else "None was ever recorded."
+        yield Obstacle(
+            f"There is no consent for {word} about “{topic}”. {said}", "The customer would have to agree to it."
+        )
+    address = getattr(customer, consent.ADDRESSES.get(channel.value, ""), None)
+    if not address:
+        yield Obstacle(f"There is no address for {word}.", "One would have to be known.")
+        return
+    closed = Suppression.objects.filter(channel=channel, address_hash=consent.hash_of(channel, address)).first()
+    if closed:
+        said = f"The address for {word} is closed since {at(closed.at)}: {closed.get_reason_display().lower()}."
+        yield Obstacle(said, "The suppression would have to be taken away, by somebody who may.")
+
+
+def _audience(customer: Customer, campaign: Campaign) -> Iterator[Obstacle]:
+    audience = campaign.audience
+    if audience and not Membership.objects.filter(segment=audience, customer=customer).exists():
+        yield Obstacle(
+            f"{customer} is not in the audience, the segment “{audience}”.",
+            f"The customer would have to enter “{audience}”.",
+        )
+
+
+def _caps(
+    customer: Customer, campaign: Campaign, ours: Programme, channel: Channel, now: datetime
+) -> Iterator[Obstacle]:
+    """Say which caps are full, and when the first message that counts falls out of each."""
+    began = Delivery.objects.filter(customer=customer, state__in=COUNTED, began_at__lte=now)
+    caps = [FrequencyCap(messages=ours.cap_messages, days=ours.cap_days), *FrequencyCap.objects.order_by("days")]
+    for cap in caps:
+        if cap.channel not in ("", channel) or cap.topic not in ("", campaign.topic):
+            continue
+        counted = began.filter(began_at__gt=now - timedelta(days=cap.days))
+        counted = counted.filter(channel=cap.channel) if cap.channel else counted
+        counted = counted.filter(decision__campaign__topic=cap.topic) if cap.topic else counted
+        newest = list(counted.order_by("-began_at").values_list("began_at", flat=True)[: cap.messages])
+        if len(newest) == cap.messages and newest[-1] is not None:
+            end = newest[-1] + timedelta(days=cap.days)
+            yield Obstacle(f"The cap is full: {str(cap).strip()}.", f"There is room again from {at(end)} on.")
