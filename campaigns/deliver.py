@@ -1,30 +1,33 @@
 """Deliveries on their way: claimed, past the gate, through the channel, and what came of it (DESIGN, law 4)."""
 
 import json
+import time
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
 import polars as pl
-from django.db import transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from campaigns import gate, offers, programme
-from campaigns.channels import Receipt, Result, call
-from campaigns.channels.email import Mailer
+from campaigns import answers, claims, gate, offers, outages, sending
+from campaigns.answers import Answer, Record
+from campaigns.channels import Receipt, Result, call, email
 from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
-from customers import audit, consent, events
+from customers import audit, events
 from customers.bulk import UTC_MICROSECONDS
-from customers.models import Channel, Suppression, new_public_id
+from customers.models import Channel, new_public_id
 
-BATCH = 50
-CLAIM_LEASE = timedelta(minutes=5)
-BACKOFF = (timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
-MOST_ATTEMPTS = len(BACKOFF) + 1
+BATCH = 100
+GROUP = 10  # messages that pass the gate together: what a killed worker can leave in doubt
+GROUP_SECONDS = 1.0  # a slow channel gets smaller groups, so that what has begun is soon handed over
+HANDED_WITHIN = 5.0  # seconds after which what has begun and is not handed over goes back
+STOP_SEEN_WITHIN = 0.2  # seconds
 SOURCE = "campaigns"
 HAND = "hand"  # the cause of a decision that somebody made
+CHANNELS = (Channel.PHONE, Channel.EMAIL)
 
 State = Delivery.State
 
@@ -40,36 +43,67 @@ class Swept(NamedTuple):
     uncertain: int
 
 
-def deliver(until: datetime, limit: int | None = None) -> Counter[str]:
-    """Carry everything that is due by `until`, at most `limit`; give how many ended in which state.
+class Carrier(Protocol):
+    """A way out that stands open during a run."""
 
-    Any number of workers may do this at once: a delivery is begun by one of them, once.
+    def open(self) -> str:
+        """Give why nothing can be handed over now, or nothing."""
+
+    def send(self, passed: gate.Passed) -> Receipt | None:
+        """Hand one message over and give the answer; none when it was certainly not handed over."""
+
+    def trouble(self) -> str:
+        """Give why nothing more can be handed over, or nothing."""
+
+
+def deliver(until: datetime, limit: int | None = None) -> Counter[str]:
+    """Carry all that is due by `until`, at most `limit` of each channel; give how many ended in which state.
+
+    Any number of workers may do this at once: a delivery is begun by one of them, once. A channel that is in trouble
+    holds up no other.
     """
+    answers.write_kept()
+    done: Counter[str] = Counter()
+    for channel in CHANNELS:
+        done += _drain(channel, until, limit)
+    return done
+
+
+def _drain(channel: Channel, until: datetime, limit: int | None) -> Counter[str]:
     done: Counter[str] = Counter()
     left = limit
-    with Mailer() as mailer:
-        while (left is None or left > 0) and not programme.current().is_sending_stopped:
-            token = new_public_id()
-            claimed = _claim(token, until, BATCH if left is None else min(BATCH, left))
-            if not claimed:
+    with ExitStack() as stack:
+        carrier: Carrier | None = None
+        pace = Pace()
+        while (left is None or left > 0) and not sending.is_stopped():
+            if carrier is None and outages.is_closed(channel, until):
                 break
-            left = None if left is None else left - len(claimed)
-            for delivery_id in claimed:
-                done.update(_carry(delivery_id, token, until, mailer))
-            _tell(Q(pk__in=claimed), until)
+            token = new_public_id()
+            ids = claims.take(channel, token, until, BATCH if left is None else min(BATCH, left))
+            if not ids:
+                break
+            carrier = carrier or stack.enter_context(_carrier(channel))
+            left = None if left is None else left - len(ids)
+            came = _carry_all(ids, token, until, carrier, pace)
+            done += came
+            _tell(Q(pk__in=ids), until)
+            if trouble := carrier.trouble():
+                outages.begin(channel, trouble, until)
+                break
+            outages.end(channel, until)
     return done
 
 
 def sweep(now: datetime) -> Swept:
     """Plan expired claims again, and call expired `sending` uncertain, by the database's clock."""
-    planned = {"state": State.PLANNED, "token": "", "lease_until": None, "began_at": None}
+    answers.write_kept()
     with transaction.atomic():
-        expired = Delivery.objects.filter(lease_until__lte=Now())
-        claimed = expired.filter(state=State.CLAIMED).update(**planned)
-        sending = expired.filter(state=State.SENDING)
+        expired = Delivery.objects.filter(lease_until__lte=Now()).select_for_update(skip_locked=True)
         # A call task is a row of ours: making it again changes nothing, so there is no doubt to keep.
-        claimed += sending.filter(action=Delivery.Action.CALL).update(**planned)
-        doubtful = list(sending.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        harmless = Q(state=State.CLAIMED) | Q(state=State.SENDING, action=Delivery.Action.CALL)
+        lost = list(expired.filter(harmless).values_list("pk", flat=True))
+        claimed = Delivery.objects.filter(pk__in=lost).update(**claims.PLANNED)
+        doubtful = list(expired.filter(~harmless, state=State.SENDING).values_list("pk", flat=True))
         uncertain = Delivery.objects.filter(pk__in=doubtful).update(
             state=State.UNCERTAIN, ended_at=now, reason="The worker stopped while it was sending; it may have arrived."
         )
@@ -84,7 +118,7 @@ def confirm(delivery: Delivery, at: datetime) -> bool:
         confirmed = Delivery.objects.filter(pk=delivery.pk, state=State.UNCERTAIN)
         if not confirmed.update(state=State.SENT, ended_at=at, reason="Confirmed by the receiving side."):
             return False
-        offers.give(delivery)
+        offers.give([delivery])
     _tell(Q(pk=delivery.pk), at)
     return True
 
@@ -111,7 +145,7 @@ def _arrived(found: Delivery, at: datetime, reason: str) -> Delivery:
     found.state, found.ended_at, found.reason = State.SENT, at, "Somebody found that it arrived."
     found.resolution = reason[: gate.REASON_LENGTH]
     found.save(update_fields=["state", "ended_at", "reason", "resolution"])
-    offers.give(found)
+    offers.give([found])
     return found
 
 
@@ -140,73 +174,81 @@ def _again(found: Delivery, at: datetime, reason: str) -> Delivery:
     resolution = f"Planned again as {again.public_id}: {reason}"[: gate.REASON_LENGTH]
     changes = {"state": State.FAILED, "ended_at": at, "reason": "Somebody found that it did not arrive."}
     Delivery.objects.filter(pk=found.pk).update(resolution=resolution, **changes)
-    offers.release(found)
+    offers.release([found])
     return again
 
 
-def _claim(token: str, until: datetime, most: int) -> list[int]:
-    """Take up to `most` due deliveries for CLAIM_LEASE by the database's clock; others are left to other workers."""
-    with transaction.atomic():
-        due = Delivery.objects.filter(state=State.PLANNED, due_at__lte=until).order_by("due_at")
-        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:most])
-        mine = Delivery.objects.filter(pk__in=ids, state=State.PLANNED)
-        mine.update(state=State.CLAIMED, token=token, lease_until=Now() + CLAIM_LEASE)
-    return ids
+def _carrier(channel: Channel) -> AbstractContextManager[Carrier]:
+    return nullcontext(call.Queue()) if channel == Channel.PHONE else email.Mailer()
 
 
-def _carry(delivery_id: int, token: str, until: datetime, mailer: Mailer) -> list[str]:
-    """Take one delivery through the gate and the channel; give the state it ended in, nothing if it was not ours."""
-    passed = gate.pass_(delivery_id, token, until)
-    if passed is None:
-        return []
-    if isinstance(passed, gate.Refused):
-        return [str(passed.state)]
-    send: Callable[[gate.Passed], Receipt] = call.make if passed.delivery.channel == Channel.PHONE else mailer.send
-    receipt = send(passed)
-    return [str(_record(passed, receipt, until))]
+class Pace:
+    """How many messages pass the gate together: fewer of a slow channel."""
+
+    def __init__(self) -> None:
+        self.size = GROUP
+        self._began = self._looked = 0.0
+
+    def begin(self) -> None:
+        """Start the clock of a group."""
+        self._began = self._looked = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Give whether the rest of the group goes back: it began too long ago, or all sending was stopped meanwhile."""
+        now = time.monotonic()
+        if now - self._began > HANDED_WITHIN:
+            return True
+        if now - self._looked < STOP_SEEN_WITHIN:
+            return False
+        self._looked = now
+        return sending.is_stopped()
+
+    def end(self, count: int) -> None:
+        """Size the next group by how long this one took."""
+        if count:
+            seconds = max(time.monotonic() - self._began, 0.001)
+            self.size = max(1, min(GROUP, int(GROUP_SECONDS * count / seconds)))
 
 
-def _record(passed: gate.Passed, receipt: Receipt, until: datetime) -> Delivery.State:
-    """Write down what the channel answered; a delivery that was swept meanwhile learns its answer too."""
-    delivery = passed.delivery
-    state = _state_after(receipt.result, delivery.attempts)
-    changes: dict[str, object] = {"state": state, "ended_at": until, "lease_until": None, "reason": ""}
-    if state != State.SENT:
-        changes["reason"] = receipt.answer[: gate.REASON_LENGTH]
-    if state == State.PLANNED:
-        due_at = until + BACKOFF[delivery.attempts - 1]
-        changes |= {"due_at": due_at, "ended_at": None, "began_at": None, "token": ""}
-    with transaction.atomic():
-        ours = Delivery.objects.filter(pk=delivery.pk, token=delivery.token, state__in=(State.SENDING, State.UNCERTAIN))
-        if ours.update(**changes):
-            _settle(passed, receipt, state, until)
-    return state
+def _carry_all(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: Pace) -> Counter[str]:
+    """Carry what was claimed, group by group; once the channel is in trouble the rest is planned again."""
+    done: Counter[str] = Counter()
+    rest = ids
+    while rest and not carrier.open():
+        group, rest = rest[: pace.size], rest[pace.size :]
+        done += _carry(group, token, until, carrier, pace)
+    if rest:
+        done[str(State.PLANNED)] += claims.give_back(rest, token, carrier.trouble())
+    return done
 
 
-def _state_after(result: Result, attempts: int) -> Delivery.State:
-    match result:
-        case Result.ACCEPTED:
-            return State.SENT
-        case Result.REFUSED:
-            return State.FAILED
-        case Result.LATER:
-            return State.PLANNED if attempts < MOST_ATTEMPTS else State.FAILED
-        case Result.UNCERTAIN:
-            return State.UNCERTAIN
-
-
-def _settle(passed: gate.Passed, receipt: Receipt, state: Delivery.State, until: datetime) -> None:
-    """Finish the attempt, the code and, where the address does not exist, the address."""
-    delivery, customer = passed.delivery, passed.customer
-    DeliveryAttempt.objects.filter(delivery=delivery, number=delivery.attempts).update(
-        ended_at=until, result=receipt.result, receipt=receipt.answer[: gate.REASON_LENGTH]
-    )
-    if passed.code and state == State.SENT:
-        offers.give(delivery)
-    if passed.code and state == State.FAILED:
-        offers.release(delivery)
-    if receipt.is_address_dead and customer.email:
-        consent.suppress(Channel.EMAIL, customer.email, Suppression.Reason.BOUNCED, until)
+def _carry(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: Pace) -> Counter[str]:
+    """Take a group through the gate, hand over what passed, one by one, and write down what came of it."""
+    record = Record(token, until)
+    try:
+        gated = gate.pass_(ids, token, until)
+    except (InterfaceError, OperationalError):
+        record.unhanded = list(ids)  # the commit may have been made, and nothing was handed over
+        answers.keep(record)
+        raise
+    done = Counter(str(refused.state) for _, refused in gated.refused)
+    handed = 0
+    pace.begin()
+    try:
+        for passed in gated.passed:
+            if handed and pace.is_over():
+                break
+            handed += 1  # before the call: where it ends in an error, nobody knows how far it came
+            receipt = carrier.send(passed)
+            if receipt is None:
+                handed -= 1
+                break
+            record.answers.append(Answer(passed, receipt))
+    finally:
+        record.unhanded = [one.delivery.pk for one in gated.passed[handed:]]
+        done += answers.write(record)
+    pace.end(handed)
+    return done
 
 
 def _tell(which: Q, known_at: datetime) -> None:

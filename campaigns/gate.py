@@ -1,21 +1,26 @@
-"""The last look before a message begins: one transaction, under the customer's lock, that ends in `sending` or not."""
+"""The last look before messages begin: one transaction, under the customers' locks, that ends in `sending` or not."""
 
-from dataclasses import dataclass
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import lru_cache
 
 from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from campaigns import offers, programme, sending, steps
-from campaigns.eligibility import COUNTED
+from campaigns import last_look, offers, programme, sending, steps
+from campaigns.last_look import Look, Refused
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
-from customers import consent
-from customers.models import Channel, Consent, Customer
+from customers.models import Customer
 
-SENDING_LEASE = timedelta(minutes=10)  # longer than a mail server may take over all its answers
+SENDING_LEASE = timedelta(minutes=10)  # longer than a mail server may take over all its answers to a group
 REASON_LENGTH = 300
+
+State = Delivery.State
+STOPPED = Refused(State.PLANNED, "All sending is stopped.")
 
 
 @dataclass(frozen=True)
@@ -42,128 +47,135 @@ class Passed:
         return facts
 
 
-class Refused(NamedTuple):
-    """A delivery that does not begin: cancelled for good, or planned again."""
+@dataclass
+class Gated:
+    """What came of a group at the gate; whose claim was lost is in neither."""
 
-    state: Delivery.State
-    reason: str
+    passed: list[Passed] = field(default_factory=list)
+    refused: list[tuple[Delivery, Refused]] = field(default_factory=list)
 
 
-def pass_(delivery_id: int, token: str, until: datetime) -> Passed | Refused | None:
-    """Commit `sending`, or the reason against it. None: the claim is no longer ours.
+def pass_(ids: Sequence[int], token: str, until: datetime) -> Gated:
+    """Commit `sending` for those of a group of claimed deliveries that may begin, and the reason against the others.
 
-    The customer's row is locked, so that a withdrawal of consent is either seen here or waits until `sending` stands.
-    Leases are judged by the database's clock; `until` is when the message begins, for caps and events.
+    The customers' rows are locked, in the order of their ids, so that a withdrawal of consent is either seen here or
+    waits until `sending` stands. Leases are judged by the database's clock; `until` is when the messages begin, for
+    caps and events.
     """
+    gated = Gated()
     with transaction.atomic():
-        claimed = Delivery.objects.filter(
-            pk=delivery_id, token=token, state=Delivery.State.CLAIMED, lease_until__gt=Now()
-        )
-        customer_id = claimed.values_list("customer_id", flat=True).first()
-        if customer_id is None:
-            return None
-        customer = Customer.objects.select_for_update(no_key=True).filter(pk=customer_id).first()
-        delivery = claimed.select_related("decision__campaign").first()
-        if customer is None or delivery is None:
-            return None
-        ours = programme.current()
-        refused = _refusal(delivery, customer, ours, until)
-        if refused is None:
-            ready = _ready(delivery, customer, ours)
-            if isinstance(ready, Passed):
-                return _begin(ready, until)
-            refused = ready
-        _refuse(delivery, refused, until)
-        return refused
+        is_stopped = sending.is_stopped()
+        claimed = Delivery.objects.filter(pk__in=ids, token=token, state=State.CLAIMED, lease_until__gt=Now())
+        wanted = Customer.objects.filter(pk__in=claimed.values("customer_id")).order_by("pk")
+        people = {one.pk: one for one in wanted.select_for_update(no_key=True)}
+        ours = _ours(ids, token, people)
+        if not ours:
+            return gated
+        look = last_look.take(ours, people, programme.current(), until)
+        known = _offers(ours)
+        for delivery in ours:
+            refused = STOPPED if is_stopped else last_look.judge(delivery, look, until)
+            verdict = refused or _ready(delivery, look, known)
+            if isinstance(verdict, Refused):
+                gated.refused.append((delivery, verdict))
+            else:
+                look.note(delivery, until)
+                gated.passed.append(verdict)
+        gated.passed = _begin(gated.passed, until)
+        _refuse(gated.refused, until)
+    return gated
 
 
-def _refusal(delivery: Delivery, customer: Customer, ours: Programme, until: datetime) -> Refused | None:
-    if sending.is_stopped():
-        return Refused(Delivery.State.PLANNED, "All sending is stopped.")
-    reason = _plan_reason(delivery) or _customer_reason(delivery, customer) or _cap_reason(delivery, ours, until)
-    return Refused(Delivery.State.CANCELLED, reason) if reason else None
+def _ours(ids: Sequence[int], token: str, people: dict[int, Customer]) -> list[Delivery]:
+    """Give the deliveries whose claim still holds, in the order of `ids`, each with its decision and campaign."""
+    claimed = Delivery.objects.filter(pk__in=ids, token=token, state=State.CLAIMED, lease_until__gt=Now())
+    rows = claimed.select_for_update(of=("self",)).select_related("decision").order_by("pk")
+    found = {row.pk: row for row in rows if row.customer_id in people}
+    campaigns = Campaign.objects.in_bulk({row.decision.campaign_id for row in found.values()})
+    for row in found.values():
+        row.decision.campaign = campaigns[row.decision.campaign_id]
+    return [found[pk] for pk in ids if pk in found]
 
 
-def _plan_reason(delivery: Delivery) -> str:
-    decision = delivery.decision
-    if decision.campaign.state != Campaign.State.LIVE:
-        return f"The campaign is {decision.campaign.get_state_display().lower()}."
-    if decision.outcome != Decision.Outcome.DELIVER:
-        return f"The decision is now: {decision.get_outcome_display().lower()}."
-    return ""
+def _offers(ours: Sequence[Delivery]) -> dict[str, Offer]:
+    if not any(delivery.action == Delivery.Action.OFFER for delivery in ours):
+        return {}
+    return {offer.key: offer for offer in Offer.objects.all()}
 
 
-def _customer_reason(delivery: Delivery, customer: Customer) -> str:
-    channel, topic = Channel(delivery.channel), delivery.decision.campaign.topic
-    address = customer.phone if channel == Channel.PHONE else customer.email
-    if not address:
-        return (
-            f"There is no {channel.label.lower()} address." if channel == Channel.EMAIL else "There is no phone number."
-        )
-    if consent.is_suppressed(channel, address):
-        return "The address is suppressed."
-    granted = Consent.objects.filter(customer=customer, channel=channel, topic=topic, is_granted=True)
-    if not granted.exists():
-        return f"There is no consent for {channel}:{topic}."
-    return ""
+@lru_cache(maxsize=256)
+def _parsed(text: str) -> tuple[steps.Step, ...]:
+    return steps.parse(json.loads(text))
 
 
-def _cap_reason(delivery: Delivery, ours: Programme, until: datetime) -> str:
-    """No upper end: what another worker began by a clock ahead of ours counts too."""
-    since = until - timedelta(days=ours.cap_days)
-    began = Delivery.objects.filter(customer_id=delivery.customer_id, began_at__gt=since, state__in=COUNTED).count()
-    if began < ours.cap_messages:
-        return ""
-    return f"{began} messages in {ours.cap_days} days are enough."
-
-
-def _ready(delivery: Delivery, customer: Customer, ours: Programme) -> Passed | Refused:
+def _ready(delivery: Delivery, look: Look, known: dict[str, Offer]) -> Passed | Refused:
     """Give the delivery with its step and offer, or the reason why there is nothing to send."""
-    cancelled = Delivery.State.CANCELLED
     try:
-        plan = steps.parse(delivery.decision.campaign.steps)
+        plan = _parsed(json.dumps(delivery.decision.campaign.steps))
     except steps.StepError as error:
-        return Refused(cancelled, f"The campaign cannot be used: {error}")
+        return Refused(State.CANCELLED, f"The campaign cannot be used: {error}")
     if delivery.step >= len(plan) or plan[delivery.step].action != delivery.action:
-        return Refused(cancelled, "The campaign no longer has this step.")
-    step = plan[delivery.step]
+        return Refused(State.CANCELLED, "The campaign no longer has this step.")
+    step, customer = plan[delivery.step], look.people[delivery.customer_id]
+    passed = Passed(delivery, customer, look.rules, step, None)
     if not isinstance(step, steps.OfferStep):
-        return Passed(delivery, customer, ours, step, None)
-    offer = Offer.objects.filter(key=step.offer).first()
+        return passed
+    offer = known.get(step.offer)
     if offer is None:
-        return Refused(cancelled, f"There is no offer '{step.offer}'.")
-    return Passed(delivery, customer, ours, step, OfferCode(offer=offer, delivery=delivery))
+        return Refused(State.CANCELLED, f"There is no offer '{step.offer}'.")
+    return replace(passed, code=OfferCode(offer=offer, delivery=delivery))
 
 
-def _begin(ready: Passed, until: datetime) -> Passed | None:
-    """Commit to `sending`, with its attempt and its code."""
-    delivery = ready.delivery
-    number = delivery.attempts + 1
-    begun = Delivery.objects.filter(
-        pk=delivery.pk, token=delivery.token, state=Delivery.State.CLAIMED, lease_until__gt=Now()
-    ).update(
-        state=Delivery.State.SENDING,
+def _begin(ready: Sequence[Passed], until: datetime) -> list[Passed]:
+    """Commit to `sending`, with attempts and codes."""
+    if not ready:
+        return []
+    ids = [one.delivery.pk for one in ready]
+    Delivery.objects.filter(pk__in=ids).update(
+        state=State.SENDING,
         began_at=until,
         attempts=F("attempts") + 1,
         lease_until=Now() + SENDING_LEASE,
         reason="",
     )
-    if not begun:
-        return None
-    DeliveryAttempt.objects.create(delivery=delivery, number=number, began_at=until)
-    delivery.state, delivery.began_at, delivery.attempts = Delivery.State.SENDING, until, number
-    code = offers.reserve(delivery, ready.code.offer, until) if ready.code else None
-    return Passed(delivery, ready.customer, ready.programme, ready.step, code)
-
-
-def _refuse(delivery: Delivery, refused: Refused, until: datetime) -> None:
-    is_over = refused.state == Delivery.State.CANCELLED
-    Delivery.objects.filter(pk=delivery.pk, token=delivery.token).update(
-        state=refused.state,
-        reason=refused.reason[:REASON_LENGTH],
-        token="",
-        lease_until=None,
-        ended_at=until if is_over else None,
+    for one in ready:
+        delivery = one.delivery
+        delivery.state, delivery.began_at, delivery.attempts = State.SENDING, until, delivery.attempts + 1
+    DeliveryAttempt.objects.bulk_create(
+        DeliveryAttempt(delivery=one.delivery, number=one.delivery.attempts, began_at=until) for one in ready
     )
-    if is_over:
-        offers.release(delivery)
+    waited = [one.delivery.decision_id for one in ready if one.delivery.decision.outcome == Decision.Outcome.DEFERRED]
+    if waited:
+        Decision.objects.filter(pk__in=waited).update(outcome=Decision.Outcome.DELIVER)
+    codes = offers.reserve([one.code for one in ready if one.code], until)
+    return [replace(one, code=codes[one.delivery.pk]) if one.code else one for one in ready]
+
+
+def _refuse(refused: Sequence[tuple[Delivery, Refused]], until: datetime) -> None:
+    """Write the reasons down, those that are alike together; a decision that waits or is given up says so too."""
+    alike: dict[Refused, list[Delivery]] = defaultdict(list)
+    for delivery, verdict in refused:
+        alike[verdict].append(delivery)
+    for verdict, deliveries in alike.items():
+        reason, is_over = verdict.reason[:REASON_LENGTH], verdict.state == State.CANCELLED
+        changes = {"due_at": verdict.due_at} if verdict.due_at else {}
+        Delivery.objects.filter(pk__in=[one.pk for one in deliveries]).update(
+            state=verdict.state,
+            reason=reason,
+            token="",
+            lease_until=None,
+            ended_at=until if is_over else None,
+            **changes,
+        )
+        if is_over:
+            offers.release(deliveries)
+        if verdict.outcome:
+            for delivery in deliveries:
+                _redecide(delivery.decision, verdict, reason)
+
+
+def _redecide(decision: Decision, verdict: Refused, reason: str) -> None:
+    changes: dict[str, object] = {"outcome": verdict.outcome, "reason": reason}
+    if verdict.due_at:
+        changes |= {"due_at": verdict.due_at, "expires_at": last_look.expires_at(decision)}
+    Decision.objects.filter(pk=decision.pk).update(**changes)

@@ -2,6 +2,7 @@
 
 import json
 import secrets
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import polars as pl
@@ -21,25 +22,35 @@ class OfferRefused(ValueError):
     """A code that cannot be redeemed, with the reason as a sentence."""
 
 
-def reserve(delivery: Delivery, offer: Offer, at: datetime) -> OfferCode:
-    """Give the delivery's code, made when there is none yet; its validity counts from `at`."""
-    valid_until = at + timedelta(days=offer.valid_days)
-    kept = OfferCode.objects.filter(delivery=delivery, offer=offer).select_related("offer").first()
-    if kept is None:
-        return OfferCode.objects.create(delivery=delivery, offer=offer, code=_new_code(offer), valid_until=valid_until)
-    kept.valid_until, kept.state = valid_until, OfferCode.State.RESERVED
-    kept.save(update_fields=["valid_until", "state"])
-    return kept
+def reserve(wanted: Sequence[OfferCode], at: datetime) -> dict[int, OfferCode]:
+    """Give the codes of deliveries by their ids, made where there is none yet; their validity counts from `at`."""
+    if not wanted:
+        return {}
+    kept = OfferCode.objects.filter(delivery__in=[one.delivery_id for one in wanted]).select_related("offer")
+    codes = {one.delivery_id: one for one in kept}
+    changed: list[OfferCode] = []
+    new: list[OfferCode] = []
+    for one in wanted:
+        code = codes.setdefault(one.delivery_id, one)
+        (new if code is one else changed).append(code)
+        if code is one or code.offer_id != one.offer_id:
+            code.offer, code.code = one.offer, _new_code(one.offer)
+        code.valid_until, code.state = at + timedelta(days=one.offer.valid_days), OfferCode.State.RESERVED
+    OfferCode.objects.bulk_create(new)
+    OfferCode.objects.bulk_update(changed, ["offer", "code", "valid_until", "state"])
+    return codes
 
 
-def give(delivery: Delivery) -> None:
-    """Note that the delivery's code has reached the customer."""
-    OfferCode.objects.filter(delivery=delivery, state=OfferCode.State.RESERVED).update(state=OfferCode.State.GIVEN)
+def give(deliveries: Collection[Delivery]) -> None:
+    """Note that the deliveries' codes have reached their customers."""
+    reserved = OfferCode.objects.filter(delivery__in=deliveries, state=OfferCode.State.RESERVED)
+    reserved.update(state=OfferCode.State.GIVEN)
 
 
-def release(delivery: Delivery) -> None:
-    """Note that the delivery's code never reached anybody."""
-    OfferCode.objects.filter(delivery=delivery, state=OfferCode.State.RESERVED).update(state=OfferCode.State.RELEASED)
+def release(deliveries: Collection[Delivery]) -> None:
+    """Note that the deliveries' codes never reached anybody."""
+    reserved = OfferCode.objects.filter(delivery__in=deliveries, state=OfferCode.State.RESERVED)
+    reserved.update(state=OfferCode.State.RELEASED)
 
 
 def redeem(code: str, at: datetime) -> OfferCode:

@@ -67,8 +67,7 @@ def _mark(rows: list[Delivery], at: datetime) -> int:
         Decision.objects.filter(deliveries__in=ids, outcome=Decision.Outcome.DEFERRED).update(
             outcome=Decision.Outcome.DELIVER
         )
-        for row in rows:
-            offers.give(row)
+        offers.give(rows)
         began_at = Coalesce("began_at", "due_at")
         return Delivery.objects.filter(pk__in=ids, state__in=OPEN).update(
             state=State.SENT, began_at=began_at, ended_at=at, lease_until=None, token="", reason=RECEIPT

@@ -17,3 +17,4 @@ class Receipt(NamedTuple):
     result: Result
     answer: str
     is_address_dead: bool = False
+    provider_id: str = ""

@@ -7,6 +7,20 @@ from campaigns.models import CallTask
 from campaigns.steps import CallStep
 
 
+class Queue:
+    """Our own queue, which always stands open."""
+
+    def open(self) -> str:
+        return ""
+
+    def trouble(self) -> str:
+        return ""
+
+    def send(self, passed: Passed) -> Receipt:
+        """Put one call into the queue."""
+        return make(passed)
+
+
 def make(passed: Passed) -> Receipt:
     """Put the call into the queue. Doing it again for the same delivery changes nothing."""
     step, decision = passed.step, passed.delivery.decision

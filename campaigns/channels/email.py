@@ -3,7 +3,6 @@
 import contextlib
 import re
 import smtplib
-from collections.abc import Callable
 from email.utils import parseaddr
 from typing import Any, Self
 
@@ -14,93 +13,116 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from campaigns import render, tracking, unsubscribe
-from campaigns.channels import Receipt, Result
+from campaigns.channels import Receipt, Result, smtp
 from campaigns.gate import Passed
 from campaigns.models import OfferCode
 from campaigns.steps import CallStep
 
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
+DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
+OURS = "campaigns.channels.smtp.Backend"
+MOST_STRIKES = 3  # connections in a row that broke, after which the server is left alone
+CLOSING = 421  # RFC 5321, 3.8: the server is about to close
 
 
 class Mailer:
-    """The mail server during one run: one connection, asked for a sign of life before each mail."""
+    """The mail server during one run: one connection, and once it is in trouble, no more of this run."""
 
     def __init__(self) -> None:
-        self._connection: Any = mail.get_connection()
-        self._trouble = ""  # once the server cannot be reached, the rest of the run waits too
-        self._is_data_begun = False
+        is_smtp = settings.EMAIL_BACKEND == DJANGO_SMTP
+        self._backend: Any = mail.get_connection(OURS if is_smtp else settings.EMAIL_BACKEND)
+        self._trouble = ""
+        self._strikes = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        with contextlib.suppress(OSError):
+            self._backend.close()
 
-    def send(self, passed: Passed) -> Receipt:
-        """Hand one mail to the server and give its answer. Called outside any transaction."""
+    def open(self) -> str:
+        """Give why nothing can be handed over now, or nothing."""
+        if not self._trouble:
+            try:
+                self._backend.open()
+            except OSError as error:  # of which every SMTPException is one
+                self._drop()
+                where = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+                self._trouble = f"The mail server {where} cannot be used: {_words(error)}."
+        return self._trouble
+
+    def trouble(self) -> str:
+        """Give why this run hands nothing more over, or nothing."""
+        return self._trouble
+
+    def send(self, passed: Passed) -> Receipt | None:
+        """Hand one mail over and give the answer; none when it was certainly not handed over. In no transaction."""
         try:
             message = compose(passed)
         except ValueError as error:
             return Receipt(Result.REFUSED, f"The mail cannot be written: {error}.")
-        if not self._trouble:
-            self._open()
-        if self._trouble:
-            return Receipt(Result.LATER, self._trouble)
-        return self._send(message)
+        for _ in range(2):  # a connection may have been closed while nothing was sent
+            if self.open():
+                return None
+            answer = self._hand_over(message)
+            if isinstance(answer, Receipt):
+                return answer
+            if self._trouble:
+                return None
+        return Receipt(Result.LATER, f"The connection was lost before the mail was handed over: {answer}.")
 
-    def _open(self) -> None:
-        smtp = getattr(self._connection, "connection", None)
-        if isinstance(smtp, smtplib.SMTP) and not _is_alive(smtp):
-            self._close()
+    def _hand_over(self, message: EmailMultiAlternatives) -> Receipt | str:
+        """Give the answer, or how the connection was lost before the content was begun."""
+        client = getattr(self._backend, "connection", None)
+        if isinstance(client, smtp.Impatient | smtp.ImpatientSSL):
+            client.begin_mail()
         try:
-            is_new = self._connection.open()
-        except OSError as error:  # of which every SMTPException is one
-            self._close()
-            where = f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
-            self._trouble = f"The mail server {where} cannot be used: {_words(error)}."
-            return
-        smtp = getattr(self._connection, "connection", None)
-        if is_new and isinstance(smtp, smtplib.SMTP):
-            smtp.data = self._watched(smtp.data)  # type: ignore[assignment, method-assign]
-
-    def _watched(self, data: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """Note that DATA began: a connection lost before it certainly sent nothing."""
-
-        def watched(message: Any) -> Any:
-            self._is_data_begun = True
-            return data(message)
-
-        return watched
-
-    def _send(self, message: EmailMultiAlternatives) -> Receipt:
-        is_smtp = isinstance(getattr(self._connection, "connection", None), smtplib.SMTP)
-        self._is_data_begun = not is_smtp
-        try:
-            self._connection.send_messages([message])
+            self._backend.send_messages([message])
         except OSError as error:
-            return self._refused(error)
+            return self._broken(error, client)
         except ValueError as error:
             return Receipt(Result.REFUSED, f"The mail cannot be written: {error}.")
+        self._strikes = 0
         return Receipt(Result.ACCEPTED, "Accepted by the mail server.")
 
-    def _refused(self, error: OSError) -> Receipt:
-        """Give what an error means: an answer of the server, or a connection that broke before or after DATA."""
+    def _broken(self, error: OSError, client: Any) -> Receipt | str:
+        """Give what an error means: an answer of the server, or a connection that broke."""
+        is_begun = getattr(client, "is_content_begun", True)
         if isinstance(error, smtplib.SMTPRecipientsRefused):
-            return _answered(*next(iter(error.recipients.values())))
+            return self._answered(*next(iter(error.recipients.values())), is_begun=is_begun)
         if isinstance(error, smtplib.SMTPResponseException):
-            return _answered(error.smtp_code, error.smtp_error)
+            return self._answered(error.smtp_code, error.smtp_error, is_begun=is_begun)
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return Receipt(Result.REFUSED, f"The mail server cannot take this mail: {_words(error)}.")
-        self._close()
-        if self._is_data_begun:
-            return Receipt(
-                Result.UNCERTAIN, f"The connection was lost after the mail was handed over: {_words(error)}."
-            )
-        return Receipt(Result.LATER, f"The connection was lost before the mail was handed over: {_words(error)}.")
+        self._strike(is_hanging=isinstance(error, TimeoutError) or getattr(client, "is_hanging", False))
+        if is_begun:
+            said = f"The connection was lost after the mail was handed over: {_words(error)}."
+            return Receipt(Result.UNCERTAIN, said)
+        return _words(error)
 
-    def _close(self) -> None:
+    def _answered(self, code: int, answer: bytes | str, *, is_begun: bool) -> Receipt:
+        receipt = _receipt(code, answer, is_begun=is_begun)
+        if code == CLOSING:
+            self._trouble = receipt.answer
+        if code == CLOSING or code // 100 not in (2, 4, 5):
+            self._strike(is_hanging=False)
+        else:
+            self._strikes = 0
+        return receipt
+
+    def _strike(self, *, is_hanging: bool) -> None:
+        self._drop()
+        self._strikes += 1
+        where = f"The mail server {settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+        if is_hanging:
+            self._trouble = f"{where} does not answer within {settings.EMAIL_TIMEOUT:g} seconds."
+        elif self._strikes >= MOST_STRIKES:
+            self._trouble = f"{where} broke {self._strikes} connections in a row."
+
+    def _drop(self) -> None:
         with contextlib.suppress(OSError):
-            self._connection.close()
+            self._backend.drop() if isinstance(self._backend, smtp.Backend) else self._backend.close()
 
 
 def compose(passed: Passed) -> EmailMultiAlternatives:
@@ -161,7 +183,7 @@ def _offer(code: OfferCode) -> dict[str, object]:
     }
 
 
-def _answered(code: int, answer: bytes | str) -> Receipt:
+def _receipt(code: int, answer: bytes | str, *, is_begun: bool) -> Receipt:
     """Give the meaning of an SMTP answer: 2xx taken, 4xx later, 5xx never, anything else unknown."""
     text = answer.decode(errors="replace") if isinstance(answer, bytes) else answer
     said = f"{code} {' '.join(text.split())}".strip()
@@ -172,20 +194,13 @@ def _answered(code: int, answer: bytes | str) -> Receipt:
             return Receipt(Result.LATER, f"The mail server cannot take it now: {said}")
         case 5:
             return Receipt(Result.REFUSED, f"The mail server refused it: {said}", _is_address_dead(code, text))
-    return Receipt(Result.UNCERTAIN, f"The mail server's answer makes no sense: {said}")
+    return Receipt(Result.UNCERTAIN if is_begun else Result.LATER, f"The mail server's answer makes no sense: {said}")
 
 
 def _is_address_dead(code: int, text: str) -> bool:
     """Tell whether the refusal is about the address: by its enhanced status (RFC 3463, 5.1.x), else by code 550."""
     status = ENHANCED.search(text)
     return status[2] == "1" if status else code == 550
-
-
-def _is_alive(smtp: smtplib.SMTP) -> bool:
-    try:
-        return smtp.noop()[0] == 250
-    except OSError:
-        return False
 
 
 def _words(error: OSError) -> str:

@@ -11,7 +11,7 @@ from campaigns.models.decisions import (
     TriggerBaseline,
     TriggerState,
 )
-from campaigns.models.plans import Campaign, FrequencyCap, Offer, Programme, Slot, Throughput
+from campaigns.models.plans import Campaign, FrequencyCap, Offer, Outage, Programme, Slot, Throughput
 from campaigns.models.touches import MailLink, Touch
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "MailLink",
     "Offer",
     "OfferCode",
+    "Outage",
     "Programme",
     "Schedule",
     "Slot",

@@ -158,7 +158,7 @@ class Delivery(models.Model):
         verbose_name_plural = "deliveries"
         constraints = [models.UniqueConstraint(fields=["decision", "step"], name="delivery_once")]
         indexes = [
-            models.Index(fields=["state", "priority", "due_at"], name="delivery_due"),
+            models.Index(fields=["state", "channel", "priority", "due_at"], name="delivery_due"),
             models.Index(
                 fields=["id"], name="delivery_untold", condition=Q(state="sent", channel="email", is_told=False)
             ),

@@ -79,6 +79,19 @@ class Throughput(models.Model):
         return f"{self.channel}: {self.per_minute} a minute"
 
 
+class Outage(models.Model):
+    """A channel that cannot be used for now: nothing of it is begun before the next try, which one worker makes."""
+
+    channel = models.CharField(max_length=10, choices=Channel.choices, unique=True)
+    since = models.DateTimeField()
+    retry_at = models.DateTimeField()
+    tries = models.IntegerField(default=1)
+    reason = models.CharField(max_length=300)
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.reason}"
+
+
 class Offer(models.Model):
     """A code that is worth something for a time."""
 

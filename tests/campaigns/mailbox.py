@@ -11,7 +11,7 @@ from typing import Any, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, Programme
 from tests.campaigns import people
 from tests.servers import free_port
 
@@ -69,7 +69,8 @@ def use_smtp(settings: Any, port: int) -> None:
 
 
 def planned_mails(count: int, **changes: Any) -> list[Delivery]:
-    """Make a live campaign and one planned mail for each of `count` new customers."""
+    """Make a live campaign and one planned mail for each of `count` new customers; nobody is held out."""
+    Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0})
     campaign = people.campaign(**changes)
     action = campaign.steps[0]["action"]
     return [people.planned(customer, campaign, action) for customer in people.customers(count)]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from campaigns import deliver, gate, programme
+from campaigns import claims, deliver, gate, programme
 from campaigns.channels import Receipt, Result, call
 from campaigns.channels.email import Mailer
 from campaigns.models import CallTask, Campaign, Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
@@ -126,6 +126,7 @@ def test_the_stop_button_holds_what_was_claimed_before_it(monkeypatch: pytest.Mo
         return Receipt(Result.ACCEPTED, "")
 
     monkeypatch.setattr(Mailer, "send", press)
+    monkeypatch.setattr(deliver, "STOP_SEEN_WITHIN", 0.0)
     assert deliver.deliver(LATER) == {"sent": 1, "planned": 2}
     assert sorted(states()) == ["planned", "planned", "sent"]
     assert not Delivery.objects.filter(state="planned").exclude(token="").exists()
@@ -193,7 +194,7 @@ def test_a_template_that_goes_wrong_fails_with_its_reason() -> None:
 def test_an_expired_claim_is_planned_again_by_the_databases_clock() -> None:
     planned_mails(2)
     token = "t" * 22
-    assert len(deliver._claim(token, LATER, 2)) == 2
+    assert len(claims.take("email", token, LATER, 2)) == 2
     Delivery.objects.filter(pk=Delivery.objects.earliest("pk").pk).update(lease_until=T0 - timedelta(days=400))
     assert deliver.sweep(LATER) == deliver.Swept(planned=1, uncertain=0)
     assert states() == ["planned", "claimed"]
@@ -201,17 +202,16 @@ def test_an_expired_claim_is_planned_again_by_the_databases_clock() -> None:
 
 def test_a_worker_that_lost_its_lease_sends_nothing() -> None:
     (delivery,) = planned_mails(1)
-    deliver._claim("t" * 22, LATER, 1)
+    claims.take("email", "t" * 22, LATER, 1)
     Delivery.objects.update(lease_until=T0 - timedelta(days=400))
-    with Mailer() as mailer:
-        assert deliver._carry(delivery.pk, "t" * 22, LATER, mailer) == []
+    assert gate.pass_([delivery.pk], "t" * 22, LATER) == gate.Gated()
     assert not mail.outbox
 
 
 def test_an_expired_sending_is_uncertain_and_never_sent_again() -> None:
     (delivery,) = planned_mails(1)
-    deliver._claim("t" * 22, LATER, 1)
-    assert gate.pass_(delivery.pk, "t" * 22, LATER) is not None
+    claims.take("email", "t" * 22, LATER, 1)
+    assert len(gate.pass_([delivery.pk], "t" * 22, LATER).passed) == 1
     Delivery.objects.update(lease_until=T0 - timedelta(days=400))
     assert deliver.sweep(LATER) == deliver.Swept(planned=0, uncertain=1)
     assert deliver.deliver(LATER + timedelta(days=1)) == {}
@@ -221,9 +221,8 @@ def test_an_expired_sending_is_uncertain_and_never_sent_again() -> None:
 
 def test_an_expired_call_is_simply_made_again() -> None:
     (delivery,) = planned_mails(1, steps=[people.CALL_STEP])
-    deliver._claim("t" * 22, LATER, 1)
-    passed = gate.pass_(delivery.pk, "t" * 22, LATER)
-    assert isinstance(passed, gate.Passed)
+    claims.take("phone", "t" * 22, LATER, 1)
+    (passed,) = gate.pass_([delivery.pk], "t" * 22, LATER).passed
     call.make(passed)
     Delivery.objects.update(lease_until=T0 - timedelta(days=400))
     assert deliver.sweep(LATER).planned == 1

@@ -9,8 +9,7 @@ import pytest
 from django.core import mail
 from django.db import connection, connections, transaction
 
-from campaigns import deliver, gate, programme, unsubscribe
-from campaigns.channels.email import Mailer
+from campaigns import claims, deliver, gate, programme, unsubscribe
 from campaigns.models import Delivery
 from tests.campaigns import people
 from tests.campaigns.mailbox import planned_mails, states
@@ -61,15 +60,15 @@ def test_workers_side_by_side_hold_the_cap() -> None:
         people.planned(first.customer, people.campaign(f"other-{number}"))
     programme.current()
     tokens = [f"{number:022}" for number in range(4)]
-    claims = {token: deliver._claim(token, T0, 3) for token in tokens}
+    claimed = {token: claims.take("email", token, T0, 3) for token in tokens}
 
     def carry() -> list[str]:
         token = tokens.pop()
-        with Mailer() as mailer:
-            return [state for pk in claims[token] for state in deliver._carry(pk, token, T0, mailer)]
+        gated = gate.pass_(claimed[token], token, T0)
+        return ["passed"] * len(gated.passed) + ["refused"] * len(gated.refused)
 
-    carried = [state for some in in_threads(4, carry) for state in some]
-    assert sorted(carried) == ["cancelled"] * 10 + ["sent"] * 2
+    gone = [what for some in in_threads(4, carry) for what in some]
+    assert sorted(gone) == ["passed"] * 2 + ["refused"] * 10
 
 
 @one_writer
@@ -77,13 +76,13 @@ def test_a_mail_waits_at_the_gate_for_an_unsubscribe_and_then_stays() -> None:
     """The unsubscribe holds the customer when the mail comes: the mail sees what it decided."""
     (delivery,) = planned_mails(1)
     programme.current()
-    deliver._claim(TOKEN, T0, 1)
+    claims.take("email", TOKEN, T0, 1)
     leaving = unsubscribe.Leaving(delivery.customer_id, "newsletter", delivery.public_id)
     is_at_the_gate, passed = threading.Event(), []
 
     def knock() -> None:
         is_at_the_gate.set()
-        passed.append(gate.pass_(delivery.pk, TOKEN, T0))
+        passed.append(gate.pass_([delivery.pk], TOKEN, T0))
         connections.close_all()
 
     knocking = threading.Thread(target=knock)
@@ -94,7 +93,7 @@ def test_a_mail_waits_at_the_gate_for_an_unsubscribe_and_then_stays() -> None:
         wait_for(_somebody_waits, "the gate to wait for the customer's row")
         assert passed == []
     knocking.join(10)
-    assert isinstance(passed[0], gate.Refused)
+    assert [refused.state for _, refused in passed[0].refused] == ["cancelled"]
     assert states() == ["cancelled"]
 
 
@@ -106,23 +105,23 @@ def _somebody_waits() -> bool:
 
 def test_a_claim_of_one_worker_is_no_use_to_another() -> None:
     (delivery,) = planned_mails(1)
-    deliver._claim(TOKEN, T0, 1)
-    assert gate.pass_(delivery.pk, "x" * 22, T0) is None
+    claims.take("email", TOKEN, T0, 1)
+    assert gate.pass_([delivery.pk], "x" * 22, T0) == gate.Gated()
     assert states() == ["claimed"]
 
 
 def test_a_claim_passes_the_gate_once() -> None:
     (delivery,) = planned_mails(1)
-    deliver._claim(TOKEN, T0, 1)
-    assert isinstance(gate.pass_(delivery.pk, TOKEN, T0), gate.Passed)
-    assert gate.pass_(delivery.pk, TOKEN, T0) is None
+    claims.take("email", TOKEN, T0, 1)
+    assert len(gate.pass_([delivery.pk], TOKEN, T0).passed) == 1
+    assert gate.pass_([delivery.pk], TOKEN, T0) == gate.Gated()
 
 
 def test_leases_go_by_the_databases_clock_not_the_workers() -> None:
     (delivery,) = planned_mails(1)
     future = T0 + timedelta(days=4000)
-    deliver._claim(TOKEN, future, 1)
+    claims.take("email", TOKEN, future, 1)
     assert deliver.sweep(future).planned == 0
-    assert isinstance(gate.pass_(delivery.pk, TOKEN, future), gate.Passed)
+    assert len(gate.pass_([delivery.pk], TOKEN, future).passed) == 1
     assert deliver.sweep(future).uncertain == 0
     assert Delivery.objects.get().state == "sending"

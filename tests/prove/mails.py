@@ -21,7 +21,9 @@ LATER = datetime(2999, 1, 1, tzinfo=UTC)
 
 def plan(count: str, name: str = "m") -> None:
     """Plan so many mails of a live campaign, each to a customer of its own, and not due before they are made so."""
-    programme.current()
+    rules = programme.current()
+    rules.holdout_share = 0.0
+    rules.save(update_fields=["holdout_share"])
     for key in (schedule.FULL_CYCLE, schedule.SMALL_CYCLE):
         Schedule.objects.get_or_create(key=key, defaults={"every_seconds": 60, "next_at": LATER, "is_enabled": False})
     campaign = Campaign.objects.filter(key="prove").first() or people.campaign("prove")

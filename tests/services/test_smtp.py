@@ -11,7 +11,8 @@ from typing import Any, cast
 
 import pytest
 
-from campaigns import deliver
+from campaigns import answers, claims, deliver, gate
+from campaigns.channels import Receipt, Result
 from campaigns.channels.email import Mailer
 from campaigns.models import Delivery, DeliveryAttempt, OfferCode
 from customers import consent
@@ -32,7 +33,7 @@ planned_mails(40)
 DELIVER = """
 import django; django.setup()
 from datetime import timedelta
-from campaigns import deliver
+from campaigns import answers, claims, deliver, gate
 from campaigns.channels.email import Mailer
 from tests.campaigns.people import T0
 print(deliver.deliver(T0 + timedelta(minutes=1))["sent"])
@@ -75,7 +76,7 @@ def test_a_temporary_refusal_is_tried_later_and_gives_the_cap_back(sink: Sink) -
     planned_mails(1)
     assert deliver.deliver(T0) == {"planned": 1}
     waiting = only()
-    assert (waiting.began_at, waiting.due_at) == (None, T0 + deliver.BACKOFF[0])
+    assert (waiting.began_at, waiting.due_at) == (None, T0 + answers.BACKOFF[0])
     assert waiting.reason == "The mail server cannot take it now: 451 4.3.0 Try again later"
     assert deliver.deliver(T0 + timedelta(seconds=1)) == {}
     assert deliver.deliver(waiting.due_at) == {"sent": 1}
@@ -87,7 +88,7 @@ def test_a_temporary_refusal_is_tried_later_and_gives_the_cap_back(sink: Sink) -
 
 
 def test_five_temporary_refusals_are_a_failure(sink: Sink) -> None:
-    sink.answers = ["451 4.3.0 Try again later"] * deliver.MOST_ATTEMPTS
+    sink.answers = ["451 4.3.0 Try again later"] * answers.MOST_ATTEMPTS
     people.offer("ten")
     planned_mails(1, steps=[people.OFFER_STEP])
     counted = [dict(deliver.deliver(T0 + timedelta(days=day))) for day in range(6)]
@@ -135,14 +136,12 @@ def test_a_server_that_is_away_is_said_clearly_and_waited_for(settings: Any) -> 
 
 def test_a_connection_that_died_between_two_mails_is_opened_again(sink: Sink) -> None:
     planned_mails(2)
-    sessions: list[Any] = []
+    token = "t" * 22
+    first, second = gate.pass_(claims.take("email", token, T0, 2), token, T0).passed
     with Mailer() as mailer:
-        token = "t" * 22
-        first, second = deliver._claim(token, T0, 2)
-        assert deliver._carry(first, token, T0, mailer) == ["sent"]
-        sessions.append(mailer._connection.connection)
-        sessions[0].sock.close()
-        assert deliver._carry(second, token, T0, mailer) == ["sent"]
+        assert mailer.send(first) == Receipt(Result.ACCEPTED, "Accepted by the mail server.")
+        mailer._backend.connection.sock.close()
+        assert mailer.send(second) == Receipt(Result.ACCEPTED, "Accepted by the mail server.")
     assert len(sink.taken) == 2
 
 

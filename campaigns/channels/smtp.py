@@ -1,0 +1,93 @@
+"""SMTP with an end to patience: a server has so many seconds for all its answers to one mail, however it drips them."""
+
+import smtplib
+import socket
+import time
+from typing import Any
+
+from django.core.mail.backends.smtp import EmailBackend
+
+PATIENCE = 60.0  # seconds, where the settings say nothing
+
+
+class _Lines:
+    """Lines from a socket until a moment; TimeoutError afterwards."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock, self._rest = sock, b""
+        self.until = 0.0
+
+    def readline(self, most: int) -> bytes:
+        while b"\n" not in self._rest and len(self._rest) < most:
+            left = self.until - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("timed out")
+            self._sock.settimeout(left)
+            if not (more := self._sock.recv(8192)):
+                break
+            self._rest += more
+        end = self._rest.find(b"\n") + 1 or len(self._rest)
+        line, self._rest = self._rest[: min(end, most)], self._rest[min(end, most) :]
+        return line
+
+    def close(self) -> None:
+        self._rest = b""
+
+
+class _Impatient:
+    """What is added to an SMTP client: a deadline for all answers, and whether a mail's content was begun."""
+
+    sock: Any
+    file: Any
+    timeout: Any
+    deadline: float | None = None
+    is_content_begun = False
+    is_hanging = False
+
+    def begin_mail(self) -> None:
+        """Give the server its seconds for one mail."""
+        self.deadline, self.is_content_begun = time.monotonic() + (self.timeout or PATIENCE), False
+
+    def getreply(self) -> tuple[int, bytes]:
+        """Give an answer that comes in time."""
+        if self.deadline is None:  # the greeting, and what belongs to it
+            self.deadline = time.monotonic() + (self.timeout or PATIENCE)
+        if self.file is None:
+            self.file = _Lines(self.sock)
+        self.file.until = self.deadline
+        try:
+            answer: tuple[int, bytes] = super().getreply()  # type: ignore[misc]
+        except smtplib.SMTPServerDisconnected as error:
+            self.is_hanging = isinstance(error.__context__, TimeoutError)
+            raise
+        if self.sock:
+            self.sock.settimeout(max(self.deadline - time.monotonic(), 0.01))
+        return answer
+
+    def send(self, s: Any) -> None:
+        """Note that content follows: only it is sent as bytes."""
+        self.is_content_begun = self.is_content_begun or isinstance(s, bytes)
+        super().send(s)  # type: ignore[misc]
+
+
+class Impatient(_Impatient, smtplib.SMTP):
+    """A client without encryption of its own."""
+
+
+class ImpatientSSL(_Impatient, smtplib.SMTP_SSL):
+    """A client that begins encrypted."""
+
+
+class Backend(EmailBackend):
+    """Django's SMTP backend with such clients."""
+
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return ImpatientSSL if self.use_ssl else Impatient
+
+    def drop(self) -> None:
+        """Forget the connection without a word, which a hanging server would not answer."""
+        for name in ("connection", "_partial_connection"):
+            if client := getattr(self, name):
+                client.close()
+            setattr(self, name, None)
