@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import deliver, gate, sending
+from campaigns import claims, deliver, gate, sending
 from campaigns.models import Delivery
 from customers.models import Alert, AuditEntry, Event
 from tests.campaigns.mailbox import planned_mails, states
@@ -72,9 +72,10 @@ def test_what_is_planned_waits_while_it_is_stopped_and_goes_out_after() -> None:
 
 def test_a_message_that_was_claimed_before_the_button_does_not_begin_after_it() -> None:
     (delivery,) = planned_mails(1)
-    (claimed,) = deliver._claim("token", LATER, 1)
+    (claimed,) = claims.take("email", "token", LATER, 1)
     sending.stop(None, "A wrong price.", T0)
-    assert gate.pass_(claimed, "token", LATER) == gate.Refused(Delivery.State.PLANNED, "All sending is stopped.")
+    ((_, refused),) = gate.pass_([claimed], "token", LATER).refused
+    assert (refused.state, refused.reason) == ("planned", "All sending is stopped.")
     delivery.refresh_from_db()
     assert (delivery.state, delivery.began_at) == ("planned", None)
 
@@ -149,7 +150,7 @@ def test_a_key_with_its_own_scope_stops_and_starts_all_sending(client: Client) -
 
 def test_what_the_provider_knows_is_marked_sent_and_not_sent_again(tmp_path: Path) -> None:
     planned, doubtful, left = planned_mails(3)
-    (token_of,) = deliver._claim("token", LATER, 1)
+    (token_of,) = claims.take("email", "token", LATER, 1)
     assert token_of == planned.pk
     Delivery.objects.filter(pk=doubtful.pk).update(state="uncertain", began_at=T0)
     sending.stop(None, "Restored.", T0)
@@ -174,7 +175,7 @@ def test_nothing_begins_after_the_buttons_answer(monkeypatch: pytest.MonkeyPatch
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time")
     planned_mails(2)
-    first, second = deliver._claim("token", LATER, 2)
+    first, second = claims.take("email", "token", LATER, 2)
     answered, begin = threading.Event(), gate._begin
 
     def press() -> None:
@@ -190,8 +191,8 @@ def test_nothing_begins_after_the_buttons_answer(monkeypatch: pytest.MonkeyPatch
         return begin(*args)
 
     monkeypatch.setattr(gate, "_begin", begin_while_it_is_pressed)
-    assert isinstance(gate.pass_(first, "token", LATER), gate.Passed)
+    assert len(gate.pass_([first], "token", LATER).passed) == 1
     button.join(10)
     assert answered.is_set()
-    assert isinstance(gate.pass_(second, "token", LATER), gate.Refused)
+    assert len(gate.pass_([second], "token", LATER).refused) == 1
     assert states() == ["sending", "planned"]
