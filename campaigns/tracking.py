@@ -5,21 +5,28 @@ customer alone (her e-mail address, her id) is not stored: the link itself carri
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
 from html import unescape
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
+import polars as pl
 from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
 
-from campaigns import links
+from campaigns import links, machines
 from campaigns.links import LinkRefused, Purpose
 from campaigns.models import Delivery, MailLink, Touch
 from campaigns.render import Mail
+from customers import bulk, events
+from customers.models import Customer
 
 # Bounded, so that quotes that nobody closed cost no time.
 ANCHOR = re.compile(r"""<a(?:rea)?\s(?:[^>"']{1,4000}+|"[^"]{0,4000}+"|'[^']{0,4000}+'){1,99}+>""", re.IGNORECASE)
@@ -28,6 +35,24 @@ HOST = re.compile(r"https?://[^/?#]*", re.IGNORECASE)
 NOT_FOLLOWED = ("/u/", "/p/", "/r/", "/c/")  # our own pages: what happens there is told there
 LONGEST_ADDRESS = 2_000  # of longer ones no redirect is made
 TAG_LENGTH, AGENT_LENGTH = 60, 300
+MOST_TOUCHES = 500  # of one mail: more says nothing more
+WAIT = timedelta(seconds=10)
+AT_ONCE, REMOVED_AT_ONCE = 1_000, 5_000
+KEPT = timedelta(days=180)
+SOURCE = "campaigns"
+NAMES = {"open": "Email Opened", "click": "Email Link Clicked"}
+TOLD: bulk.Schema = {
+    "touch_id": pl.Int64,
+    "customer_id": pl.Int64,
+    "delivery": pl.String,
+    "link_id": pl.Int64,
+    "kind": pl.String,
+    "at": bulk.UTC_MICROSECONDS,
+    "tag": pl.String,
+    "campaign": pl.String,
+    "variant": pl.String,
+    "url": pl.String,
+}
 PIXEL = '<img src="{}" width="1" height="1" alt="" style="display:block;border:0;width:1px;height:1px">'
 
 
@@ -38,6 +63,13 @@ class Link(NamedTuple):
     url: str
     tag: str
     after: str
+
+
+class Settled(NamedTuple):
+    """How many touches were people's, and how many machines'."""
+
+    people: int
+    machines: int
 
 
 @dataclass(frozen=True)
@@ -77,14 +109,77 @@ def opened(token: str) -> str:
     return links.read(Purpose.OPEN, token, 1)[0]
 
 
-def note(touch: Touch, public_id: str) -> bool:
-    """Store a touch of a delivery, raw. False: the delivery is gone."""
-    pk = Delivery.objects.filter(public_id=public_id).values_list("pk", flat=True).first()
-    if pk is None:
-        return False
-    touch.delivery_id = pk
-    touch.save(force_insert=True)
-    return True
+def note(touch: Touch, public_id: str) -> Delivery | None:
+    """Store a touch of a delivery, raw, and give the delivery; None: it is gone."""
+    delivery = Delivery.objects.filter(public_id=public_id).first()
+    if delivery and Touch.objects.filter(delivery=delivery).count() < MOST_TOUCHES:
+        touch.delivery = delivery
+        touch.save(force_insert=True)
+    return delivery
+
+
+def settle(until: datetime) -> Settled:
+    """Tell machines' touches from people's, and record what people did as events; remove what is old.
+
+    What came in the last seconds waits: a machine gives itself away by what it does next. Any number of workers may
+    do this at once: a touch is judged by one of them, once.
+    """
+    done = Settled(0, 0)
+    while (some := _settle(until)).people + some.machines:
+        done = Settled(done.people + some.people, done.machines + some.machines)
+    oldest = Touch.objects.order_by("pk").values("pk")[:REMOVED_AT_ONCE]
+    Touch.objects.filter(pk__in=list(oldest.values_list("pk", flat=True)), at__lt=until - KEPT).delete()
+    return done
+
+
+def _settle(until: datetime) -> Settled:
+    """Judge the touches of some customers, under their locks: an erasure, too, takes the customer first."""
+    with transaction.atomic():
+        waiting = Touch.objects.filter(is_machine=None, at__lte=until - WAIT).order_by("at")[:AT_ONCE]
+        ids = set(waiting.values_list("delivery__customer_id", flat=True))
+        locked = Customer.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk")
+        here = list(locked.values_list("pk", flat=True))
+        judged = machines.judge(_touches(here, until))
+        ours = judged.join(_unjudged(here, until), on="touch_id", how="semi")
+        people = ours.filter(why="")
+        events.record(_events(people), SOURCE, until)
+        marks = ours.select(id="touch_id", is_machine=pl.col("why") != "", why="why")
+        bulk.update(Touch, marks, key=["id"])
+    return Settled(len(people), len(ours) - len(people))
+
+
+def _unjudged(customers: list[int], until: datetime) -> pl.DataFrame:
+    found = Touch.objects.filter(is_machine=None, at__lte=until - WAIT, delivery__customer__in=customers)
+    return bulk.read(found.values_list("pk"), {"touch_id": pl.Int64})
+
+
+def _touches(customers: list[int], until: datetime) -> pl.DataFrame:
+    """Give what is to be judged, what else their mails' touches were, and who else came in those minutes."""
+    unjudged = Q(is_machine=None, at__lte=until)
+    theirs = Touch.objects.filter(Q(delivery__customer__in=customers) | unjudged)
+    columns = ("pk", "delivery_id", "kind", "at", "delivery__began_at", "link_id", "method", "agent", "network")
+    return bulk.read(theirs.values_list(*columns), machines.SCHEMA)
+
+
+def _events(people: pl.DataFrame) -> pl.DataFrame:
+    """Give the events of touches; a second look or a second press within a minute is the same."""
+    columns = ("pk", "delivery__customer_id", "delivery__public_id", "link_id", "kind", "at", "tag")
+    more = ("delivery__decision__campaign__key", "delivery__decision__variant", "link__url")
+    found = Touch.objects.filter(pk__in=people["touch_id"].to_list())
+    touches = bulk.read(found.values_list(*columns, *more), TOLD).sort("at", "touch_id")
+    minute = pl.col("at").dt.epoch("s") // 60
+    return touches.select(
+        "customer_id",
+        message_id=pl.format("{}-{}-{}-{}", "kind", "delivery", pl.col("link_id").fill_null(0), minute),
+        name=pl.col("kind").replace_strict(NAMES, return_dtype=pl.String),
+        occurred_at="at",
+        properties=pl.Series([_properties(row) for row in touches.iter_rows(named=True)], dtype=pl.String),
+    ).unique("message_id", keep="first", maintain_order=True)
+
+
+def _properties(told: dict[str, Any]) -> str:
+    names = ("campaign", "variant", "delivery", "url", "tag")
+    return json.dumps({name: told[name] for name in names if told[name]})
 
 
 def network_of(told: str) -> str:

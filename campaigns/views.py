@@ -12,9 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
-from campaigns import programme, tracking
+from campaigns import deliver, programme, tracking
 from campaigns.links import LinkRefused
-from campaigns.models import Asset, Touch
+from campaigns.models import Asset, Delivery, Touch
 from campaigns.unsubscribe import Leaving, leave, read
 
 NOTHING_TO_SEE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # a clear GIF of one dot
@@ -83,9 +83,11 @@ def _address(request: HttpRequest) -> str:
 
 
 def _note(touch: Touch, public_id: str) -> None:
-    """Whoever follows a link gets there, also when we cannot write it down."""
+    """Store a touch, which also proves that its mail arrived. Who follows a link gets there, whatever happens here."""
     try:
-        tracking.note(touch, public_id)
+        delivery = tracking.note(touch, public_id)
+        if delivery and delivery.state == Delivery.State.UNCERTAIN:
+            deliver.confirm(delivery, touch.at)
     except DatabaseError:
         log.exception("A touch of %s was not stored", public_id)
 

@@ -245,3 +245,16 @@ def test_an_old_link_still_works(client: Client, delivery: Delivery) -> None:
     Delivery.objects.update(due_at=T0 - timedelta(days=2000))
     tracking.url_of.cache_clear()
     assert client.get(path)["Location"] == SHOP
+
+
+def test_a_touch_clears_a_delivery_in_doubt(client: Client, delivery: Delivery) -> None:
+    path = click(delivery)
+    Delivery.objects.update(state="uncertain", began_at=T0)
+    client.get(path)
+    assert Delivery.objects.get().state == "sent"
+
+
+def test_one_mail_cannot_fill_the_disk(client: Client, delivery: Delivery, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tracking, "MOST_TOUCHES", 3)
+    assert [client.get(click(delivery)).status_code for _ in range(5)] == [302] * 5
+    assert Touch.objects.count() == 3
