@@ -15,11 +15,11 @@ from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
 from customers.panels import Cell, Panel, column, lines, link, moment, number, tag
-from scoring import model_page, target_page, training_page, training_queue, versions, why
+from scoring import model_page, removal, target_page, training_page, training_queue, versions, why
 from scoring.api import scores_of
 from scoring.known_values import known_values
 from scoring.model_story import learner
-from scoring.models import ModelVersion, Target, TrainingRun
+from scoring.models import ModelVersion, Score, ScoreRun, Target, TrainingRun
 from scoring.target_form import OWN, NewTargetForm, TargetForm
 from scoring.target_words import meaning
 
@@ -106,6 +106,24 @@ class TargetAdmin(BaseAdmin):
             path("<path:object_id>/edit/", at(self.edit_view), name="scoring_target_edit"),
         ]
         return [*own, *super().get_urls()]
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Give what a deletion takes along, in numbers, and what uses the target and so forbids it."""
+        found = list(objs)
+        counts = {
+            "versions": ModelVersion.objects.filter(target__in=found).count(),
+            "scores": Score.objects.filter(run__in=ScoreRun.objects.values("pk"), target__in=found).count(),
+        }
+        return (
+            [f"The prediction {one}" for one in found],
+            counts,
+            set(),
+            [u for one in found for u in removal.users(one)],
+        )
+
+    def delete_model(self, request: HttpRequest, obj: Target) -> None:
+        """Delete it through the one door of removals."""
+        removal.delete(obj)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

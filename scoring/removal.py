@@ -2,7 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
+from django.conf import settings
 from django.db import models, transaction
 
 from scoring.models import Score, ScoreRun, Target
@@ -25,9 +27,10 @@ def users(target: Target) -> list[str]:
 
 
 def delete(target: Target) -> None:
-    """Delete a target with its versions and scores. Raises TargetInUse that names who uses it."""
+    """Delete a target with its versions, their files and its scores. Raises TargetInUse that names who uses it."""
     if using := users(target):
         raise TargetInUse(target, using)
+    files = list(target.versions.values_list("artefact", flat=True))
     with transaction.atomic():
         # Run by run: that is how scores are found.
         Score.objects.filter(run__in=list(ScoreRun.objects.values_list("pk", flat=True)), target=target).delete()
@@ -37,3 +40,9 @@ def delete(target: Target) -> None:
             kinds = Counter(str(one._meta.verbose_name_plural) for one in error.protected_objects)
             using = [f"{count} {kind}" for kind, count in sorted(kinds.items())]
             raise TargetInUse(target, using) from error
+        transaction.on_commit(lambda: _remove(files))
+
+
+def _remove(files: list[str]) -> None:
+    for name in filter(None, files):
+        (Path(settings.LAKE_URL) / name).unlink(missing_ok=True)

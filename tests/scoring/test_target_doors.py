@@ -1,14 +1,16 @@
 """Targets over REST: made of answers, counted before, used, and not deleted while something asks for their scores."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from campaigns.models import Campaign, Decision
 from customers import history
 from customers.models import Attribute, EventName
-from scoring.models import Score, Target
+from scoring.models import ModelVersion, Score, Target
 from segments.models import Segment
 from tests.config import world
 from tests.customers.test_api import bearer, is_problem
@@ -25,6 +27,12 @@ def known() -> None:
         EventName.objects.create(name=event)
     Attribute.objects.create(name="plan", type="text")
     history.sync()
+
+
+def stored_world() -> None:
+    EventName.objects.all().delete()
+    Attribute.objects.all().delete()
+    world.fill()
 
 
 def ask(client: Client, method: str, address: str, body: object = None, scopes: tuple[str, ...] = BOTH) -> Any:
@@ -126,9 +134,7 @@ def test_what_a_target_foresees_stays(client: Client) -> None:
 
 
 def test_a_target_that_something_uses_is_not_deleted_and_another_goes_with_its_scores(client: Client) -> None:
-    EventName.objects.all().delete()
-    Attribute.objects.all().delete()
-    world.fill()
+    stored_world()
     Segment.objects.update(rule={"version": 1, "rule": {"field": "scores.lapse.band", "op": "is", "value": "high"}})
     used = is_problem(ask(client, "DELETE", "targets/lapse/"), 409)
     assert used["code"] == "in_use"
@@ -141,3 +147,29 @@ def test_a_target_that_something_uses_is_not_deleted_and_another_goes_with_its_s
     assert Score.objects.filter(target__key="lapse").exists()
     assert ask(client, "DELETE", "targets/lapse/").status_code == 204
     assert not Score.objects.exists()
+
+
+def test_a_deleted_target_takes_the_files_of_its_models_along(
+    client: Client, django_capture_on_commit_callbacks: Any
+) -> None:
+    stored_world()
+    Campaign.objects.update(trigger={})
+    file = Path(settings.LAKE_URL) / "models" / "lapse" / "1.skops"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"model")
+    ModelVersion.objects.filter(target__key="lapse").update(artefact="models/lapse/1.skops")
+    Decision.objects.update(model_version=None)
+    Segment.objects.update(rule={})
+    with django_capture_on_commit_callbacks(execute=True):
+        assert ask(client, "DELETE", "targets/lapse/").status_code == 204
+    assert not file.exists()
+
+
+def test_the_admin_names_who_uses_a_target_and_deletes_none_that_is_used(admin_client: Client) -> None:
+    stored_world()
+    target = Target.objects.get(key="lapse")
+    Segment.objects.update(rule={"version": 1, "rule": {"field": "scores.lapse.band", "op": "is", "value": "high"}})
+    address = f"/admin/scoring/target/{target.pk}/delete/"
+    assert "segment" in admin_client.get(address).content.decode()
+    admin_client.post(address, {"post": "yes"})
+    assert Target.objects.filter(pk=target.pk).exists()
