@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple
 
-from campaigns import render
+from campaigns import prose, render
 from campaigns.json_fields import ContentError, Fields
 
 MOST_BLOCKS = 100
@@ -33,6 +33,7 @@ LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
 ALIGNS = ("left", "center")
 BACKGROUNDS = ("plain", "tint", "brand")
 HISTORIES = ("viewed", "bought")
+PRODUCT = frozenset({"product.id"})  # what the address of a product may name
 SHARED = ("kind", "id", "tag", "background")
 
 
@@ -237,6 +238,15 @@ def _texts_of(blocks: tuple[Block, ...], place: str) -> Iterator[tuple[str, str]
                 yield from ((f"{here}.products[{j}].{name}", getattr(shown, name)) for name in ("name", "price", "url"))
 
 
+def shows_code(letter: Letter) -> bool:
+    """Tell whether the mail shows the code of an offer."""
+    return any(
+        isinstance(block, Code)
+        or "offer.code" in (render.check(block.text, render.OFFER_NAMES) if isinstance(block, Text | Heading) else ())
+        for block in walk(letter.blocks)
+    )
+
+
 def lint(content: Content) -> list[str]:
     """Give what a marketer should look at before launching, each beginning with its place."""
     raw = json.loads(content.source)
@@ -324,8 +334,7 @@ class _Parser:
         return Heading(text=text, level=fields.number("level", 1, 3, 1), align=fields.choice("align", ALIGNS))
 
     def _prose(self, fields: Fields) -> Block:
-        path, text = f"{fields.path}.text", fields.text("text", LONG, is_needed=True)
-        return Text(text=self._use(path, text), align=fields.choice("align", ALIGNS))
+        return Text(text=self._long(fields, is_needed=True), align=fields.choice("align", ALIGNS))
 
     def _image(self, fields: Fields) -> Block:
         width = fields.number("width", 16, 600, 600) if fields.data.get("width") is not None else None
@@ -360,11 +369,11 @@ class _Parser:
         if "from" not in fields.data:
             rows = fields.rows("products", MOST_PRODUCTS, least=1)
             shown = tuple(self._shown(f"{fields.path}.products[{i}]", row) for i, row in enumerate(rows))
-            return Products(products=shown, url=self._url(fields), label=label)
+            return Products(products=shown, url=self._url(fields, more=PRODUCT), label=label)
         if "products" in fields.data:
             raise ContentError(f"{fields.path}.products", "is either a list, or taken from what was viewed or bought")
         history, most = fields.choice("from", HISTORIES), fields.number("most", 1, MOST_PRODUCTS, 3)
-        return Products(history=history, most=most, url=self._url(fields), label=label)
+        return Products(history=history, most=most, url=self._url(fields, more=PRODUCT), label=label)
 
     def _shown(self, path: str, row: object) -> Shown:
         data = {"product": row} if isinstance(row, str) else row
@@ -373,7 +382,7 @@ class _Parser:
         if '"' in key or (self.terms.products is not None and key not in self.terms.products):
             raise ContentError(path, f"there is no product '{key}'")
         name, price = self._text(fields, "name"), self._text(fields, "price")
-        return Shown(key, name, price, self._asset(fields), self._url(fields))
+        return Shown(key, name, price, self._asset(fields), self._url(fields, more=PRODUCT))
 
     def _code(self, fields: Fields) -> Block:
         if "offer.code" not in self.terms.names:
@@ -388,9 +397,18 @@ class _Parser:
     def _text(self, fields: Fields, name: str, *, is_needed: bool = False) -> str:
         return self._use(f"{fields.path}.{name}", fields.line(name, is_needed=is_needed))
 
-    def _url(self, fields: Fields, *, is_needed: bool = False) -> str:
-        names = {"product.id"} if fields.path.endswith("]") and "from" in fields.data else set()
-        return self._use(f"{fields.path}.url", fields.url("url", is_needed=is_needed), names)
+    def _long(self, fields: Fields, *, is_needed: bool = False) -> str:
+        """Give a text that can be drawn: its Liquid stands only where markup is kept."""
+        path = f"{fields.path}.text"
+        text = self._use(path, fields.text("text", LONG, is_needed=is_needed))
+        try:
+            prose.plain(text, prose.Held())
+        except render.TemplateRefused as error:
+            raise ContentError(path, str(error)) from error
+        return text
+
+    def _url(self, fields: Fields, *, is_needed: bool = False, more: Collection[str] = ()) -> str:
+        return self._use(f"{fields.path}.url", fields.url("url", is_needed=is_needed), more)
 
     def _asset(self, fields: Fields, *, is_needed: bool = False) -> str:
         asset = fields.name("asset")
@@ -437,12 +455,11 @@ class _Parser:
 
     def _changed(self, fields: Fields, block: Block, name: str) -> str:
         if name == "url":
-            more = {"product.id"} if isinstance(block, Products) and block.history else set()
-            return self._use(f"{fields.path}.url", fields.url("url"), more)
+            return self._url(fields, more=PRODUCT if isinstance(block, Products) else ())
         if name == "asset":
             return self._asset(fields)
         if isinstance(block, Text):
-            return self._use(f"{fields.path}.text", fields.text("text", LONG))
+            return self._long(fields)
         return self._text(fields, name)
 
     KINDS: ClassVar[dict[str, Callable[["_Parser", Fields], Block]]] = {

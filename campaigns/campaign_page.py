@@ -2,17 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
+from django.conf import settings
 from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import measure, programme, render, triggers
-from campaigns.models import Campaign, Decision, Delivery, Offer
+from campaigns import brand, measure, programme, render, steps, triggers
+from campaigns.models import Campaign, Decision, Delivery, Offer, Programme
 from campaigns.stats import Difference, wilson
+from campaigns.steps import CallStep, EmailStep, OfferStep
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, TriggerError
 from customers import charts
 from customers.panels import Cell, Panel, lines, number, share, tag
@@ -27,6 +28,7 @@ STATE_TAGS = {
     **dict.fromkeys(("paused", "running", "control"), "wait"),
 }
 ARMS = {"treated": "Treated", "control": "Control", "holdout": "Held out"}
+OWN_PAGES = {"unsubscribe": "u", "preferences": "p", "rating": "r"}
 CUSTOMER = {
     "first_name": "Ada",
     "last_name": "Example",
@@ -93,17 +95,18 @@ def action_words(campaign: Campaign) -> str:
 
 def step(campaign: Campaign) -> Panel:
     """Give the message as an invented customer would get it, or the talking points."""
-    first: dict[str, Any] = campaign.steps[0] if campaign.steps else {}
-    title = "What the customer gets" if first.get("action") != "call" else "What the agent reads"
     try:
-        drawing = _call(first) if first.get("action") == "call" else _mail(first)
-    except (render.TemplateRefused, KeyError) as error:
-        return Panel(title, warning=f"The text cannot be shown: {error}")
+        first = steps.parse(campaign.steps)[0]
+        title = "What the agent reads" if isinstance(first, CallStep) else "What the customer gets"
+        drawing = _call(first) if isinstance(first, CallStep) else _mail(first)
+    except (render.TemplateRefused, steps.StepError) as error:
+        return Panel("What the customer gets", warning=f"The text cannot be shown: {error}")
     return Panel(title, "As for Ada Example, whom we invented.", drawing=drawing)
 
 
-def _mail(first: Mapping[str, str]) -> SafeString:
-    content = render.mail(first["subject"], first["body"], _values(first))
+def _mail(first: EmailStep) -> SafeString:
+    house = programme.current()
+    content = first.mail(_values(first, house), "", brand.of(house))
     text = (
         '<p class="cusp-subject"><span class="cusp-quiet">Subject</span> {}</p>'
         '<iframe class="cusp-mail" title="Preview of the mail" sandbox="" srcdoc="{}"></iframe>'
@@ -111,16 +114,18 @@ def _mail(first: Mapping[str, str]) -> SafeString:
     return format_html(text, content.subject, content.html)
 
 
-def _call(first: Mapping[str, str]) -> SafeString:
-    title, points = (render.prose(first.get(name, ""), _values(first)) for name in ("title", "talking_points"))
+def _call(first: CallStep) -> SafeString:
+    values = {"customer": CUSTOMER, "company": programme.current().company, "reasons": []}
+    title, points = (render.prose(text, values) for text in (first.title, first.talking_points))
     return format_html('<p><strong>{}</strong></p><p class="cusp-talk">{}</p>', title, points)
 
 
-def _values(first: Mapping[str, str]) -> dict[str, object]:
-    house = programme.current()
+def _values(first: EmailStep, house: Programme) -> dict[str, object]:
     facts = {**CUSTOMER, "attributes": {}, "country": "", "city": "", "language": ""}
-    shared = {"company": house.company, "postal_address": house.postal_address, "unsubscribe_url": "#"}
-    offer = Offer.objects.filter(key=first.get("offer", "")).first()
+    # The links of an example lead to nobody's pages.
+    links = {f"{name}_url": f"{settings.PUBLIC_URL}/{letter}/example/" for name, letter in OWN_PAGES.items()}
+    shared = {"company": house.company, "postal_address": house.postal_address, **links}
+    offer = Offer.objects.filter(key=first.offer).first() if isinstance(first, OfferStep) else None
     given = {
         "code": "EXAMPLE-CODE",
         "name": offer.name if offer else "",
@@ -128,7 +133,7 @@ def _values(first: Mapping[str, str]) -> dict[str, object]:
         "valid_until": f"{offer.valid_days} days after it was sent" if offer else "",
         "terms": offer.terms if offer else "",
     }
-    return {"customer": facts, **shared, "offer": given, "reasons": []}
+    return {"customer": facts, **shared, "offer": given}
 
 
 def worth(offer: Offer) -> str:

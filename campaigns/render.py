@@ -1,60 +1,43 @@
-"""Words for one customer: Liquid over plain values, within limits, into a mail of HTML and text.
+"""Liquid over the plain values of one customer, within limits: loops, sizes and filters cannot run away.
 
-Pure: no database, no clock. Markup is compiled once for each text (MJML first, Liquid after), so that a mail costs one
-rendering of a parsed template.
+Pure: no database, no clock. A template is parsed once, then rendered for each customer.
 """
 
 import difflib
+import functools
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import lru_cache
-from html import escape
-from pathlib import Path
-from typing import NamedTuple
+from html import unescape
+from typing import Any, NamedTuple
 
-from inscriptis import get_text
-from inscriptis.model.config import ParserConfig
-from liquid import BoundTemplate, Environment, RenderContext
+from liquid import BoundTemplate, Environment, Markup, RenderContext
 from liquid.ast import Node
-from liquid.builtin.expressions import FilteredExpression
+from liquid.builtin.expressions import FilteredExpression, StringLiteral
 from liquid.builtin.expressions import Path as NamePath
 from liquid.builtin.output import OutputNode
+from liquid.builtin.tags.assign_tag import AssignNode
+from liquid.builtin.tags.echo_tag import EchoNode
 from liquid.exceptions import LiquidError
-from mjml import mjml2html
 
-BASE = (Path(__file__).resolve().parent.parent / "templates" / "mail" / "base.mjml").read_text(encoding="utf-8")
-BODY = "[[body]]"
 LIQUID = re.compile(r"({{.*?}}|{%.*?%})", re.DOTALL)
-HTML_TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(\s[^<>]*)?/?>")
-MJML_TAG = re.compile(r"<(mj-?[a-z-]*)")
-BUTTON = re.compile(r"\[(?P<label>[^\]\n]+)\]\((?P<url>[^\s()]*(?:{{[^{}]*}}[^\s()]*)*)\)")
-CODE = re.compile(r"{{-?\s*offer\.code\s*-?}}")
-MJML_PARTS = """
-    accordion accordion-element accordion-text accordion-title all attributes body breakpoint button carousel
-    carousel-image class column divider font group head hero image navbar navbar-link preview raw section social
-    social-element spacer style table text title wrapper
-"""
-MJML_TAGS = frozenset({"mjml", *(f"mj-{part}" for part in MJML_PARTS.split())})
-BUTTON_HTML = (
-    '<table role="presentation" cellpadding="0" cellspacing="0" style="margin:4px 0 22px"><tr>'
-    '<td style="background:#14557b;border-radius:6px"><a class="button" href="{url}" style="display:inline-block;'
-    'padding:13px 26px;color:#ffffff;font-weight:600;text-decoration:none">{label}</a></td></tr></table>'
-)
-CODE_HTML = (
-    '<p class="code" style="margin:4px 0 22px;padding:16px;border:2px dashed #14557b;border-radius:6px;'
-    "text-align:center;font:700 22px ui-monospace,Menlo,Consolas,monospace;letter-spacing:2px;"
-    'background:#f2f7fa">{{ offer.code }}</p>'
-)
-
 CUSTOMER = ("email", "external_id", "first_name", "last_name", "name", "country", "city", "language")
 CUSTOMER_NAMES = frozenset(f"customer.{name}" for name in CUSTOMER)
 ALWAYS_THERE = frozenset({"customer.email", "customer.external_id"})
-MAIL_NAMES = CUSTOMER_NAMES | {"company", "postal_address", "unsubscribe_url"}
+MAIL_NAMES = CUSTOMER_NAMES | {"company", "postal_address", "unsubscribe_url", "preferences_url"}
 OFFER_NAMES = MAIL_NAMES | {"offer.code", "offer.name", "offer.value", "offer.valid_until", "offer.terms"}
 CALL_NAMES = CUSTOMER_NAMES | {"customer.phone", "company", "reasons"}
 ATTRIBUTES = "customer.attributes."
 
+MOST_CHARACTERS, MOST_ITEMS = 200_000, 2_000
+HIGHEST = 10**15
+SCHEMES = ("https:", "http:", "mailto:", "tel:")
+URL = re.compile(r"""\b(?:href|src|srcset|background|action|formaction)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
+# Controls, and the marks that turn the direction of all that follows (Unicode TR 9); single marks and joiners may stay.
+UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
+
 Values = Mapping[str, object]
+Filter = Callable[..., Any]
 
 
 class TemplateRefused(ValueError):
@@ -75,16 +58,78 @@ class _Bounded(Environment):
     block_nesting_limit = 20
 
 
-def _environment(*, autoescape: bool) -> Environment:
+def _within_limits(filter_: Filter) -> Filter:
+    """Give the filter, stopped before it takes in or gives out more than a mail can hold."""
+
+    @functools.wraps(filter_)
+    def bounded(left: object, *args: object, **options: Any) -> object:
+        for value in (left, *args):
+            _bound(value)
+        # Markup that was captured must not be cut up into other markup.
+        plain = str(left) if isinstance(left, Markup) and "<" in left else left
+        given = filter_(plain, *args, **options)
+        _bound(given)
+        return given
+
+    return bounded
+
+
+def _bound(value: object) -> None:
+    if isinstance(value, str):
+        if len(value) > MOST_CHARACTERS:
+            raise TemplateRefused(f"a text grows beyond {MOST_CHARACTERS:,} characters")
+    elif isinstance(value, list | tuple | range | dict):
+        if len(value) > MOST_ITEMS:
+            raise TemplateRefused(f"a list grows beyond {MOST_ITEMS:,} items")
+    elif isinstance(value, int | float) and not -HIGHEST <= value <= HIGHEST:
+        raise TemplateRefused(f"a number grows beyond {HIGHEST:,}")
+
+
+def _replaced(filter_: Filter) -> Filter:
+    """Give `replace`, which is told how long its result will be before it makes it."""
+
+    def replace(left: object, old: object = "", new: object = "") -> object:
+        text, found, put = (str(one if one is not None else "") for one in (left, old, new))
+        if len(text) + (text.count(found) if found else len(text) + 1) * len(put) > MOST_CHARACTERS:
+            raise TemplateRefused(f"a text grows beyond {MOST_CHARACTERS:,} characters")
+        return filter_(left, old, new)
+
+    return replace
+
+
+def _joined(filter_: Filter) -> Filter:
+    """Give `join`, likewise."""
+
+    @functools.wraps(filter_)
+    def join(left: object, separator: object = " ", **options: Any) -> object:
+        if isinstance(left, list | tuple | range) and len(left) * len(str(separator)) > MOST_CHARACTERS:
+            raise TemplateRefused(f"a text grows beyond {MOST_CHARACTERS:,} characters")
+        return filter_(left, separator, **options)
+
+    return join
+
+
+def _environment(*, autoescape: bool, is_read: bool = False) -> Environment:
+    """Give an environment; in text that is read as it is, filters that write HTML change nothing."""
     environment = _Bounded(autoescape=autoescape)
     for tag in ("include", "render"):  # there are no files to include
         environment.tags.pop(tag)
-    environment.filters.pop("safe")  # would let a customer's value through unescaped
+    filters = environment.filters
+    filters.pop("safe")  # would let a customer's value through unescaped
+    filters |= {"replace": _replaced(filters["replace"]), "join": _joined(filters["join"])}
+    if is_read:
+        filters |= dict.fromkeys(("escape", "escape_once", "newline_to_br"), _unchanged)
+    environment.filters = {name: _within_limits(one) for name, one in filters.items()}
     return environment
+
+
+def _unchanged(left: object) -> object:
+    return left
 
 
 HTML = _environment(autoescape=True)
 PLAIN = _environment(autoescape=False)
+READ = _environment(autoescape=False, is_read=True)
 
 
 def check(source: str, names: Collection[str], attributes: Collection[str] | None = None) -> frozenset[str]:
@@ -96,6 +141,10 @@ def check(source: str, names: Collection[str], attributes: Collection[str] | Non
     for name in template.analyze(include_partials=False).filters:
         if name not in PLAIN.filters:
             raise TemplateRefused(f"the template uses an unknown filter '{name}'{_suggestion(name, PLAIN.filters)}")
+    for node in _nodes(template):
+        for expression in node.expressions():
+            if any("<" in one for one in _literals(expression)):
+                raise TemplateRefused("a text in quotes within Liquid may not hold '<'")
     used = frozenset(_used(template))
     known = {*names, *(ATTRIBUTES + name for name in attributes or ())}
     for name in sorted(used):
@@ -108,24 +157,39 @@ def check(source: str, names: Collection[str], attributes: Collection[str] | Non
 def unguarded(source: str) -> list[str]:
     """Give the names that are printed although a customer may have no value: without `default`, and never tested."""
     template = _parsed(PLAIN, source)
-    printed, tested = set(), set()
+    printed: set[str] = set()
+    tested: set[str] = set()
     for node in _nodes(template):
         for expression in node.expressions():
-            if isinstance(node, OutputNode) and isinstance(expression, FilteredExpression):
-                if isinstance(expression.left, NamePath) and not _has_default(expression):
-                    printed.add(str(expression.left))
+            if isinstance(node, OutputNode | AssignNode | EchoNode):
+                printed |= set(_bare(expression))
             else:
                 tested |= {str(one) for one in _paths(expression)}
     optional = {name for name in printed - tested if name in CUSTOMER_NAMES or name.startswith(ATTRIBUTES)}
     return sorted(optional - ALWAYS_THERE)
 
 
-def mail(subject: str, body: str, values: Values) -> Mail:
-    """Give the subject, HTML and text of one mail; raise TemplateRefused when a limit is passed."""
-    head = line(subject, values)
-    html = _rendered(HTML, markup(body), {**values, "subject": head})
-    text = get_text(_readable(html), ParserConfig(display_links=True)).strip()
-    return Mail(head, html, re.sub(r"\n\s*\n+", "\n\n", re.sub(r"[ \t]+(?=\n)|^[ \t]+", "", text, flags=re.MULTILINE)))
+def lacking(source: str, values: Values) -> list[str]:
+    """Give the names that are printed without `default` and that have no value among these."""
+    return [name for name in unguarded(source) if _value(name, values) in (None, "", [], {})]
+
+
+def html(source: str, values: Values) -> str:
+    """Give HTML, values escaped; raise TemplateRefused when a limit is passed or a link leads to anything but a page,
+    a mail or a call.
+    """
+    page = UNSEEN.sub("", _rendered(HTML, source, values))
+    for found in URL.finditer(page):
+        url = found[1] or found[2] or ""
+        if not url.startswith(SCHEMES) and not _is_safe(url):
+            raise TemplateRefused(f"an address is '{unescape(url)[:60]}', which leads neither to a page nor a mail")
+    return page
+
+
+def text(source: str, values: Values) -> str:
+    """Give text that is read as it is: no markup is written, and empty lines do not pile up."""
+    lines = re.sub(r"[ \t]+\n", "\n", UNSEEN.sub("", _rendered(READ, source, values)))
+    return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 
 def line(source: str, values: Values) -> str:
@@ -138,70 +202,19 @@ def prose(source: str, values: Values) -> str:
     return _rendered(PLAIN, source, values)
 
 
-def is_mjml(body: str) -> bool:
-    return body.lstrip().lower().startswith("<mjml")
-
-
-@lru_cache(maxsize=64)
-def markup(body: str) -> str:
-    """Give the HTML of a body, its Liquid still in it: MJML as it is, anything else inside our own frame."""
-    if not is_mjml(body):
-        return _compiled(BASE).replace(BODY, _paragraphs(body))
-    for tag in MJML_TAG.findall(body):
-        if tag not in MJML_TAGS:
-            close = difflib.get_close_matches(tag, MJML_TAGS, n=1)
-            raise TemplateRefused(f"MJML has no tag <{tag}>" + (f"; did you mean <{close[0]}>?" if close else ""))
-    return _compiled(body)
-
-
-def _compiled(source: str) -> str:
-    try:
-        return mjml2html(source, disable_comments=False, fonts={})
-    except ValueError as error:
-        raise TemplateRefused(f"the MJML cannot be read: {error}") from error
-
-
-def _paragraphs(body: str) -> str:
-    """Give plain paragraphs as HTML; a body that holds HTML tags keeps them."""
-    has_html = HTML_TAG.search(LIQUID.sub("", body)) is not None
-    blocks = re.split(r"\n\s*\n", body.strip().replace("\r\n", "\n"))
-    return "\n".join(_block(block.strip(), has_html=has_html) for block in blocks)
-
-
-def _block(block: str, *, has_html: bool) -> str:
-    if button := BUTTON.fullmatch(block):
-        return BUTTON_HTML.format(url=_escaped(button["url"]), label=_escaped(button["label"]))
-    if CODE.fullmatch(block):
-        return CODE_HTML
-    is_only_tags = block.startswith("{%") and not LIQUID.sub("", block).strip() and "{{" not in block
-    if is_only_tags or (has_html and block.startswith("<")):
-        return block
-    text = block if has_html else _escaped(block)
-    return "<p>" + text.replace("\n", "<br>\n") + "</p>"
-
-
-def _escaped(text: str) -> str:
-    """Escape all but the Liquid within."""
-    return "".join(part if LIQUID.fullmatch(part) else escape(part) for part in LIQUID.split(text))
-
-
-def _readable(html: str) -> str:
-    """Give the part of a page that is read: without head and comments."""
-    body = html[max(html.find("<body"), 0) :]
-    return re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
-
-
 @lru_cache(maxsize=256)
 def _parsed(environment: Environment, source: str) -> BoundTemplate:
     try:
         return environment.from_string(source)
-    except LiquidError as error:
+    except (LiquidError, RecursionError) as error:
         raise TemplateRefused(f"the template cannot be read: {_sentence(error)}") from error
 
 
 def _rendered(environment: Environment, source: str, values: Values) -> str:
     try:
         return str(_parsed(environment, source).render(**values))
+    except TemplateRefused as refused:
+        raise TemplateRefused(f"the template was stopped: {refused}") from refused
     except (LiquidError, ArithmeticError, RecursionError, TypeError, ValueError) as error:
         # Filters let some of their own errors through.
         raise TemplateRefused(f"the template was stopped: {_sentence(error)}") from error
@@ -228,8 +241,29 @@ def _nodes(template: BoundTemplate) -> Iterator[Node]:
         waiting += node.children(context, include_partials=False)
 
 
-def _has_default(expression: FilteredExpression) -> bool:
-    return any(one.name == "default" for one in expression.filters or ())
+def _bare(expression: object) -> Iterator[str]:
+    """Give the names that an expression prints as they are, and those that it falls back to."""
+    if not isinstance(expression, FilteredExpression):
+        yield from (str(one) for one in _paths(expression))
+        return
+    defaults = [one for one in expression.filters or () if one.name == "default"]
+    for one in defaults[-1:]:
+        yield from (str(path) for arg in one.children() for path in _paths(arg))
+    if not defaults:
+        yield from (str(one) for one in _paths(expression))
+
+
+def _value(name: str, values: Values) -> object:
+    found: object = values
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _is_safe(url: str) -> bool:
+    """Tell what browsers would make of an address: entities are read, and blanks and controls left out."""
+    plain = re.sub(r"[\x00-\x20\x7f-\xa0]", "", unescape(url)).lower()
+    return plain.startswith(SCHEMES)
 
 
 def _paths(expression: object) -> Iterator[NamePath]:
@@ -237,6 +271,13 @@ def _paths(expression: object) -> Iterator[NamePath]:
         yield expression
     for child in getattr(expression, "children", list)():
         yield from _paths(child)
+
+
+def _literals(expression: object) -> Iterator[str]:
+    if isinstance(expression, StringLiteral):
+        yield str(expression.value)
+    for child in getattr(expression, "children", list)():
+        yield from _literals(child)
 
 
 def _suggestion(name: str, known: Collection[str]) -> str:

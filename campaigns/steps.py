@@ -1,16 +1,20 @@
 """What a campaign does with a customer, parsed: e-mail, offer or call task. One step today.
 
-Forms: {"action": "email", "subject": ..., "body": ...}
-       {"action": "offer", "offer": "<key>", "subject": ..., "body": ...}
+Forms: {"action": "email", "subject": ..., "body": ...}, or {"action": "email", "content": {...}} (campaigns.blocks)
+       {"action": "offer", "offer": "<key>", ...} and either of these
        {"action": "call", "title": ..., "talking_points": ...}
 """
 
-from collections.abc import Collection
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import ClassVar
 
-from campaigns import render
+from campaigns import blocks, letters, render
+from campaigns.blocks import Content
+from campaigns.brand import Brand
+from campaigns.json_fields import ContentError
 from campaigns.models import Delivery
+from campaigns.render import Mail, Values
 from customers.models import Channel
 
 SUBJECT_LENGTH = 200
@@ -28,22 +32,46 @@ class StepError(ValueError):
 
 @dataclass(frozen=True)
 class EmailStep:
+    """A mail: a content of blocks, or else a body, which is one text or a page in MJML."""
+
     subject: str
-    body: str
+    body: str = ""
+    content: Content | None = None
     action: ClassVar[Delivery.Action] = Delivery.Action.EMAIL
     channel: ClassVar[Channel] = Channel.EMAIL
-    texts: ClassVar[tuple[str, ...]] = ("subject", "body")
     names: ClassVar[frozenset[str]] = render.MAIL_NAMES
+
+    def mail(self, values: Values, language: str, brand: Brand) -> Mail:
+        """Give the mail for one customer, in her language where there is a variant of it; raise TemplateRefused.
+
+        `values`: customer (its names in render.CUSTOMER, attributes), company, postal_address, unsubscribe_url; where
+        they are, preferences_url and offer; for a rating rating_url, to which "1/" to "5/" is added; for products
+        products ({key: {id, name, price}}), products_viewed and products_bought (lists of these), as campaigns.products
+        gives them.
+        """
+        if self.content is None and letters.is_mjml(self.body):
+            return letters.mail_of_mjml(self.subject, self.body, values)
+        return letters.mail(self.whole, values, language, brand)
+
+    @property
+    def whole(self) -> Content:
+        """The content, also of a mail that was written as one text."""
+        return self.content or letters.of_body(self.subject, self.body)
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Give every text with its place in the step."""
+        if self.content is not None:
+            yield from blocks.texts(self.content)
+        else:
+            yield from (("subject", self.subject), ("body", self.body))
 
 
 @dataclass(frozen=True)
-class OfferStep:
-    offer: str
-    subject: str
-    body: str
+class OfferStep(EmailStep):
+    """A mail with a code of the customer's own."""
+
+    offer: str = ""
     action: ClassVar[Delivery.Action] = Delivery.Action.OFFER
-    channel: ClassVar[Channel] = Channel.EMAIL
-    texts: ClassVar[tuple[str, ...]] = ("subject", "body")
     names: ClassVar[frozenset[str]] = render.OFFER_NAMES
 
 
@@ -53,24 +81,25 @@ class CallStep:
     talking_points: str
     action: ClassVar[Delivery.Action] = Delivery.Action.CALL
     channel: ClassVar[Channel] = Channel.PHONE
-    texts: ClassVar[tuple[str, ...]] = ("title", "talking_points")
     names: ClassVar[frozenset[str]] = render.CALL_NAMES
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Give every text with its place in the step."""
+        yield from (("title", self.title), ("talking_points", self.talking_points))
 
 
 Step = EmailStep | OfferStep | CallStep
-KINDS: dict[str, type[EmailStep] | type[OfferStep] | type[CallStep]] = {
-    "email": EmailStep,
-    "offer": OfferStep,
-    "call": CallStep,
-}
+ACTIONS = ("email", "offer", "call")
 
 
 @dataclass(frozen=True)
 class Known:
-    """What exists and may be named in a step."""
+    """What exists and may be named in a step; None: anything does."""
 
     offers: frozenset[str]
     attributes: frozenset[str]
+    assets: frozenset[str] | None = None
+    products: frozenset[str] | None = None
 
 
 def parse(data: object, known: Known | None = None) -> tuple[Step, ...]:
@@ -84,27 +113,84 @@ def parse(data: object, known: Known | None = None) -> tuple[Step, ...]:
 
 def unguarded(step: Step) -> list[str]:
     """Give the names that print nothing for a customer without a value, since no `default` is given."""
-    return sorted({name for text in step.texts for name in render.unguarded(getattr(step, text))})
+    return sorted({name for _, text in step.texts() for name in render.unguarded(text)})
+
+
+def check_fallbacks(plan: tuple[Step, ...]) -> None:
+    """Raise StepError for the first text that prints nothing for a customer without a value."""
+    for i, step in enumerate(plan):
+        for place, text in step.texts():
+            for name in render.unguarded(text):
+                words = f"{{{{ {name} | default: '…' }}}}"
+                raise StepError(
+                    f"steps[{i}].{place}", f"not every customer has a {name}: say what stands there then, as {words}"
+                )
+
+
+def lacking(step: Step, values: Values) -> list[tuple[str, str]]:
+    """Give place and name of what this customer has no value for and the step gives no `default` for."""
+    return [(place, name) for place, text in step.texts() for name in render.lacking(text, values)]
 
 
 def _step(path: str, data: object, known: Known | None) -> Step:
     if not isinstance(data, dict):
         raise StepError(path, f"expects an object, got {type(data).__name__}")
-    action = data.get("action")
-    kind = KINDS.get(action) if isinstance(action, str) else None
-    if kind is None:
-        raise StepError(f"{path}.action", f"expects one of {', '.join(KINDS)}, got {action!r}")
-    step = kind(**_values(path, data, tuple(one.name for one in fields(kind))))
-    _check_texts(path, step, known)
-    if isinstance(step, OfferStep):
-        _check_offer(path, step, known)
+    match data.get("action"):
+        case "email":
+            return _email(path, data, known)
+        case "offer":
+            return _offer(path, data, known)
+        case "call":
+            values = _values(path, data, ("title", "talking_points"))
+            call = CallStep(**values)
+            _check_texts(path, call, values, known)
+            return call
+        case action:
+            raise StepError(f"{path}.action", f"expects one of {', '.join(ACTIONS)}, got {action!r}")
+
+
+def _email(path: str, data: dict[str, object], known: Known | None) -> EmailStep:
+    if "content" in data:
+        _values(path, data, (), other=("content",))
+        content = _content(path, data, EmailStep.names, known)
+        return EmailStep(content.subject, content=content)
+    values = _values(path, data, ("subject", "body"))
+    step = EmailStep(values["subject"], values["body"])
+    _check_mail(path, step, known)
     return step
 
 
-def _values(path: str, data: dict[str, object], names: Collection[str]) -> dict[str, str]:
+def _offer(path: str, data: dict[str, object], known: Known | None) -> OfferStep:
+    if "content" in data:
+        values = _values(path, data, ("offer",), other=("content",))
+        content = _content(path, data, OfferStep.names, known)
+        step = OfferStep(content.subject, content=content, offer=values["offer"])
+    else:
+        values = _values(path, data, ("offer", "subject", "body"))
+        step = OfferStep(values["subject"], values["body"], offer=values["offer"])
+        _check_mail(path, step, known)
+    if known is not None and step.offer not in known.offers:
+        raise StepError(f"{path}.offer", f"there is no offer '{step.offer}'")
+    if step.content is None and "offer.code" not in render.check(step.body, step.names):
+        raise StepError(f"{path}.body", "must show {{ offer.code }}")
+    for letter in step.content.letters if step.content else ():
+        if not blocks.shows_code(letter):
+            raise StepError(f"{path}.content.blocks", "must show {{ offer.code }}, or hold a block of the kind code")
+    return step
+
+
+def _content(path: str, data: dict[str, object], names: frozenset[str], known: Known | None) -> Content:
+    terms = blocks.Terms(names, *((known.attributes, known.assets, known.products) if known else ()))
+    try:
+        return blocks.parse(data["content"], terms)
+    except ContentError as error:
+        raise StepError(f"{path}.{error.path}", error.message) from error
+
+
+def _values(path: str, data: dict[str, object], names: tuple[str, ...], other: tuple[str, ...] = ()) -> dict[str, str]:
     for name in data:
-        if name not in ("action", *names):
-            raise StepError(f"{path}.{name}", f"is not known here; expects {', '.join(names)}")
+        if name not in ("action", *names, *other):
+            raise StepError(f"{path}.{name}", f"is not known here; expects {', '.join((*names, *other))}")
     values = {}
     for name in names:
         value = data.get(name)
@@ -114,43 +200,30 @@ def _values(path: str, data: dict[str, object], names: Collection[str]) -> dict[
     return values
 
 
-def _check_texts(path: str, step: Step, known: Known | None) -> None:
-    one_line, long = step.texts
-    heading, text = getattr(step, one_line), getattr(step, long)
-    if "\r" in heading or "\n" in heading:
-        raise StepError(f"{path}.{one_line}", "must be one line")
-    for name, value, limit in ((one_line, heading, SUBJECT_LENGTH), (long, text, BODY_LENGTH)):
-        if len(value) > limit:
-            raise StepError(f"{path}.{name}", f"is longer than {limit:,} characters")
-        _use(f"{path}.{name}", value, step, known)
-    if step.channel == Channel.EMAIL:
-        _check_body(f"{path}.{long}", text, step)
-
-
-def _use(path: str, text: str, step: Step, known: Known | None) -> frozenset[str]:
-    names = step.names
-    attributes = known.attributes if known else None
-    try:
-        return render.check(text, names, attributes)
-    except render.TemplateRefused as error:
-        raise StepError(path, str(error)) from error
-
-
-def _check_body(path: str, body: str, step: Step) -> None:
+def _check_mail(path: str, step: EmailStep, known: Known | None) -> None:
     """The mail can be built, and one written in MJML says who sends it and how to leave."""
+    _check_texts(path, step, {"subject": step.subject, "body": step.body}, known)
     try:
-        render.markup(body)
+        if not letters.is_mjml(step.body):
+            letters.built(step.whole, "en", Brand())
+            return
+        letters.built_of_mjml(step.body)
     except render.TemplateRefused as error:
-        raise StepError(path, str(error)) from error
-    if render.is_mjml(body):
-        used = render.check(body, step.names)
-        for name in ("unsubscribe_url", "postal_address"):
-            if name not in used:
-                raise StepError(path, f"a mail written in MJML must show {{{{ {name} }}}}")
+        raise StepError(f"{path}.body", str(error)) from error
+    used = render.check(step.body, step.names)
+    for name in ("unsubscribe_url", "postal_address"):
+        if name not in used:
+            raise StepError(f"{path}.body", f"a mail written in MJML must show {{{{ {name} }}}}")
 
 
-def _check_offer(path: str, step: OfferStep, known: Known | None) -> None:
-    if known is not None and step.offer not in known.offers:
-        raise StepError(f"{path}.offer", f"there is no offer '{step.offer}'")
-    if "offer.code" not in render.check(step.body, step.names):
-        raise StepError(f"{path}.body", "must show {{ offer.code }}")
+def _check_texts(path: str, step: Step, values: dict[str, str], known: Known | None) -> None:
+    one_line, long = values
+    if "\r" in values[one_line] or "\n" in values[one_line]:
+        raise StepError(f"{path}.{one_line}", "must be one line")
+    for name, limit in ((one_line, SUBJECT_LENGTH), (long, BODY_LENGTH)):
+        if len(values[name]) > limit:
+            raise StepError(f"{path}.{name}", f"is longer than {limit:,} characters")
+        try:
+            render.check(values[name], step.names, known.attributes if known else None)
+        except render.TemplateRefused as error:
+            raise StepError(f"{path}.{name}", str(error)) from error

@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from campaigns import render, tracking, unsubscribe
+from campaigns import brand, tracking, unsubscribe
 from campaigns.channels import Receipt, Result, smtp
 from campaigns.gate import Passed
 from campaigns.models import OfferCode
@@ -131,9 +131,8 @@ def compose(passed: Passed) -> EmailMultiAlternatives:
     if isinstance(step, CallStep):
         raise ValueError("a call is not a mail")
     link = unsubscribe.link(customer, passed.campaign.topic, passed.delivery)
-    content = tracking.dress(
-        render.mail(step.subject, step.body, values(passed, link)), passed.delivery, _private(passed)
-    )
+    written = step.mail(values(passed, link), customer.language or "", brand.of(programme))
+    content = tracking.dress(written, passed.delivery, _private(passed))
     message = EmailMultiAlternatives(
         subject=content.subject,
         body=content.text,

@@ -21,7 +21,7 @@ def refused(data: object, known: Known | None = None) -> str:
 
 def test_the_three_forms_are_read() -> None:
     assert steps.parse([EMAIL]) == (EmailStep("Hi {{ customer.first_name }}", "Hello."),)
-    assert steps.parse([OFFER]) == (OfferStep("ten", "For you", "{{ offer.code }}"),)
+    assert steps.parse([OFFER]) == (OfferStep("For you", "{{ offer.code }}", offer="ten"),)
     assert steps.parse([CALL]) == (CallStep("Call {{ customer.name }}", "{{ reasons | join: ', ' }}"),)
     assert [steps.parse([one])[0].channel for one in (EMAIL, OFFER, CALL)] == ["email", "email", "phone"]
 
