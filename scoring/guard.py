@@ -25,7 +25,7 @@ from scoring.alone import Field
 from scoring.encoding import CORE, Encoding, Matrix
 from scoring.learners import EDGE, Flags, Floats
 from scoring.models import ModelVersion
-from scoring.report import Guarded, Suspect
+from scoring.report import TIME_ONLY, Guarded, Suspect
 from scoring.training_set import RECENCY, Ints, TrainingSet, draws, some
 
 MOST_ROWS = 20_000
@@ -42,7 +42,7 @@ FEWEST_TIMES, ROWS_A_TIME, TIME_AUC = 3, 20, 0.55
 FEW_CHANGES, KNOWN_CHANGES, FEWEST_KNOWN = 0.05, 0.01, 2
 
 TOO_GOOD, FILLED_AFTER, FUTURE_DATE, ID, OUT_OF_PROPORTION = "too_good", "filled_after", "future_date", "id", "too_much"
-PLAN, TIME_ONLY, ALLOWED = "plan", "time_only", "vouched"
+PLAN, ALLOWED = "plan", "vouched"
 WARNINGS = (PLAN, TIME_ONLY)
 NOT_READ = "It is not read. If it is known in time, vouch for it at the target."
 

@@ -36,6 +36,9 @@ class Preparation(TypedDict):
     left_out: dict[str, str]
 
 
+TIME_ONLY = "time_only"
+
+
 class Suspect(TypedDict):
     """A field the leakage guard blocked or warns of; `why` is a sentence that names it."""
 

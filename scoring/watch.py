@@ -15,13 +15,14 @@ from customers.models import Alert, Attribute
 from scoring import backtest, drift, encoding, seals, targets, training_queue, training_set
 from scoring.models import Backtest, Drift, Evaluation, ModelVersion, Target, TrainingRun
 from scoring.number_figures import GINI, TOTAL
-from scoring.report import Report
+from scoring.report import TIME_ONLY, Guarded, Report
 
 PREFIX = "scoring."
 FEWEST = 200  # customers left alone, to judge by
 MOST = 50_000
 LOOKBACK = timedelta(days=90)  # to be left alone, where a target has no horizon
 NAMED = 3  # fields in a sentence
+NOTHING: Guarded = {"blocked": [], "warned": []}
 FAR = 0.25  # of a total of amounts, beyond chance
 
 
@@ -147,8 +148,13 @@ def _drifted(version: ModelVersion) -> Iterator[Cause]:
 
 
 def _weighs(version: ModelVersion, name: str) -> bool:
-    """Tell whether a version is known to lose without a field; where nothing is known, every field weighs."""
+    """Tell whether a version is known to lose without a field; where nothing is known, every field weighs.
+
+    Fields of which the guard says that they mostly tell the time change with it: of them nothing is to be mended.
+    """
     report: Report = version.report
+    if any(one["field"] == name and one["kind"] == TIME_ONLY for one in report.get("guard", NOTHING)["warned"]):
+        return False
     drivers = report.get("drivers")
     return not drivers or any(one["field"] == name and one["importance"]["low"] > 0 for one in drivers)
 

@@ -157,6 +157,15 @@ def test_customers_who_changed_are_an_alert_once_a_day(version: ModelVersion) ->
     watch.watch(AS_OF + DAY + timedelta(hours=1))
     assert Drift.objects.get().figures["drifted"] == ["attributes.plan"]
     assert "attributes.plan (" in Alert.objects.get(kind="drift").sentence
+    told = {"field": "attributes.plan", "kind": "time_only", "why": "It mostly tells the time.", "figure": 0.9}
+    ModelVersion.objects.update(
+        report={"spreads": {"attributes.plan": spread}, "guard": {"blocked": [], "warned": [told]}}
+    )
+    watch.watch(AS_OF + DAY)
+    assert Alert.objects.get(kind="drift").state == "done"
+    ModelVersion.objects.update(report={"spreads": {"attributes.plan": spread}})
+    watch.watch(AS_OF + DAY)
+    assert Alert.objects.get(kind="drift").state == "open"
     ModelVersion.objects.update(report={"spreads": {"attributes.plan": {**spread, "shares": [1 / 3, 2 / 3, 0, 0]}}})
     Drift.objects.all().delete()
     watch.watch(AS_OF + DAY)

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scoring import guard
+from scoring import guard, report
 from scoring.report import Guarded, Suspect
 from scoring.training_set import TrainingSet
 from tests.scoring.leaks import World, shoppers, subscribers
@@ -46,7 +46,7 @@ def test_every_planted_leak_is_found_and_no_honest_field_is_blocked(make: Callab
     found = guard.look(world.examples, 0)
     leaks = {field for field, kind in world.planted.items() if kind != "time"}
     assert set(kinds(found["blocked"])) == leaks
-    time_only = {field for field, kind in kinds(found["warned"]).items() if kind == guard.TIME_ONLY}
+    time_only = {field for field, kind in kinds(found["warned"]).items() if kind == report.TIME_ONLY}
     assert time_only == set(world.planted) - leaks
 
 
