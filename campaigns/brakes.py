@@ -1,19 +1,30 @@
-"""What pauses a campaign by itself, and asks: a run far over its forecast."""
+"""What pauses a campaign by itself and asks: a run far over its forecast, mails that do harm.
 
+Where several campaigns fail at the provider at once, all sending stops.
+"""
+
+from collections import Counter
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from campaigns.models import Campaign, Decision, Delivery
+from campaigns import sending, spikes
+from campaigns.causes import START, WIDENED
+from campaigns.channels import Result
+from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt
 from customers import alerts, audit
 from customers.audit import Actor
-from customers.models import Alert
+from customers.models import Alert, AuditEntry, Channel
 
 TIMES = 3  # of the forecast
 FEWEST = 50  # decisions in a day that are nothing to worry about
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+LAST_ATTEMPTS = 2_000
+ATTEMPTS = 20  # of a campaign in an hour, before it is judged
+MOST_FAILED = 0.5
+SEVERAL = 2  # campaigns that fail at once are not to blame themselves
 HOLD = timedelta(days=7)  # decisions that a brake holds back are given up after this
 PAUSED, WENT_ON = "campaign paused itself", "campaign goes on"
 PREFIX = "campaign.brake."
@@ -26,8 +37,9 @@ class BrakeError(ValueError):
 def too_many(campaign: Campaign, going: int, as_of: datetime) -> str:
     """Say why `going` more decisions would be far over what was foreseen for a day; "" where they may go.
 
-    Those who were asked for at the launch (cause "start") are not counted. The campaign's row stays locked until the
-    end of the transaction, so that buckets that are decided at once count each other.
+    Those who were asked for at the launch, or when its pilot was widened, are not counted (causes START, WIDENED). The
+    campaign's row stays locked until the end of the transaction, so that buckets that are decided at once count each
+    other.
     """
     if not going:
         return ""
@@ -37,10 +49,11 @@ def too_many(campaign: Campaign, going: int, as_of: datetime) -> str:
     if ours.forecast is None:
         return ""
     many = going + gone(ours, as_of)
-    if many <= FEWEST or many <= TIMES * ours.forecast:
+    foreseen = ours.forecast * ours.pilot_share
+    if many <= FEWEST or many <= TIMES * foreseen:
         return ""
     return (
-        f"{many:,} customers in a day would get it, and about {ours.forecast:,.0f} a day were foreseen: "
+        f"{many:,} customers in a day would get it, and about {foreseen:,.0f} a day were foreseen: "
         f"more than {TIMES} times as many."
     )
 
@@ -49,7 +62,7 @@ def gone(campaign: Campaign, as_of: datetime) -> int:
     """Give how many decisions of the day before a time go out or are held back, those asked for at launch left out."""
     recent = Decision.objects.filter(bucket__in=range(settings.BUCKETS), as_of__gt=as_of - DAY, as_of__lte=as_of)
     going = recent.filter(campaign=campaign, outcome__in=(Decision.Outcome.DELIVER, Decision.Outcome.DEFERRED))
-    return going.exclude(cause="start").count()
+    return going.exclude(cause__in=(START, WIDENED)).count()
 
 
 def pause(campaign: Campaign, why: str, at: datetime) -> bool:
@@ -77,7 +90,7 @@ def go_on(campaign: Campaign, by: Actor, at: datetime) -> int:
             raise BrakeError("This campaign did not pause itself.")
         why, seen = ours.paused_why, _seen(ours, at)
         if ours.forecast is not None:
-            ours.forecast = max(ours.forecast, float(seen))
+            ours.forecast = max(ours.forecast, seen / ours.pilot_share)
         ours.state, ours.paused_why = Campaign.State.LIVE, ""
         ours.save(update_fields=["state", "paused_why", "forecast"])
         released = _release(ours, why, at)
@@ -88,7 +101,39 @@ def go_on(campaign: Campaign, by: Actor, at: datetime) -> int:
 
 
 def watch(now: datetime) -> None:
-    """Look at the last sends of every live campaign, and pause what harms."""
+    """Look at the last mails of every live campaign, and pause those that do harm; stop all where several fail.
+
+    Safe to do twice.
+    """
+    for campaign in Campaign.objects.filter(state=Campaign.State.LIVE).order_by("pk"):
+        if why := spikes.look(campaign, _last((WENT_ON, "campaign resumed"), campaign.key), now):
+            pause(campaign, why, now)
+    if failing := _failing(now):
+        names = ", ".join(f"“{name}”" for name in failing)
+        sending.stop(None, f"Most messages of several campaigns fail at the provider: {names}.", now)
+    waiting = Campaign.objects.filter(state=Campaign.State.PAUSED).exclude(paused_why="")
+    alerts.settle_others(PREFIX, [f"{PREFIX}{key}" for key in waiting.values_list("key", flat=True)], now)
+
+
+def _failing(now: datetime) -> list[str]:
+    """Give the campaigns of whose last attempts most were refused or lost, where they are several."""
+    since = max(now - HOUR, _last((sending.STARTED,), "programme") or now - HOUR)
+    last = DeliveryAttempt.objects.order_by("-pk")[:LAST_ATTEMPTS]
+    rows = last.values_list("delivery__decision__campaign__name", "result", "began_at", "delivery__channel")
+    ended: Counter[str] = Counter()
+    failed: Counter[str] = Counter()
+    for name, result, began_at, channel in rows:
+        if result and channel == Channel.EMAIL and since < began_at <= now:
+            ended[name] += 1
+            failed[name] += result in (Result.REFUSED, Result.UNCERTAIN)
+    found = sorted(name for name in ended if ended[name] >= ATTEMPTS and failed[name] > MOST_FAILED * ended[name])
+    return found if len(found) >= SEVERAL else []
+
+
+def _last(what: tuple[str, ...], about: str) -> datetime | None:
+    """Give when somebody last did this."""
+    noted = AuditEntry.objects.filter(what__in=what, about=about)
+    return noted.order_by("-pk").values_list("at", flat=True).first()
 
 
 def _hold(campaign: Campaign, at: datetime) -> None:

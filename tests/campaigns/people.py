@@ -24,10 +24,10 @@ def segment_trigger(segment: str = "vip", edge: str = "entered") -> dict[str, An
 
 
 def customers(
-    count: int, *, topic: str = "newsletter", channels: tuple[str, ...] = ("email", "phone")
+    count: int, *, topic: str = "newsletter", channels: tuple[str, ...] = ("email", "phone"), first: int = 0
 ) -> list[Customer]:
     """Make customers c0, c1, ... who can be reached by e-mail and phone and consent to `channels` for one topic."""
-    seeds = seed_of(pl.Series([f"c{i}" for i in range(count)], dtype=pl.String))
+    seeds = seed_of(pl.Series([f"c{first + i}" for i in range(count)], dtype=pl.String))
     made = Customer.objects.bulk_create(
         Customer(
             external_id=f"c{i}",
@@ -39,7 +39,7 @@ def customers(
             attributes={},
             known_since=T0,
         )
-        for i, (seed, bucket) in enumerate(zip(seeds, bucket_of(seeds), strict=True))
+        for i, (seed, bucket) in enumerate(zip(seeds, bucket_of(seeds), strict=True), start=first)
     )
     Consent.objects.bulk_create(
         Consent(customer=one, channel=channel, topic=topic, is_granted=True, source="a form", since=T0)
