@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from campaigns import api as campaigns
 from campaigns import sending_doors
+from customers import consent_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -45,6 +46,9 @@ class CustomerView(Door):
 urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
     path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
+    path("customers/<str:external_id>/consents/", consent_doors.ConsentsView.as_view(), name="customer-consents"),
+    path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
+    path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),
     path("models/", model_doors.VersionsView.as_view(), name="models"),
     path("models/<str:target>/trainings/", training_doors.TrainingsView.as_view(), name="model-trainings"),
     path("models/<str:target>/roll-back/", model_doors.RollBackView.as_view(), name="model-roll-back"),

@@ -19,7 +19,8 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import alerts, consent, customer_page, inbox, keys
+from customers import alerts, customer_page, inbox, keys, suppressions
+from customers.consent_page import ConsentsByHand
 from customers.models import (
     Alert,
     ApiKey,
@@ -54,6 +55,11 @@ class Button:
     kind: str = ""
     confirm: str = ""
     asks: str = ""
+
+
+def user_of(request: HttpRequest) -> Any:
+    """Give who is logged in, for the audit."""
+    return request.user
 
 
 class BaseAdmin(ModelAdmin):  # type: ignore[misc]
@@ -167,7 +173,7 @@ class AddressSearchMixin:
 
 
 @admin.register(Customer)
-class CustomerAdmin(AddressSearchMixin, LargeAdmin):
+class CustomerAdmin(ConsentsByHand, AddressSearchMixin, LargeAdmin):
     """One customer: who, what was told and done, what we may do, what we think and did."""
 
     list_display = ("external_id", "email", "phone", "first_name", "last_name", "country", "city", "known_since")
@@ -181,7 +187,7 @@ class CustomerAdmin(AddressSearchMixin, LargeAdmin):
 
     def panels(self, request: HttpRequest, item: Customer) -> list[Panel]:
         """Give what happened, what upper apps know, consents and attributes."""
-        return customer_page.panels(item)
+        return customer_page.panels(item, request)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """Give the form without the words for those who write the program."""
@@ -315,10 +321,21 @@ class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]
         widget=UnfoldAdminTextInputWidget,
         help_text="The e-mail address, or the phone number with its country code. Only its hash is kept.",
     )
+    why = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget, help_text="Kept in the audit.")
 
     class Meta:
         model = Suppression
-        fields = ("channel", "reason")
+        fields = ("channel",)
+
+    def clean(self) -> dict[str, Any]:
+        """Refuse what is no address of the channel."""
+        told = super().clean() or self.cleaned_data
+        if told.get("channel") and told.get("address"):
+            try:
+                suppressions.plain(told["channel"], told["address"])
+            except suppressions.SuppressionError as error:
+                self.add_error("address", str(error))
+        return told
 
 
 @admin.register(Suppression)
@@ -332,20 +349,49 @@ class SuppressionAdmin(BaseAdmin):
     )
     list_filter = ("channel", "reason")
     search_fields = ("hint",)
+    search_help_text = "A whole e-mail address or phone number"
     ordering = ("-at",)
     fields = ("channel", "hint", "reason", "at")
-    add_fieldsets = ((None, {"fields": ("channel", "address", "reason")}),)
+    add_fieldsets = ((None, {"fields": ("channel", "address", "why")}),)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: "QuerySet[Any]", search_term: str
+    ) -> tuple["QuerySet[Any]", bool]:
+        """Give the rows of an address, found by its hash."""
+        if not search_term.strip():
+            return queryset, False
+        return queryset.filter(address_hash__in=suppressions.hashes_of(search_term)), False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: a suppression is added or removed."""
         return False
 
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: a button takes it away, with a reason."""
+        return False
+
     def save_model(self, request: HttpRequest, obj: Suppression, form: forms.Form, change: bool) -> None:
         """Store it through the one door of suppressions."""
-        address: str = form.cleaned_data["address"]
-        consent.suppress(obj.channel, address, obj.reason, timezone.now())
-        stored = Suppression.objects.get(channel=obj.channel, address_hash=consent.hash_of(obj.channel, address))
-        obj.pk, obj.hint, obj.at = stored.pk, stored.hint, stored.at
+        by, told = user_of(request), form.cleaned_data
+        stored, _ = suppressions.close(obj.channel, told["address"], by, timezone.now(), told["why"])
+        obj.pk, obj.hint, obj.reason, obj.at = stored.pk, stored.hint, stored.reason, stored.at
+
+    def buttons(self, request: HttpRequest, item: Suppression) -> list[Button]:
+        """Offer those who may to open the address again."""
+        may = request.user.has_perm("customers.delete_suppression") and item.reason not in suppressions.LASTING
+        ask = "Open this address again? It is contacted where there is consent."
+        return [Button("open", "Open it again", "bad", ask, "Why")] if may else []
+
+    def do(self, request: HttpRequest, item: Suppression, name: str) -> str:
+        """Open the address again."""
+        suppressions.open_(item, user_of(request), timezone.now(), request.POST.get("said", ""))
+        return f"{item.hint} may be contacted again, where there is consent."
+
+    def do_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Do what the pressed button says, and go to the list where the row is gone."""
+        answer = super().do_view(request, object_id, name)
+        is_there = Suppression.objects.filter(pk=object_id).exists()
+        return answer if is_there else HttpResponseRedirect(reverse("admin:customers_suppression_changelist"))
 
 
 @admin.register(EventName)

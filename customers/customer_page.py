@@ -2,9 +2,10 @@
 
 from collections.abc import Callable
 
+from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
-from customers import charts, consent
+from customers import charts, consent, consent_page
 from customers.models import AttributeChange, Channel, ConsentChange, Customer, Event
 from customers.panels import LAST, Cell, Panel, link, moment, number, plain, tag
 
@@ -12,12 +13,13 @@ DRAWN = 400
 CUSTOMER_PANELS: list[Callable[[Customer], Panel]] = []  # scoring, segments and campaigns add theirs
 
 
-def panels(customer: Customer) -> list[Panel]:
+def panels(customer: Customer, request: HttpRequest) -> list[Panel]:
     """Give the timeline, what upper apps know, consents and attributes."""
-    return [events(customer), *(one(customer) for one in CUSTOMER_PANELS), consents(customer), attributes(customer)]
+    known = [one(customer) for one in CUSTOMER_PANELS]
+    return [events(customer), *known, consents(customer, request), attributes(customer)]
 
 
-def consents(customer: Customer) -> Panel:
+def consents(customer: Customer, request: HttpRequest) -> Panel:
     """Give what we may send and call, with its history."""
     addresses = [(Channel.EMAIL, customer.email), (Channel.PHONE, customer.phone)]
     blocked = [channel.label for channel, address in addresses if address and consent.is_suppressed(channel, address)]
@@ -35,6 +37,7 @@ def consents(customer: Customer) -> Panel:
         facts=in_force,
         head=("When", "Channel", "Topic", "What", "Source"),
         rows=rows,
+        drawing=consent_page.drawing(request, customer),
         empty="No consent is recorded: this customer may not be contacted.",
         warning=f"Suppressed: {', '.join(blocked)}. Nothing is sent there." if blocked else "",
     )
