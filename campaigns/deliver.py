@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from campaigns import answers, claims, gate, offers, outages, sending
+from campaigns import answers, claims, gate, offers, outages, restore, sending
 from campaigns.answers import Answer, Record
 from campaigns.channels import Receipt, Result, call, email
 from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
@@ -64,8 +64,12 @@ def deliver(until: datetime, limit: int | None = None) -> Counter[str]:
     """
     answers.write_kept()
     done: Counter[str] = Counter()
+    if not restore.check(until):
+        return done
     for channel in CHANNELS:
         done += _drain(channel, until, limit)
+    if done:
+        restore.note(is_last=True)
     return done
 
 
@@ -86,6 +90,7 @@ def _drain(channel: Channel, until: datetime, limit: int | None) -> Counter[str]
             left = None if left is None else left - len(ids)
             came = _carry_all(ids, token, until, carrier, pace)
             done += came
+            restore.note()
             _tell(Q(pk__in=ids), until)
             if trouble := carrier.trouble():
                 outages.begin(channel, trouble, until)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from campaigns import programme, restore, sending, whereabouts
+from campaigns import deliver, programme, restore, sending, whereabouts
 from campaigns.models import DeliveryAttempt, Programme
 from customers import history
 from customers.models import Alert, AuditEntry, Customer
 from tests.campaigns import people
+from tests.campaigns.mailbox import planned_mails
 from tests.campaigns.people import T0
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -63,6 +64,15 @@ def test_an_older_copy_of_the_database_starts_paused_and_says_why() -> None:
     assert Alert.objects.get().sentence == f"All sending is stopped: {why}"
     assert not restore.check(LATER)
     assert AuditEntry.objects.count() == 1
+
+
+def test_nothing_of_a_restored_database_is_delivered_and_what_is_delivered_is_noted() -> None:
+    planned_mails(2)
+    assert deliver.deliver(T0) == {"sent": 2}
+    bring_back_a_backup_of(1)
+    people.planned(Customer.objects.all()[0], people.campaign("other"))
+    assert deliver.deliver(LATER) == {}
+    assert sending.status().why.startswith("This database is older")
 
 
 def test_once_somebody_looked_it_goes_on() -> None:
