@@ -10,21 +10,19 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import consent, paging, suppressions
+from customers import paging, suppressions
 from customers.api import Door, who
 from customers.keys import Scope
 from customers.models import Channel, Suppression
 from customers.problems import Problem, StrictSerializer, refusals
 from customers.suppressions import SuppressionError
 
-ADDRESSED = [(channel, Channel(channel).label) for channel in consent.ADDRESSES]
-
 
 class SuppressionSerializer(serializers.Serializer[Any]):
     """A closed address: its id is made of the channel and the hash."""
 
     id = serializers.SerializerMethodField()
-    channel = serializers.ChoiceField(choices=ADDRESSED)
+    channel = serializers.ChoiceField(choices=Channel.choices)
     hint = serializers.CharField(allow_blank=True, help_text="The address with most of it hidden.")
     reason = serializers.ChoiceField(choices=Suppression.Reason.choices)
     at = serializers.DateTimeField()
@@ -44,7 +42,7 @@ class SuppressionPageSerializer(serializers.Serializer[Any]):
 class SuppressionInSerializer(StrictSerializer):
     """An address to close, and why."""
 
-    channel = serializers.ChoiceField(choices=ADDRESSED)
+    channel = serializers.ChoiceField(choices=Channel.choices)
     address = serializers.CharField(max_length=254, help_text="In clear; only its hash is kept.")
     why = serializers.CharField(max_length=300, help_text="For the audit.")
 
