@@ -29,8 +29,8 @@ from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
 from customers.models import Consent, Customer, Event, Source
-from scoring import artifacts, ranking
-from scoring.models import ModelVersion, Score
+from scoring import artifacts, ranking, training
+from scoring.models import ModelVersion, Score, Target
 from segments import membership, preview, rulebook
 from segments.explanation import explain
 from segments.fields import catalogue
@@ -40,6 +40,7 @@ WORKERS = 2
 GAP = timedelta(hours=36)
 DIRTY = 1_000
 TURNS = 10
+TRAINED_MOST, TRAINED_ON = 100_000, "Order Completed"
 COLUMNS = ("name", "customers", "events", "seconds", "cpu_seconds", "floor_seconds", "ratio", "peak_mb")
 SCORES: bulk.Schema = {
     "run_id": pl.Int64,
@@ -111,6 +112,8 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _explanation(bench)
     _scored(bench, seed)
     _small_cycle(bench)
+    if size.customers <= TRAINED_MOST:
+        _trained(bench, seed)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
 
@@ -247,6 +250,17 @@ def _scored(bench: Bench, seed: int) -> None:
     with _clock() as clock:
         bench_models.score(by, parts, WORKERS)
     bench.add("40 columns scored by the average", clock)
+
+
+def _trained(bench: Bench, seed: int) -> None:
+    """Time a whole training: snapshots of the past, every learner tried, tested on later times, and explained."""
+    target = Target(key="quiet", label="Quiet", kind=Target.Kind.NO_EVENT, event=TRAINED_ON, horizon_days=30)
+    target.created_at = END
+    target.save()
+    with _clock() as clock:
+        version = training.train(target, END, seed)
+    times = len(version.report["times"])
+    bench.add(f"training, {times} times", clock, fields=len(version.features), live=version.state)
 
 
 def _best(work: Callable[[], object]) -> Clock:
