@@ -26,7 +26,7 @@ MESSAGES: bulk.Schema = {
     "at": bulk.UTC_MICROSECONDS,
 }
 FULL: bulk.Schema = {"customer_id": pl.Int64, "reason": pl.String, "free_at": bulk.UTC_MICROSECONDS}
-MOMENT = "%-d %B %Y %H:%M UTC"
+MOMENT = "%Y-%m-%d %H:%M UTC"
 NAMES = {"": "message", "email": "e-mail", "phone": "call", "sms": "SMS message", "push": "push message"}
 
 

@@ -1,7 +1,5 @@
 """Who is due, who gets it, and why: one Decision for every customer whose edge fires, and a planned Delivery."""
 
-import json
-import secrets
 from collections import Counter
 from datetime import datetime
 from typing import NamedTuple
@@ -9,40 +7,32 @@ from typing import NamedTuple
 import polars as pl
 from django.db import transaction
 
-from campaigns import eligibility, policy, programme, triggers, variants
+from campaigns import allocate, brakes, eligibility, limits, planning, policy, triggers, variants
 from campaigns.assignment import Shares, assign
+from campaigns.causes import START
 from campaigns.edges import Edges, View, find, members, view
-from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
+from campaigns.limits import Limits
+from campaigns.models import Campaign, Decision, TriggerBaseline, TriggerState
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from campaigns.variants import Variant
-from customers import bulk, events
-from customers.models import PUBLIC_ID_BYTES
+from customers import bulk
 
-SOURCE = "campaigns"
 NO_CHANGES = pl.DataFrame(
     schema={"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
 )
-EVENTS = {Decision.Outcome.HELD_OUT: "Held Out", Decision.Outcome.CONTROL: "Control Assigned"}
-DECIDED: bulk.Schema = {"decision_id": pl.Int64, "public_id": pl.String}
-NOBODY = pl.DataFrame(schema={"customer_id": pl.Int64, "outcome": pl.String})
+NOBODY = pl.DataFrame(schema={"customer_id": pl.Int64, "bucket": pl.Int64})
+Outcome = Decision.Outcome
 STATE_VALUES = ["is_inside", "since", "as_of", "round", "fired_at"]
 BASELINE_VALUES = ["campaign_version", "rule_versions", "model_versions", "as_of"]
 
 
 class Turn(NamedTuple):
-    """What one campaign decided in one pass: its edges, the decisions, and the variants whose steps they plan."""
+    """What one campaign decided in one pass: its decisions, and the planned messages that give way to them."""
 
     campaign: Campaign
-    edges: Edges
     decisions: pl.DataFrame
+    gives_way: pl.Series
     variants: tuple[Variant, ...]
-
-
-class Standing(NamedTuple):
-    """What one campaign finds when its turn comes: the programme, and who is to get a message by those before it."""
-
-    rules: Programme
-    planned: pl.DataFrame
 
 
 def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_whole: bool = True) -> Counter[str]:
@@ -52,23 +42,17 @@ def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_wh
     has every customer of its buckets: only then may a campaign be started, or started again after an edit or a new
     model, in these buckets; a part of a bucket waits for the next whole one. Twice for the same time changes nothing;
     for an earlier time than a state was stored, that customer is left out. Campaigns go by priority: the cap of a later
-    one sees what an earlier one planned.
+    one sees what an earlier one planned, and what a later one has planned and not begun gives way to an earlier one.
     """
     campaigns = Campaign.objects.filter(state=Campaign.State.LIVE).select_related("audience").order_by("priority", "pk")
     if frame.is_empty() or not campaigns:
         return Counter()
-    rules = programme.current()
     seen = view(frame, changes, as_of, is_whole)
-    planned = pl.DataFrame(schema={"customer_id": pl.Int64})
-    turns = []
+    found = []
     for campaign in campaigns:
         trigger = triggers.parse(campaign.trigger, seen.known)
-        turn = _turn(seen, campaign, trigger, find(seen, campaign, trigger), Standing(rules, planned))
-        going = turn.decisions.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
-        planned = pl.concat([planned, going.select("customer_id")])
-        turns.append(turn)
-    with transaction.atomic():
-        return _write(turns, seen)
+        found.append((campaign, trigger, find(seen, campaign, trigger)))
+    return _decide(seen, found)
 
 
 def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
@@ -81,10 +65,18 @@ def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
         return Counter()
     seen = view(due, NO_CHANGES, as_of, is_whole=False)
     trigger = triggers.parse(campaign.trigger, seen.known)
-    edges = Edges(_fired(campaign, due, as_of), due, pl.DataFrame())
-    turn = _turn(seen, campaign, trigger, edges, Standing(programme.current(), NOBODY))
+    return _decide(seen, [(campaign, trigger, Edges(_fired(campaign, due, as_of), due, pl.DataFrame()))])
+
+
+def _decide(seen: View, found: list[tuple[Campaign, Trigger, Edges]]) -> Counter[str]:
+    """Judge the due customers of some campaigns, in this order, and write all of it in one transaction."""
+    people = pl.concat([NOBODY, *(edges.due.select(*NOBODY.columns) for _, _, edges in found)])
+    turns = []
+    if not people.is_empty():
+        ours = limits.read(people.unique("customer_id").sort("customer_id"), seen.as_of)
+        turns = [_turn(seen, ours, *one) for one in found if not one[2].due.is_empty()]
     with transaction.atomic():
-        return _write([turn], seen)
+        return _write([edges for _, _, edges in found], turns, seen.as_of)
 
 
 def _fired(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -101,37 +93,32 @@ def _fired(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> pl.DataFra
     )
 
 
-def _turn(seen: View, campaign: Campaign, trigger: Trigger, edges: Edges, standing: Standing) -> Turn:
-    shared = variants.parse(campaign)
-    if edges.due.is_empty():
-        return Turn(campaign, edges, NOBODY, shared)
-    rules, step = standing.rules, shared[0].step
-    shares = Shares(
-        rules.holdout_share, campaign.control_share, campaign.pilot_share, {one.key: one.share for one in shared}
-    )
-    arms = assign(edges.due["seed"], campaign.key, shares)
-    due = edges.due.hstack(arms).with_columns(
-        why=triggers.why(trigger), is_in_audience=_in_audience(seen, campaign, edges.due)
-    )
-    may = eligibility.allowed(edges.due, step.channel, campaign.topic)
-    messages = _messages(edges.due, standing.planned, seen.as_of, rules)
-    for one in (may, messages):
-        due = due.join(one, on="customer_id", how="left", maintain_order="left")
-    chosen = policy.choose(due, _terms(campaign, shared, rules))
-    return Turn(campaign, edges, _decisions(chosen, seen, campaign, trigger), shared)
+def _turn(seen: View, ours: Limits, campaign: Campaign, trigger: Trigger, edges: Edges) -> Turn:
+    shared, due = variants.parse(campaign), edges.due
+    channel = shared[0].step.channel
+    parts = {one.key: one.share for one in shared}
+    shares = Shares(ours.rules.holdout_share, campaign.control_share, campaign.pilot_share, parts)
+    may = eligibility.allowed(due, channel, campaign.topic, ours.contacts).drop("customer_id")
+    asked = due.hstack(assign(due["seed"], campaign.key, shares)).hstack(may)
+    asked = asked.with_columns(why=triggers.why(trigger), is_in_audience=_in_audience(seen, campaign, due))
+    limited = ours.look(asked, campaign, channel)
+    chosen = policy.choose(limited.people, _terms(campaign, channel, ours))
+    going = chosen.filter(pl.col("outcome") == Decision.Outcome.DELIVER).select("customer_id")
+    gives_way = ours.plan(going, limited, campaign, channel)
+    return Turn(campaign, _decisions(chosen, seen, campaign, trigger), gives_way["delivery_id"], shared)
 
 
-def _terms(campaign: Campaign, shared: tuple[Variant, ...], rules: Programme) -> policy.Terms:
+def _terms(campaign: Campaign, channel: str, ours: Limits) -> policy.Terms:
     return policy.Terms(
-        channel=shared[0].step.channel,
+        channel=channel,
         topic=campaign.topic,
         audience=campaign.audience.key if campaign.audience else "",
-        holdout_share=rules.holdout_share,
+        holdout_share=ours.rules.holdout_share,
         control_share=campaign.control_share,
         pilot_share=campaign.pilot_share,
         lateness_hours=campaign.lateness_hours,
-        cap_messages=rules.cap_messages,
-        cap_days=rules.cap_days,
+        is_budgeted=allocate.is_budgeted(campaign),
+        patience=allocate.patience(campaign, ours.as_of),
     )
 
 
@@ -139,13 +126,6 @@ def _in_audience(seen: View, campaign: Campaign, due: pl.DataFrame) -> pl.Series
     if campaign.audience is None:
         return pl.Series("is_in_audience", [True] * due.height, dtype=pl.Boolean)
     return members(seen, campaign.audience, due)
-
-
-def _messages(due: pl.DataFrame, planned: pl.DataFrame, as_of: datetime, rules: Programme) -> pl.DataFrame:
-    """Give the messages that count against the cap, those planned earlier in this pass included."""
-    stored = eligibility.messages(due, as_of, rules.cap_days)
-    now = planned.group_by("customer_id").agg(messages=pl.len().cast(pl.Int64))
-    return pl.concat([stored, now]).group_by("customer_id").agg(pl.col("messages").sum())
 
 
 def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Trigger) -> pl.DataFrame:
@@ -159,83 +139,56 @@ def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Tr
         "bucket",
         "outcome",
         "reason",
+        "due_at",
+        "expires_at",
         "cause",
         "score",
         "arm",
         "draw",
         "probability",
         "variant",
-        public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(chosen.height)], dtype=pl.String),
+        public_id=planning.public_ids(chosen.height),
         campaign_id=pl.lit(campaign.pk, pl.Int64),
         as_of=moment,
-        due_at=moment,
         campaign_version=pl.lit(campaign.version, pl.Int64),
         rule_version=pl.lit(rule, pl.Int64),
         model_version_id=pl.lit(model, pl.Int64),
     )
 
 
-def _write(turns: list[Turn], seen: View) -> Counter[str]:
-    """Write all that a pass decided; a decision that another pass made first stays, and ours goes with its delivery."""
+def _write(looks: list[Edges], turns: list[Turn], as_of: datetime) -> Counter[str]:
+    """Write all that a pass found and decided; a decision that another pass made first stays, and ours goes."""
     counts: Counter[str] = Counter()
+    for edges in looks:
+        bulk.upsert(TriggerState, edges.states, key=["campaign_id", "customer_id"], update=STATE_VALUES, newer="as_of")
+        bulk.upsert(
+            TriggerBaseline, edges.baselines, key=["campaign_id", "bucket"], update=BASELINE_VALUES, newer="as_of"
+        )
     for turn in turns:
-        bulk.upsert(
-            TriggerState, turn.edges.states, key=["campaign_id", "customer_id"], update=STATE_VALUES, newer="as_of"
-        )
-        bulk.upsert(
-            TriggerBaseline, turn.edges.baselines, key=["campaign_id", "bucket"], update=BASELINE_VALUES, newer="as_of"
-        )
-        if turn.decisions.is_empty():
-            continue
-        bulk.insert(Decision, turn.decisions, ignore=["campaign_id", "customer_id", "round"])
-        made = turn.decisions.join(_stored(turn.decisions, seen), on="public_id", maintain_order="left")
-        bulk.insert(Delivery, _deliveries(made, turn))
-        _record(made, turn.campaign.key, seen.as_of)
-        counts.update(made["outcome"].to_list())
+        counts.update(_store(turn, as_of))
     return counts
 
 
-def _stored(decisions: pl.DataFrame, seen: View) -> pl.DataFrame:
-    campaign = decisions["campaign_id"][0]
-    rows = Decision.objects.filter(bucket__in=seen.buckets(), as_of=seen.as_of, campaign_id=campaign)
-    return bulk.read(rows.values_list("id", "public_id"), DECIDED)
+def _store(turn: Turn, as_of: datetime) -> list[str]:
+    """Store one campaign's decisions and plan their deliveries; give the outcomes of those that are new."""
+    campaign, decisions = turn.campaign, turn.decisions
+    is_going = pl.col("outcome").is_in([Outcome.DELIVER, Outcome.DEFERRED])
+    if why := brakes.too_many(campaign, decisions.filter(is_going, pl.col("cause") != START).height, as_of):
+        brakes.pause(campaign, why, as_of)
+        decisions = _held_back(decisions, is_going, why, as_of + brakes.HOLD)
+    made = planning.store(decisions, campaign, as_of)
+    held = allocate.is_budgeted(campaign)
+    going = made.filter(pl.col("outcome").is_in([Outcome.DELIVER, *([] if held else [Outcome.DEFERRED])]))
+    planning.plan(going, campaign, turn.variants)
+    if not why:
+        planning.give_way(turn.gives_way, campaign, as_of)
+    return made["outcome"].to_list()
 
 
-def _deliveries(made: pl.DataFrame, turn: Turn) -> pl.DataFrame:
-    going = made.filter(pl.col("outcome") == Decision.Outcome.DELIVER)
-    actions = pl.DataFrame(
-        {"variant": [v.key for v in turn.variants], "action": [v.step.action.value for v in turn.variants]}
+def _held_back(decisions: pl.DataFrame, is_going: pl.Expr, why: str, until: datetime) -> pl.DataFrame:
+    """Let what a brake stopped wait for an answer."""
+    moment = pl.lit(until, bulk.UTC_MICROSECONDS)
+    held = {"outcome": pl.lit(Outcome.DEFERRED.value), "reason": pl.lit(why), "due_at": moment, "expires_at": moment}
+    return decisions.with_columns(
+        pl.when(is_going).then(value).otherwise(name).alias(name) for name, value in held.items()
     )
-    going = going.join(actions, on="variant", how="left", maintain_order="left")
-    return going.select(
-        "decision_id",
-        "customer_id",
-        "due_at",
-        "action",
-        public_id=pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(going.height)], dtype=pl.String),
-        step=pl.lit(0, pl.Int64),
-        channel=pl.lit(turn.variants[0].step.channel.value),
-        priority=pl.lit(turn.campaign.priority, pl.Int64),
-        state=pl.lit(Delivery.State.PLANNED.value),
-        token=pl.lit(""),
-        attempts=pl.lit(0, pl.Int64),
-        reason=pl.lit(""),
-        resolution=pl.lit(""),
-        is_told=pl.lit(False),
-    )
-
-
-def _record(made: pl.DataFrame, key: str, as_of: datetime) -> None:
-    """Tell the lower apps whom a campaign left alone, so that scoring can learn from it."""
-    names = {outcome.value: name for outcome, name in EVENTS.items()}
-    alone = made.filter(pl.col("outcome").is_in(list(names)))
-    if alone.is_empty():
-        return
-    rows = alone.select(
-        "customer_id",
-        message_id="public_id",
-        name=pl.col("outcome").replace_strict(names, return_dtype=pl.String),
-        occurred_at="as_of",
-        properties=pl.lit(json.dumps({"campaign": key})),
-    )
-    events.record(rows, SOURCE, as_of)

@@ -1,6 +1,4 @@
-"""May these customers get this now: consent, an address, no suppression, and room below the cap."""
-
-from datetime import datetime, timedelta
+"""May these customers be written to at all: consent, an address, and no suppression."""
 
 import polars as pl
 from django.db.models import Q
@@ -13,6 +11,13 @@ from customers.models import Consent, Customer, Suppression
 
 FEW = 5_000  # customers below which a query names them; above it, their buckets
 COUNTED = (Delivery.State.SENDING, Delivery.State.SENT, Delivery.State.UNCERTAIN)
+CONTACTS: bulk.Schema = {
+    "customer_id": pl.Int64,
+    "email": pl.String,
+    "phone": pl.String,
+    "time_zone": pl.String,
+    "country": pl.String,
+}
 WAITING = (Delivery.State.PLANNED, Delivery.State.CLAIMED)
 
 
@@ -28,43 +33,32 @@ def among(people: pl.DataFrame, ids: str = "customer", buckets: str = "customer_
     return Q(**{f"{buckets}__in": people["bucket"].unique().to_list()})
 
 
-def allowed(people: pl.DataFrame, channel: str, topic: str) -> pl.DataFrame:
+def contacts(people: pl.DataFrame) -> pl.DataFrame:
+    """Give the addresses of the customers of a frame (`customer_id`, `bucket`), and where they are."""
+    rows = Customer.objects.filter(among(people, "id", "bucket")).values_list("id", *list(CONTACTS)[1:])
+    return bulk.read(rows, CONTACTS)
+
+
+def allowed(people: pl.DataFrame, channel: str, topic: str, known: pl.DataFrame | None = None) -> pl.DataFrame:
     """Give the customers of a frame (`customer_id`, `bucket`) with `is_consented`, `has_address`, `is_suppressed`.
 
-    A channel without addresses of its own (push) has none here.
+    `known` are their contacts, where they were read before. A channel without addresses of its own (push) has none.
     """
     granted = bulk.read(
         Consent.objects.filter(among(people), channel=channel, topic=topic, is_granted=True).values_list("customer_id"),
         {"customer_id": pl.Int64},
-    ).with_columns(is_consented=pl.lit(True))
-    joined = people.select("customer_id", "bucket").join(granted, on="customer_id", how="left", maintain_order="left")
-    joined = joined.join(_addresses(people, channel), on="customer_id", how="left", maintain_order="left")
-    address = joined["address"]
+    )
+    column = ADDRESSES.get(channel)
+    addresses = (contacts(people) if known is None else known).select(
+        "customer_id", address=pl.col(column) if column else pl.lit(None, pl.String)
+    )
+    joined = people.select("customer_id").join(addresses, on="customer_id", how="left", maintain_order="left")
     return joined.select(
         "customer_id",
-        is_consented=pl.col("is_consented").fill_null(False),
+        is_consented=pl.col("customer_id").is_in(granted["customer_id"].implode()),
         has_address=pl.col("address").fill_null("") != "",
-        is_suppressed=_suppressed(address, channel),
+        is_suppressed=_suppressed(joined["address"], channel),
     )
-
-
-def messages(people: pl.DataFrame, as_of: datetime, days: int) -> pl.DataFrame:
-    """Give `customer_id` and `messages`: what was begun in (as_of - days, as_of], and all that is planned.
-
-    Messages of every campaign and channel count, calls too. Nobody without a message has a row.
-    """
-    began = Q(state__in=COUNTED, began_at__gt=as_of - timedelta(days=days), began_at__lte=as_of)
-    rows = Delivery.objects.filter(began | Q(state__in=WAITING), among(people)).values_list("customer_id")
-    found = bulk.read(rows, {"customer_id": pl.Int64})
-    return found.group_by("customer_id").agg(messages=pl.len().cast(pl.Int64))
-
-
-def _addresses(people: pl.DataFrame, channel: str) -> pl.DataFrame:
-    schema: bulk.Schema = {"customer_id": pl.Int64, "address": pl.String}
-    column = ADDRESSES.get(channel)
-    if column is None:
-        return pl.DataFrame(schema=schema)
-    return bulk.read(Customer.objects.filter(among(people, "id", "bucket")).values_list("id", column), schema)
 
 
 def _suppressed(addresses: pl.Series, channel: str) -> pl.Series:

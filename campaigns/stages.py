@@ -11,7 +11,7 @@ from django.db import connection, models, transaction
 from django.db.models import F
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThanOrEqual
 
-from campaigns import causes, decide, deliver, programme
+from campaigns import allocate, causes, decide, deliver, planning, programme
 from campaigns.assignment import held_out
 from campaigns.cycle_tasks import ALL, Outcome
 from campaigns.models import Cycle, CycleTask, Delivery
@@ -23,7 +23,7 @@ from scoring.models import ScoreRun, Target
 from segments import alerts, membership
 
 DELIVERIES = 200  # of one piece of work
-OWN_ACTS = (*decide.EVENTS.values(), "Email Sent", "Offer Given")  # what deciding and delivering record
+OWN_ACTS = (*planning.EVENTS.values(), "Email Sent", "Offer Given")  # what deciding and delivering record
 SMALL_MOST = 5_000  # customers of a small cycle; more are left to a full one
 Marks = dict[str, list[int]]  # by what is followed: the transaction and id of the last row, in the order of commits
 FOLLOWED: dict[str, type[models.Model]] = {"events": Event, "attributes": AttributeChange}
@@ -100,7 +100,8 @@ def count(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
 
 
 def deliver_due(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
-    """Deliver some of what is due; there may be more."""
+    """Let campaigns with a budget choose, then deliver some of what is due; there may be more."""
+    allocate.allocate(cycle.as_of)
     states = deliver.deliver(cycle.as_of, limit=DELIVERIES)
     ended = sum(count for state, count in states.items() if state != Delivery.State.PLANNED)
     return Outcome({"deliveries": dict(states)}, has_more=ended > 0)

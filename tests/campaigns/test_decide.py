@@ -356,7 +356,9 @@ def test_the_cap_counts_what_was_begun_lately_and_what_is_planned() -> None:
     found = Decision.objects.filter(campaign__key="winback").order_by("customer").values_list("outcome", flat=True)
     assert list(found) == ["capped", "deliver", "capped", "deliver", "capped"]
     reason = Decision.objects.get(campaign__key="winback", customer=people[0]).reason
-    assert reason == "2 messages in 7 days, planned ones included; the cap is 2."
+    assert reason == (
+        "2 messages in 7 days, planned ones included; the cap is 2, with room from 2026-03-02 12:00 UTC."
+    )
 
 
 def test_of_several_campaigns_the_one_that_goes_first_takes_the_room_below_the_cap() -> None:

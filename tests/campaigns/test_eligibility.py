@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-import polars as pl
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -10,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from campaigns import eligibility
 from customers import consent
 from customers.models import Consent, Customer
-from tests.campaigns.people import T0, campaign, customers, frame, planned
+from tests.campaigns.people import T0, customers, frame
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 DAY = timedelta(days=1)
@@ -57,21 +56,6 @@ def test_many_customers_are_read_by_bucket_in_as_many_queries_as_few(monkeypatch
     assert rows[7] == (True, True, True)
 
 
-def test_messages_begun_within_the_window_and_planned_ones_are_counted() -> None:
-    people, one = customers(6), campaign()
-    planned(people[0], one, began_at=T0, state="sent")
-    planned(people[0], one, "call", began_at=T0 - 7 * DAY + timedelta(seconds=1), state="uncertain")
-    planned(people[1], one, began_at=T0 - 7 * DAY, state="sent")
-    planned(people[2], one, state="planned")
-    planned(people[2], one, state="claimed")
-    planned(people[3], one, began_at=T0, state="failed")
-    planned(people[3], one, state="cancelled")
-    planned(people[4], one, began_at=T0, state="sending")
-    counts = dict(eligibility.messages(frame(people, 0.5), T0, 7).iter_rows())
-    assert counts == {people[0].pk: 2, people[2].pk: 2, people[4].pk: 1}
-
-
 def test_nobody_at_all_is_no_trouble() -> None:
     nobody = frame([], [])
     assert eligibility.allowed(nobody, "email", "newsletter").is_empty()
-    assert eligibility.messages(nobody, T0, 7).schema == {"customer_id": pl.Int64, "messages": pl.Int64}

@@ -1,0 +1,194 @@
+"""Budgets and daily limits: campaigns that have one choose among all who may get their message, over all buckets.
+
+Deciding holds their candidates: deferred, without a delivery. Here the best are chosen by score, then by the draw;
+what cannot be paid is over the budget.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from campaigns import limits, planning, policy, variants
+from campaigns.caps import MOMENT
+from campaigns.deferral import GIVEN_UP, WAITS
+from campaigns.eligibility import COUNTED, WAITING
+from campaigns.models import Campaign, Decision, Delivery
+from campaigns.policy import HELD, REASON_LENGTH, Patience
+from customers import bulk
+
+HELD_ROWS: bulk.Schema = {
+    "id": pl.Int64,
+    "customer_id": pl.Int64,
+    "bucket": pl.Int64,
+    "variant": pl.String,
+    "reason": pl.String,
+    "score": pl.Float64,
+    "draw": pl.Float64,
+    "expires_at": bulk.UTC_MICROSECONDS,
+}
+SPENT = (*WAITING, *COUNTED)
+ROUNDING = 1e-9
+CHANGES = ("id", "outcome", "reason", "due_at")
+Outcome = Decision.Outcome
+
+
+@dataclass(frozen=True)
+class Purse:
+    """What a campaign has spent, and had begin or planned today, beside its limits; None where it has none."""
+
+    budget: float | None
+    cost: float
+    spent: float
+    most_a_day: int | None
+    today: int
+    tomorrow: datetime
+
+    @property
+    def affordable(self) -> int | None:
+        """Give how many messages more the budget pays."""
+        if self.budget is None or self.cost == 0.0:
+            return None
+        return max(0, int((self.budget - self.spent) / self.cost + ROUNDING))
+
+    @property
+    def room_today(self) -> int | None:
+        """Give how many messages more the day has room for."""
+        return None if self.most_a_day is None else max(0, self.most_a_day - self.today)
+
+
+def share_out(candidates: pl.DataFrame, purse: Purse, *, may_wait: bool, is_lowest_first: bool = False) -> pl.DataFrame:
+    """Add `outcome`, `reason` and `due_at` to candidates (`score`, `draw`, `why`, `expires_at`, `due_at`).
+
+    The best by score go, among equals the lowest draw, as many as the budget pays and the day has room for. Whom only
+    the day has no room for may wait for tomorrow, where the campaign waits and she may.
+    """
+    best = candidates.sort(
+        "score", "draw", "customer_id", descending=[not is_lowest_first, False, False], nulls_last=True
+    )
+    ranked = best.with_row_index("rank", 1)
+    by = " by score" if best["score"].null_count() < best.height else ""
+    place = pl.format(f"Number {{}} of {best.height:,}{by}. ", "rank")
+    no_money = _beyond(purse.affordable)
+    no_room = _beyond(purse.room_today)
+    tomorrow = pl.lit(purse.tomorrow, bulk.UTC_MICROSECONDS)
+    waits = no_room & pl.lit(may_wait) & (tomorrow < pl.col("expires_at")).fill_null(False)
+    money = (
+        f"The budget of {purse.budget or 0:,.2f} has room for {purse.affordable or 0:,} more: "
+        f"{purse.spent:,.2f} is spent, a message costs {purse.cost:,.2f}."
+    )
+    room = f"{purse.most_a_day or 0:,} messages a day are the most, and {purse.today:,} of this day's were taken."
+    late = pl.lit(f"{WAITS}{purse.tomorrow:{MOMENT}}: {room}")
+    over, deferred, deliver = (pl.lit(one.value) for one in (Outcome.OVER_BUDGET, Outcome.DEFERRED, Outcome.DELIVER))
+    return ranked.with_columns(
+        outcome=pl.when(no_money).then(over).when(waits).then(deferred).when(no_room).then(over).otherwise(deliver),
+        reason=pl.when(no_money)
+        .then(pl.concat_str(place, pl.lit(money)))
+        .when(waits)
+        .then(pl.concat_str("why", late))
+        .when(no_room)
+        .then(pl.concat_str(place, pl.lit(room)))
+        .otherwise(pl.concat_str("why", pl.lit(" "), place.str.strip_chars_end())),
+        due_at=pl.when(~no_money & waits).then(tomorrow).otherwise("due_at"),
+    ).drop("rank")
+
+
+def is_budgeted(campaign: Campaign) -> bool:
+    """Say whether a campaign chooses among its candidates."""
+    return campaign.budget is not None or campaign.most_a_day is not None
+
+
+def patience(campaign: Campaign, as_of: datetime) -> Patience:
+    """Give how long a campaign waits where something limits it."""
+    return Patience(as_of, campaign.when_limited == Campaign.Limited.DELAY, campaign.delay_hours)
+
+
+def allocate(as_of: datetime) -> Counter[str]:
+    """Let every campaign with candidates that are due choose among them; give how many got which outcome.
+
+    Any number of workers may do this at once: a campaign's row is locked while it chooses.
+    """
+    counts: Counter[str] = Counter()
+    for campaign_id in _held(as_of).order_by().values_list("campaign_id", flat=True).distinct():
+        with transaction.atomic():
+            campaign = Campaign.objects.select_for_update(no_key=True).get(pk=campaign_id)
+            counts.update(_settle(campaign, as_of))
+    return counts
+
+
+def _held(as_of: datetime) -> "QuerySet[Decision]":
+    """Give the decisions that wait to be chosen, and are due."""
+    planned = Delivery.objects.filter(decision=OuterRef("pk"))
+    return Decision.objects.filter(~Exists(planned), outcome=Outcome.DEFERRED, due_at__lte=as_of)
+
+
+def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
+    """Choose for one campaign, whose row is locked, and write what was chosen."""
+    rows = _held(as_of).filter(campaign=campaign).values_list(*HELD_ROWS)
+    held = bulk.read(rows, HELD_ROWS).with_columns(why=_head(pl.col("reason")))
+    over = _given_up(held, campaign, as_of)
+    rest = held.join(over, on="id", how="anti")
+    if rest.is_empty() or campaign.state != Campaign.State.LIVE:
+        return _write(over)
+    ours = limits.read(rest.select("customer_id", "bucket").unique(), as_of)
+    shared, wait = variants.parse(campaign), patience(campaign, as_of)
+    channel = shared[0].step.channel
+    limited = ours.look(rest, campaign, channel)
+    judged = policy.limit(limited.people, wait, is_budgeted=False)
+    is_free = pl.col("outcome") == Outcome.DELIVER
+    is_lowest_first = campaign.trigger.get("direction") == "below"
+    free, ours_left = judged.filter(is_free), purse(campaign, as_of)
+    chosen = share_out(free, ours_left, may_wait=wait.may_wait, is_lowest_first=is_lowest_first)
+    going = chosen.filter(is_free)
+    gives_way = ours.plan(going.select("customer_id"), limited, campaign, channel)
+    planning.plan(going.rename({"id": "decision_id"}), campaign, shared)
+    planning.give_way(gives_way["delivery_id"], campaign, as_of)
+    parts = (over, judged.filter(~is_free), chosen)
+    return _write(pl.concat([part.select(CHANGES) for part in parts]))
+
+
+def purse(campaign: Campaign, as_of: datetime) -> Purse:
+    """Give what a campaign has spent: a message that failed or was cancelled costs nothing; days are of TIME_ZONE."""
+    paid = Delivery.objects.filter(decision__campaign=campaign, state__in=SPENT)
+    zone = ZoneInfo(settings.TIME_ZONE)
+    today = as_of.astimezone(zone).date()
+    begin, end = (datetime.combine(today + timedelta(days=n), time(), zone).astimezone(UTC) for n in (0, 1))
+    is_todays = Q(began_at__gte=begin, began_at__lt=end) | Q(state__in=WAITING, due_at__lt=end)
+    taken = paid.filter(is_todays).count() if campaign.most_a_day is not None else 0
+    spent = paid.count() * campaign.message_cost if campaign.budget is not None else 0.0
+    return Purse(campaign.budget, campaign.message_cost, spent, campaign.most_a_day, taken, end)
+
+
+def _head(reason: pl.Expr) -> pl.Expr:
+    """Give why a customer was due, of the reason of a decision that waits."""
+    return reason.str.split(WAITS).list.first().str.strip_suffix(HELD)
+
+
+def _given_up(held: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
+    """Give those that wait no longer: all of a campaign that has ended, else those whose time is over."""
+    is_ended = campaign.state not in (Campaign.State.LIVE, Campaign.State.PAUSED)
+    gone = held if is_ended else held.filter(pl.col("expires_at") <= as_of)
+    until = pl.col("expires_at").dt.strftime(MOMENT)
+    waited = pl.concat_str(pl.lit("It waited until "), until, pl.lit(" and was not chosen."))
+    why = pl.lit(f"The campaign is {campaign.get_state_display().lower()}.") if is_ended else waited
+    outcome = Outcome.OVER_BUDGET if campaign.state == Campaign.State.LIVE else Outcome.INELIGIBLE
+    return gone.with_columns(
+        outcome=pl.lit(outcome.value),
+        reason=pl.concat_str("why", pl.lit(GIVEN_UP), why),
+        due_at=pl.lit(as_of, bulk.UTC_MICROSECONDS),
+    )
+
+
+def _beyond(room: int | None) -> pl.Expr:
+    return pl.lit(False) if room is None else pl.col("rank") > room
+
+
+def _write(changes: pl.DataFrame) -> Counter[str]:
+    rows = changes.select("id", "outcome", pl.col("reason").str.slice(0, REASON_LENGTH), "due_at")
+    bulk.update(Decision, rows, key=["id"])
+    return Counter(rows["outcome"].to_list())

@@ -1,0 +1,104 @@
+"""Decisions and planned deliveries, written: those of one pass over many customers at once."""
+
+import json
+import secrets
+from datetime import datetime, timedelta
+
+import polars as pl
+from django.db.models import DateTimeField, ExpressionWrapper, F, Value
+from django.db.models.functions import Concat, Left
+
+from campaigns.caps import MOMENT
+from campaigns.deferral import REASON_LENGTH, WAITS
+from campaigns.models import Campaign, Decision, Delivery
+from campaigns.variants import Variant
+from customers import bulk, events
+from customers.ids import among
+from customers.models import PUBLIC_ID_BYTES
+
+SOURCE = "campaigns"
+EVENTS = {Decision.Outcome.HELD_OUT: "Held Out", Decision.Outcome.CONTROL: "Control Assigned"}
+DECIDED: bulk.Schema = {"decision_id": pl.Int64, "public_id": pl.String}
+Outcome = Decision.Outcome
+
+
+def public_ids(count: int) -> pl.Series:
+    """Give that many new public ids, made at once."""
+    return pl.Series([secrets.token_urlsafe(PUBLIC_ID_BYTES) for _ in range(count)], dtype=pl.String)
+
+
+def store(decisions: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
+    """Store the decisions of one campaign; give those that are new, with `decision_id`.
+
+    A decision that another pass made first stays, and ours is left out.
+    """
+    bulk.insert(Decision, decisions, ignore=["campaign_id", "customer_id", "round"])
+    buckets = decisions["bucket"].unique().to_list()
+    rows = Decision.objects.filter(bucket__in=buckets, as_of=as_of, campaign=campaign)
+    stored = bulk.read(rows.values_list("id", "public_id"), DECIDED)
+    made = decisions.join(stored, on="public_id", maintain_order="left")
+    _tell(made, campaign.key, as_of)
+    return made
+
+
+def plan(going: pl.DataFrame, campaign: Campaign, variants: tuple[Variant, ...]) -> None:
+    """Plan a delivery for each decision (`decision_id`, `customer_id`, `variant`, `due_at`)."""
+    actions = {one.key: one.step.action.value for one in variants}
+    rows = going.select(
+        "decision_id",
+        "customer_id",
+        "due_at",
+        action=pl.col("variant").replace_strict(actions, return_dtype=pl.String),
+        public_id=public_ids(going.height),
+        step=pl.lit(0, pl.Int64),
+        channel=pl.lit(variants[0].step.channel.value),
+        priority=pl.lit(campaign.priority, pl.Int64),
+        state=pl.lit(Delivery.State.PLANNED.value),
+        token=pl.lit(""),
+        attempts=pl.lit(0, pl.Int64),
+        reason=pl.lit(""),
+        resolution=pl.lit(""),
+        is_told=pl.lit(False),
+    )
+    bulk.insert(Delivery, rows)
+
+
+def give_way(deliveries: pl.Series, to: Campaign, as_of: datetime) -> None:
+    """Let planned messages of other campaigns make room for those of one that goes before them.
+
+    A message whose campaign waits is deferred, and judged again when it is due; the others are cancelled. What somebody
+    has begun meanwhile stays: then the gate finds the cap full for one of both.
+    """
+    if deliveries.is_empty():
+        return
+    planned = Delivery.objects.filter(among("pk", deliveries), state=Delivery.State.PLANNED).order_by("pk")
+    locked = planned.select_for_update(of=("self",)).values_list("pk", "decision_id", "decision__campaign_id")
+    rows = pl.DataFrame(list(locked), schema={"id": pl.Int64, "decision": pl.Int64, "campaign": pl.Int64}, orient="row")
+    why = f'Gave way to the campaign "{to.name}" of priority {to.priority}, which takes the last room below a cap.'
+    for (campaign_id,), own in rows.group_by("campaign"):
+        campaign = Campaign.objects.get(pk=campaign_id)
+        decisions = Decision.objects.filter(among("pk", own["decision"]))
+        if campaign.when_limited == Campaign.Limited.DELAY:
+            tail = Concat("reason", Value(f"{WAITS}{as_of:{MOMENT}}: {why}"))
+            end = ExpressionWrapper(F("as_of") + timedelta(hours=campaign.delay_hours), output_field=DateTimeField())
+            decisions.update(outcome=Outcome.DEFERRED, reason=Left(tail, REASON_LENGTH), expires_at=end)
+        else:
+            decisions.update(outcome=Outcome.CAPPED, reason=why[:REASON_LENGTH])
+            gone = Delivery.objects.filter(among("pk", own["id"]))
+            gone.update(state=Delivery.State.CANCELLED, reason=why[:REASON_LENGTH], ended_at=as_of)
+
+
+def _tell(made: pl.DataFrame, key: str, as_of: datetime) -> None:
+    """Tell the lower apps whom a campaign left alone, so that scoring can learn from it."""
+    names = {outcome.value: name for outcome, name in EVENTS.items()}
+    alone = made.filter(pl.col("outcome").is_in(list(names)))
+    if alone.is_empty():
+        return
+    rows = alone.select(
+        "customer_id",
+        message_id="public_id",
+        name=pl.col("outcome").replace_strict(names, return_dtype=pl.String),
+        occurred_at="as_of",
+        properties=pl.lit(json.dumps({"campaign": key})),
+    )
+    events.record(rows, SOURCE, as_of)
