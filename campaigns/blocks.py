@@ -63,8 +63,11 @@ class Heading(_Block):
 
 @dataclass(frozen=True, kw_only=True)
 class Text(_Block):
+    """Paragraphs. Where they are the whole mail, a link alone in one is drawn as a button."""
+
     text: str
     align: str = "left"
+    is_whole_mail: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from django.conf import settings
 
 from campaigns.models import Programme
 
-WHITE, INK = "#ffffff", "#14202b"
+WHITE, INK, BLACK = "#ffffff", "#14202b", "#000000"  # where white is too faint, black never is
 ENOUGH = 4.5  # of contrast, for text of any size
 LOGO_HEIGHT, LOGO_WIDTH = 44, 220
 
@@ -23,7 +23,7 @@ class Brand(NamedTuple):
     @property
     def on_colour(self) -> str:
         """The colour of text on our colour."""
-        return max((WHITE, INK), key=lambda one: contrast(one, self.colour))
+        return next(one for one in (WHITE, INK, BLACK) if contrast(one, self.colour) >= ENOUGH)
 
     @property
     def link(self) -> str:
@@ -38,7 +38,7 @@ class Brand(NamedTuple):
     @property
     def tint(self) -> str:
         """A breath of our colour, behind text."""
-        return mixed(self.colour, WHITE, 0.07)
+        return mixed(self.colour, WHITE, 0.1)
 
     @property
     def around(self) -> str:

@@ -47,7 +47,9 @@ STYLE = """
   }}
   @media (prefers-color-scheme: dark) {{
     body, .page {{ background-color: #0f161c !important; }}
-    .card, .card > table {{ background-color: #19232c !important; background: #19232c !important; }}
+    .card, .card > table, .plain, .plain > table {{
+      background-color: #19232c !important; background: #19232c !important;
+    }}
     .tint, .tint > table {{ background-color: #22303c !important; background: #22303c !important; }}
     .plain div, .plain p, .plain li, .plain td, .plain h1, .plain h2, .plain h3,
     .tint div, .tint p, .tint li, .tint td, .tint h1, .tint h2, .tint h3 {{ color: #e6ebf0 !important; }}
@@ -57,6 +59,7 @@ STYLE = """
     .code-in {{ color: #ffffff !important; }}
     .name div, .foot div, .foot p, .foot a {{ color: #a9b6c2 !important; }}
     .line p {{ border-top-color: #3a4855 !important; }}
+    .shelf {{ border-bottom-color: #3a4855 !important; }}
   }}
   [data-ogsc] .plain div, [data-ogsc] .tint div {{ color: #e6ebf0 !important; }}
 """
@@ -88,7 +91,10 @@ def paint(brand: Brand, background: str) -> _Paint:
 def page(letter: Letter, brand: Brand) -> str:
     """Give the HTML of a mail as a Liquid template."""
     held = Held()
-    sections = "".join(_Painter(held, brand, letter, paint(brand, name)).section(rows) for name, rows in _bands(letter))
+    before, sections = "", ""
+    for name, rows in _bands(letter):
+        sections += _Painter(held, brand, letter, paint(brand, name)).section(rows, is_first=name != before)
+        before = name
     source = _FRAME.format(
         lang=escape(letter.language),
         dir=phrases.direction(letter.language),
@@ -183,8 +189,8 @@ class _Painter(NamedTuple):
     letter: Letter
     paint: _Paint
 
-    def section(self, rows: list[Block]) -> str:
-        """Give a run of blocks as a section."""
+    def section(self, rows: list[Block], *, is_first: bool) -> str:
+        """Give a run of blocks as a section; the first of its background stands further below what is above it."""
         inset = SIDE
         if isinstance(columns := rows[0], Columns):
             inset -= 10
@@ -193,7 +199,7 @@ class _Painter(NamedTuple):
             inner = "<mj-column>" + "".join(self.block(one, WIDTH) for one in rows) + "</mj-column>"
         return (
             f'<mj-section css-class="rows {self.paint.name}" background-color="{self.paint.behind}" '
-            f'padding="32px {inset}px 10px">{inner}</mj-section>'
+            f'padding="{32 if is_first else 4}px {inset}px 10px">{inner}</mj-section>'
         )
 
     def _column(self, numbered: tuple[int, tuple[Block, ...]], columns: Columns) -> str:
@@ -231,18 +237,18 @@ class _Painter(NamedTuple):
             "h3": {"style": f"margin:0 0 10px;font-size:17px;line-height:1.4;{colour}"},
             "a": link,
         }
-        drawing = prose.Drawing(
-            lambda label, url: self.held.hold(self._inline_button(label, url, block)), self._coded(), attributes
-        )
+        drawing = prose.Drawing(attributes)
+        if block.is_whole_mail:
+            drawing = prose.Drawing(attributes, lambda *link: self.held.hold(self._inline_button(*link)), self._coded())
         inner = prose.html(block.text, self.held, drawing)
         style = f'align="{block.align}" padding="0 0 22px" color="{self.paint.text}"'
         return f'<mj-text css-class="prose" {style}>{inner}</mj-text>'
 
-    def _inline_button(self, label: str, url: str, block: Block) -> str:
+    def _inline_button(self, label: str, url: str) -> str:
         return (
             '<table role="presentation" cellpadding="0" cellspacing="0" style="margin:4px 0 22px"><tr>'
             f'<td style="background:{self.paint.button};border-radius:8px">'
-            f'<a class="button" href="{self._anchor(escape(url), block)}" style="display:inline-block;'
+            f'<a class="button" href="{self.held.hold(escape(url))}" style="display:inline-block;'
             f'padding:14px 28px;color:{self.paint.on_button};font-weight:600;text-decoration:none">{escape(label)}</a>'
             "</td></tr></table>"
         )
@@ -344,7 +350,7 @@ class _Painter(NamedTuple):
             else ""
         )
         return (
-            '<table role="presentation" cellpadding="0" cellspacing="0" width="100%" '
+            '<table class="shelf" role="presentation" cellpadding="0" cellspacing="0" width="100%" '
             f'style="margin:0 0 18px;border-bottom:1px solid {paint.line}"><tr>{picture}'
             '<td valign="middle" style="padding:0 0 18px">'
             f'<p style="margin:0;font-size:16px;font-weight:600;line-height:1.4;color:{paint.title}">{title}</p>'

@@ -46,7 +46,7 @@ def mail_of_mjml(subject: str, source: str, values: Values) -> Mail:
 def of_body(subject: str, body: str) -> Content:
     """Give the content of a mail that is one text."""
     source = json.dumps([subject, body])
-    return Content(source, (Letter("en", subject, "", (Text(text=body),)),))
+    return Content(source, (Letter("en", subject, "", (Text(text=body, is_whole_mail=True),)),))
 
 
 def is_mjml(body: str) -> bool:

@@ -28,11 +28,11 @@ MOST_PIECES = 10_000
 
 
 class Drawing(NamedTuple):
-    """How what stands in a text is drawn: a button alone in its paragraph, a code alone in its own, and by tag."""
+    """How a text is drawn: attributes by tag; and, where they are, a button and a code alone in their paragraphs."""
 
-    button: Callable[[str, str], str]
-    code: str
     attributes: Mapping[str, Mapping[str, str]]
+    button: Callable[[str, str], str] | None = None
+    code: str = ""
 
 
 class Held:
@@ -94,8 +94,7 @@ def html(source: str, held: Held, drawing: Drawing) -> str:
 
 def plain(source: str, held: Held) -> str:
     """Give a text as it is read without markup, links with their addresses; its Liquid held."""
-    drawing = Drawing(lambda label, url: f"<p>{escape(label)}: {escape(url)}</p>", "", {})
-    return unmarked(html(source, held, drawing))
+    return unmarked(html(source, held, Drawing({}, lambda label, url: f"<p>{escape(label)}: {escape(url)}</p>")))
 
 
 def unmarked(markup: str) -> str:
@@ -112,7 +111,7 @@ def _with_address(link: re.Match[str]) -> str:
 
 
 def _paragraph(text: str, held: Held, drawing: Drawing, *, has_html: bool) -> str:
-    if button := BUTTON.fullmatch(text):
+    if drawing.button and (button := BUTTON.fullmatch(text)):
         label, url = button["label"], button["url"]
         if not TOKEN.match(url) and not SAFE_URL.match(url):
             raise TemplateRefused(f"the address of “{label}” must begin with https://, http://, mailto: or tel:")
