@@ -1,5 +1,6 @@
 """The admin of campaigns: the list, the page of one, and what its buttons do."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin, messages
@@ -8,10 +9,10 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
-from campaigns import campaign_page, launch, launch_page
+from campaigns import campaign_page, composer, composer_pages, launch, launch_page
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
@@ -104,6 +105,15 @@ class CampaignAdmin(BaseAdmin):
         at = self.admin_site.admin_view
         own = [
             path("sentence/", at(require_POST(self.sentence_view)), name="campaigns_campaign_sentence"),
+            *(
+                path(
+                    f"<int:campaign_id>/compose/{name}/",
+                    at(self._composer(view)),
+                    name=f"campaigns_campaign_composer_{name}",
+                )
+                for name, view in composer_pages.VIEWS.items()
+            ),
+            path("<int:object_id>/compose/", at(require_safe(self.compose_view)), name="campaigns_campaign_compose"),
             path("<path:object_id>/edit/", at(self.edit_view), name="campaigns_campaign_edit"),
         ]
         return [*own, *super().get_urls()]
@@ -131,6 +141,42 @@ class CampaignAdmin(BaseAdmin):
         campaign = get_object_or_404(Campaign, pk=int(stored)) if stored.isdecimal() else None
         form = CampaignForm(request.POST, instance=campaign)
         return render(request, "admin/campaign_sentence.html", launch_page.told(form))
+
+    def _changeable(self, request: HttpRequest, campaign_id: int) -> Campaign:
+        campaign = get_object_or_404(Campaign, pk=campaign_id)
+        if not self.has_change_permission(request, campaign):
+            raise PermissionDenied
+        return campaign
+
+    def _composer(self, view: composer_pages.Answer) -> Callable[..., HttpResponse]:
+        """Let a question of the composer be asked by those who may change the campaign."""
+
+        def answered(request: HttpRequest, campaign_id: int) -> HttpResponse:
+            campaign = self._changeable(request, campaign_id)
+            try:
+                return view(request, composer.place_of(campaign, request.GET.get("variant", "")))
+            except composer.ComposerError as error:
+                raise Http404(str(error)) from error
+
+        return answered
+
+    def compose_view(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Give the composer with a campaign's mail in it, or with that of a variant."""
+        campaign = self._changeable(request, object_id)
+        try:
+            place = composer.place_of(campaign, request.GET.get("variant", ""))
+        except composer.ComposerError as error:
+            raise Http404(str(error)) from error
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"The mail of “{campaign}”",
+            "campaign": campaign,
+            "place": place,
+            "told": composer_pages.told(request, place),
+            "may_see_customers": request.user.has_perm("customers.view_customer"),
+        }
+        return render(request, "admin/composer.html", context)
 
     def response_add(self, request: HttpRequest, obj: Campaign, post_url_continue: str | None = None) -> HttpResponse:
         """Go on to its mail, or to its page."""

@@ -4,17 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import brand, measure, programme, render, steps, triggers
-from campaigns.models import Campaign, Decision, Delivery, Offer, Programme
+from campaigns import brand, composer, measure, programme, render, steps, triggers
+from campaigns.models import Campaign, Decision, Delivery, Offer
 from campaigns.stats import Difference, wilson
-from campaigns.steps import CallStep, EmailStep, OfferStep
+from campaigns.steps import CallStep, EmailStep
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, TriggerError
 from customers import charts
 from customers.panels import Cell, Panel, lines, number, share, tag
@@ -29,15 +28,6 @@ STATE_TAGS = {
     **dict.fromkeys(("paused", "running", "control"), "wait"),
 }
 ARMS = {"treated": "Treated", "control": "Control", "holdout": "Held out"}
-OWN_PAGES = {"unsubscribe": "u", "preferences": "p", "rating": "r"}
-CUSTOMER = {
-    "first_name": "Ada",
-    "last_name": "Example",
-    "name": "Ada Example",
-    "email": "ada@example.test",
-    "phone": "+12025550100",
-    "external_id": "example-1",
-}
 
 
 @dataclass(frozen=True)
@@ -107,7 +97,7 @@ def step(campaign: Campaign) -> Panel:
 
 def _mail(first: EmailStep) -> SafeString:
     house = programme.current()
-    content = first.mail(_values(first, house), "", brand.of(house))
+    content = first.mail(composer.values(house, None, getattr(first, "offer", "")), "", brand.of(house))
     text = (
         '<p class="cusp-subject"><span class="cusp-quiet">Subject</span> {}</p>'
         '<iframe class="cusp-mail" title="Preview of the mail" sandbox="" srcdoc="{}"></iframe>'
@@ -116,25 +106,9 @@ def _mail(first: EmailStep) -> SafeString:
 
 
 def _call(first: CallStep) -> SafeString:
-    values = {"customer": CUSTOMER, "company": programme.current().company, "reasons": []}
+    values = {"customer": composer.ADA, "company": programme.current().company, "reasons": []}
     title, points = (render.prose(text, values) for text in (first.title, first.talking_points))
     return format_html('<p><strong>{}</strong></p><p class="cusp-talk">{}</p>', title, points)
-
-
-def _values(first: EmailStep, house: Programme) -> dict[str, object]:
-    facts = {**CUSTOMER, "attributes": {}, "country": "", "city": "", "language": ""}
-    # The links of an example lead to nobody's pages.
-    links = {f"{name}_url": f"{settings.PUBLIC_URL}/{letter}/example/" for name, letter in OWN_PAGES.items()}
-    shared = {"company": house.company, "postal_address": house.postal_address, **links}
-    offer = Offer.objects.filter(key=first.offer).first() if isinstance(first, OfferStep) else None
-    given = {
-        "code": "EXAMPLE-CODE",
-        "name": offer.name if offer else "",
-        "value": worth(offer) if offer else "",
-        "valid_until": f"{offer.valid_days} days after it was sent" if offer else "",
-        "terms": offer.terms if offer else "",
-    }
-    return {"customer": facts, **shared, "offer": given}
 
 
 def worth(offer: Offer) -> str:

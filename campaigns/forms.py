@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from django import forms
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
 from django.forms.boundfield import BoundField
 
@@ -164,7 +165,11 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         self._offer_all()
         for name, value in {**self._answers(), **dict(self._shown_variants())}.items():
             self.initial.setdefault(name, value)
+        for name in self.stored:
+            self.initial.setdefault(name, getattr(self.instance, name))
         for name, field in self.fields.items():
+            if isinstance(field.widget, RelatedFieldWidgetWrapper):
+                field.widget = field.widget.widget
             field.when = plan_fields.WHEN.get(name, "")  # type: ignore[attr-defined]
 
     def _add_rows(self) -> None:
@@ -192,6 +197,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         names = dict(Topic.objects.order_by("position", "name").values_list("key", "name"))
         topics = {*names, *Consent.objects.order_by().values_list("topic", flat=True).distinct(), self.instance.topic}
         self._offer("topic", [(key, names.get(key, key)) for key in sorted(topics)], "")
+        self.fields["audience"].empty_label = "All customers"  # type: ignore[attr-defined]
         if "owner" in self.fields:
             self.fields["owner"].queryset = User.objects.filter(is_staff=True, is_active=True)  # type: ignore[attr-defined]
 
