@@ -13,7 +13,7 @@ from django.urls import reverse
 from campaigns import sending, spikes
 from campaigns.causes import START, WIDENED
 from campaigns.channels import Result
-from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt
+from campaigns.models import Campaign, Cycle, Decision, Delivery, DeliveryAttempt
 from customers import alerts, audit
 from customers.audit import Actor
 from customers.models import Alert, AuditEntry, Channel
@@ -49,13 +49,17 @@ def too_many(campaign: Campaign, going: int, as_of: datetime) -> str:
     if ours.forecast is None:
         return ""
     many = going + gone(ours, as_of)
-    foreseen = ours.forecast * ours.pilot_share
+    foreseen = ours.forecast * ours.pilot_share * _days(as_of)
     if many <= FEWEST or many <= TIMES * foreseen:
         return ""
-    return (
-        f"{many:,} customers in a day would get it, and about {foreseen:,.0f} a day were foreseen: "
-        f"more than {TIMES} times as many."
-    )
+    return f"{many:,} customers would get it, and about {foreseen:,.0f} were foreseen: more than {TIMES} times as many."
+
+
+def _days(as_of: datetime) -> float:
+    """Give for how many days edges came together: those since the last full cycle, at least one."""
+    done = Cycle.objects.filter(kind=Cycle.Kind.FULL, state=Cycle.State.DONE, as_of__lt=as_of)
+    last = done.order_by("-as_of").values_list("as_of", flat=True).first()
+    return max(1.0, (as_of - last) / DAY) if last else 1.0
 
 
 def gone(campaign: Campaign, as_of: datetime) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, steps, triggers
+from campaigns import cancel, forecast, steps, triggers
 from campaigns.models import Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from customers import audit, events
@@ -18,6 +18,7 @@ from segments import fields
 from segments.models import Membership, Segment
 
 State = Campaign.State
+FORESEEN_BY = {"trigger", "audience", "control_share", "most_a_day"}
 EDITABLE = (
     "name",
     "trigger",
@@ -61,7 +62,8 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
         _watch(campaign, trigger)
         events.name_campaign(campaign.key)
         campaign.launched_at, campaign.fires_on_start = at, fires_on_start
-        campaign.save(update_fields=["launched_at", "fires_on_start"])
+        campaign.forecast = forecast.daily(campaign, at)
+        campaign.save(update_fields=["launched_at", "fires_on_start", "forecast"])
         matching = waiting(campaign)
         counted = {"already_matching": matching, "fires_on_start": fires_on_start}
         _audit("launched", campaign, by, at, {"version": campaign.version, **counted})
@@ -76,8 +78,13 @@ def pause(campaign: Campaign, by: User, at: datetime) -> None:
 
 
 def resume(campaign: Campaign, by: User, at: datetime) -> int:
-    """Set a paused campaign live again; give how many match already. Edges during the pause never fire."""
+    """Set a paused campaign live again; give how many match already. Edges during the pause never fire.
+
+    One that paused itself is asked about: brakes.go_on lets it proceed.
+    """
     trigger = check(campaign)
+    if campaign.paused_why:
+        raise LaunchError(f"It paused itself: {campaign.paused_why} Let it go on, or stop it for good.")
     with transaction.atomic():
         _move(campaign, State.PAUSED, State.LIVE, "resumed")
         _watch(campaign, trigger)
@@ -111,7 +118,9 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
     is_launched = campaign.state != State.DRAFT
     trigger = check(campaign) if is_launched else None
     with transaction.atomic():
-        campaign.save(update_fields=list(changes))
+        if is_launched and FORESEEN_BY & changes.keys():
+            campaign.forecast = forecast.daily(campaign, at)
+        campaign.save(update_fields=[*changes, "forecast"])
         _watch(campaign, trigger)
         Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
         _start_in_silence(campaign)

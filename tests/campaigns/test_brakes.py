@@ -9,7 +9,7 @@ import pytest
 
 from campaigns import brakes, feedback, sending, spikes
 from campaigns.channels import Result
-from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt
+from campaigns.models import Campaign, Cycle, Decision, Delivery, DeliveryAttempt
 from campaigns.spikes import Seen
 from customers.models import Alert, AuditEntry
 from tests.campaigns import people
@@ -46,7 +46,7 @@ class TestARunawayCampaign:
         one = people.campaign(forecast=30.0)
         assert brakes.too_many(one, 90, T0) == ""
         assert brakes.too_many(one, 91, T0) == (
-            "91 customers in a day would get it, and about 30 a day were foreseen: more than 3 times as many."
+            "91 customers would get it, and about 30 were foreseen: more than 3 times as many."
         )
 
     def test_a_few_are_nothing_to_worry_about(self) -> None:
@@ -71,10 +71,17 @@ class TestARunawayCampaign:
         decided(one, 40, cause="widened")
         assert brakes.too_many(one, 60, T0) == ""
 
+    def test_after_three_days_without_a_cycle_three_days_come_at_once(self) -> None:
+        one = people.campaign(forecast=30.0)
+        before = T0 - 3 * DAY
+        Cycle.objects.create(kind="full", state="done", as_of=before, started_at=before)
+        assert brakes.too_many(one, 270, T0) == ""
+        assert brakes.too_many(one, 271, T0)
+
     def test_a_pilot_is_measured_by_its_share(self) -> None:
         one = people.campaign(forecast=1_000.0, pilot_share=0.05)
         assert brakes.too_many(one, 150, T0) == ""
-        assert "about 50 a day" in brakes.too_many(one, 151, T0)
+        assert "about 50 were foreseen" in brakes.too_many(one, 151, T0)
 
     def test_what_it_planned_waits_for_an_answer_and_goes_out_when_it_may_go_on(self) -> None:
         one = people.campaign(forecast=1.0)
@@ -95,7 +102,7 @@ class TestARunawayCampaign:
         brakes.pause(one, brakes.too_many(one, 60, T0), T0)
         alert = Alert.objects.get()
         assert (alert.kind, alert.state) == ("campaign", "open")
-        assert "60 customers in a day would get it, and about 1 a day" in alert.sentence
+        assert "60 customers would get it, and about 1 were foreseen" in alert.sentence
         brakes.go_on(one, None, T0 + HOUR)
         alert.refresh_from_db()
         assert alert.state == "done"
