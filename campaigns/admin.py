@@ -19,6 +19,8 @@ from campaigns.models import (
 )
 from campaigns.offer_pages import OfferAdmin, OfferCodeAdmin
 from campaigns.programme_page import ProgrammeAdmin
+from campaigns.topic_admin import TopicAdmin
+from customers.models import Topic
 
 admin.site.register(Campaign, CampaignAdmin)
 admin.site.register(CallTask, CallTaskAdmin)
@@ -29,3 +31,4 @@ admin.site.register(Delivery, DeliveryAdmin)
 admin.site.register(Offer, OfferAdmin)
 admin.site.register(OfferCode, OfferCodeAdmin)
 admin.site.register(Programme, ProgrammeAdmin)
+admin.site.register(Topic, TopicAdmin)

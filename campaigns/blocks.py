@@ -130,7 +130,7 @@ class Rating(_Block):
     question: str
     low: str = ""
     high: str = ""
-    event: str = "Mail Rated"
+    event: str = "Rated"
 
 
 Block = Heading | Text | Image | Button | Divider | Spacer | Columns | Products | Code | Rating
@@ -394,7 +394,7 @@ class _Parser:
 
     def _rating(self, fields: Fields) -> Block:
         question = self._text(fields, "question", is_needed=True)
-        event = fields.line("event", 120) or "Mail Rated"
+        event = fields.line("event", 120) or "Rated"
         return Rating(question=question, low=self._text(fields, "low"), high=self._text(fields, "high"), event=event)
 
     def _text(self, fields: Fields, name: str, *, is_needed: bool = False) -> str:

@@ -41,10 +41,17 @@ def read(token: str) -> Leaving:
         public_id, topic, delivery = _signer().unsign_object(token)
     except (signing.BadSignature, ValueError, TypeError) as error:
         raise LinkRefused("The link is not one of ours.") from error
-    customer_id = Customer.objects.filter(public_id=public_id).values_list("pk", flat=True).first()
+    customer_id = customer_of(public_id, delivery)
     if customer_id is None:
         raise LinkRefused("There is nobody behind this link any more.")
     return Leaving(customer_id, topic, delivery)
+
+
+def customer_of(public_id: str, delivery: str) -> int | None:
+    """Give whom a link is about: the customer it names, or whom she became a part of, who has her deliveries."""
+    named = Customer.objects.filter(public_id=public_id).values_list("pk", flat=True).first()
+    has = Delivery.objects.filter(public_id=delivery).values_list("customer_id", flat=True)
+    return named or has.first()
 
 
 def leave(leaving: Leaving, at: datetime, *, everything: bool = False) -> None:
@@ -57,7 +64,12 @@ def leave(leaving: Leaving, at: datetime, *, everything: bool = False) -> None:
         consent.withdraw(customer.pk, Channel.EMAIL, leaving.topic, HOW, at)
         if everything and customer.email:
             consent.suppress(Channel.EMAIL, customer.email, Suppression.Reason.UNSUBSCRIBED, at)
-        events.record(_event(leaving, at, everything=everything), SOURCE, at)
+        tell(leaving, at, everything=everything)
+
+
+def tell(leaving: Leaving, at: datetime, *, everything: bool = False) -> None:
+    """Record the event that somebody left, once for a delivery and its topic."""
+    events.record(_event(leaving, at, everything=everything), SOURCE, at)
 
 
 def _signer() -> signing.Signer:

@@ -7,6 +7,8 @@ from campaigns import views
 urlpatterns = [
     path("u/<str:token>/", views.unsubscribe, name="unsubscribe"),
     path("a/<str:public_id>", views.asset, name="asset"),
+    path("p/<str:token>/", views.preference_page, name="preferences"),
+    path("r/<str:token>/<str:score>/", views.rating_page, name="rating"),
     path("c/<str:token>", views.click, name="click"),
     path("o/<str:token>.gif", views.opening, name="opening"),
 ]

@@ -12,10 +12,11 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
-from campaigns import deliver, programme, tracking
+from campaigns import deliver, preferences, programme, rating, tracking
 from campaigns.links import LinkRefused
 from campaigns.models import Asset, Delivery, Touch
 from campaigns.unsubscribe import Leaving, leave, read
+from customers import topics
 
 NOTHING_TO_SEE = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # a clear GIF of one dot
 log = logging.getLogger(__name__)
@@ -35,6 +36,75 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     everything = request.POST.get("scope") == "everything"
     leave(leaving, timezone.now(), everything=everything)
     return _page(request, "unsubscribed", leaving, everything=everything)
+
+
+@csrf_exempt  # the signed link is the proof, and mail programs open it without cookies
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def preference_page(request: HttpRequest, token: str) -> HttpResponse:
+    """Show what the customer hears about on GET, which changes nothing; store what she wants on POST."""
+    try:
+        asking = preferences.read(token)
+    except LinkRefused:
+        return _page(request, "link_refused", status=404)
+    if request.method != "POST":
+        return _preferences(request, asking)
+    at, wanted, shown = timezone.now(), request.POST.getlist("topic"), request.POST.getlist("shown")
+    is_all = request.POST.get("scope") == "nothing"
+    saved = preferences.stop(asking, at) if is_all else preferences.save(asking, shown, wanted, at)
+    return _preferences(request, asking, saved, is_all=is_all)
+
+
+def _preferences(
+    request: HttpRequest, asking: preferences.Asking, saved: preferences.Saved | None = None, *, is_all: bool = False
+) -> HttpResponse:
+    names = topics.named((*saved.granted, *saved.withdrawn)) if saved else {}
+    context = {
+        "company": programme.current().company,
+        "choices": preferences.choices(asking),
+        "closed": preferences.closed(asking),
+        "saved": saved,
+        "is_all": is_all,
+        "granted": [names[key] for key in saved.granted] if saved else [],
+        "withdrawn": [names[key] for key in saved.withdrawn] if saved else [],
+    }
+    return _bare(render(request, "pages/preferences.html", context))
+
+
+@csrf_exempt  # the signed link is the proof, and mail programs open it without cookies
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def rating_page(request: HttpRequest, token: str, score: str) -> HttpResponse:
+    """Show the score that was pressed in the mail on GET, which changes nothing; store it on POST."""
+    try:
+        delivery = rating.read(token)
+    except LinkRefused:
+        return _page(request, "link_refused", status=404)
+    if request.method != "POST":
+        return _rating(request, delivery, score)
+    try:
+        answer = rating.parse(request.POST.get("score", ""), request.POST.get("comment", ""))
+    except rating.RatingRefused as error:
+        return _rating(request, delivery, score, error=str(error))
+    is_kept = rating.rate(delivery, answer, timezone.now())
+    context = {"company": programme.current().company, "is_kept": is_kept, "score": answer.score}
+    return _bare(render(request, "pages/rated.html", context))
+
+
+def _rating(request: HttpRequest, delivery: Delivery, score: str, error: str = "") -> HttpResponse:
+    block = rating.asked(delivery)
+    question = rating.QUESTION if "{" in block.question else block.question
+    context = {
+        "company": programme.current().company,
+        "question": question,
+        "asked": block,
+        "scores": [str(one) for one in rating.SCORES],
+        "chosen": score,
+        "comment": request.POST.get("comment", ""),
+        "longest": rating.COMMENT_LENGTH,
+        "error": error,
+    }
+    return _bare(render(request, "pages/rating.html", context, status=400 if error else 200))
 
 
 @never_cache

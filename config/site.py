@@ -281,6 +281,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Segments", "account_tree", "segments_segment"),
                 ("Events", "bolt", "customers_event"),
                 ("Suppressions", "block", "customers_suppression"),
+                ("Topics", "topic", "customers_topic"),
             ],
         ),
         (

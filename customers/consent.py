@@ -113,6 +113,12 @@ def suppress(channel: str, address: str, reason: str, at: datetime) -> None:
     )
 
 
+def reopen(channel: str, address: str, reason: str) -> bool:
+    """Open an address that was closed for this reason, and for no other. Only its owner may ask for it."""
+    closed = Suppression.objects.filter(channel=channel, address_hash=hash_of(channel, address), reason=reason)
+    return closed.delete()[0] == 1
+
+
 def close_erased(customer: Customer, at: datetime) -> None:
     """Close the addresses of a customer who is erased, for every channel: only the hashes stay."""
     for channel, column in ADDRESSES.items():

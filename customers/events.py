@@ -54,6 +54,16 @@ def record(events: pl.DataFrame, source_key: str, known_at: datetime) -> int:
     return store(complete(events.with_columns(known_at=known), EVENTS), complete(None, LINES), source)
 
 
+def replace(events: pl.DataFrame, source_key: str, known_at: datetime) -> int:
+    """Store events as `record` does, in place of those with their message ids. Give how many there are.
+
+    Files of the lake that already hold the earlier ones keep them until the lake is rebuilt.
+    """
+    with transaction.atomic():
+        Event.objects.filter(source__key=source_key, message_id__in=events["message_id"].to_list()).delete()
+        return record(events, source_key, known_at)
+
+
 def complete(frame: pl.DataFrame | None, schema: bulk.Schema) -> pl.DataFrame:
     """Give the frame with exactly the columns and types of `schema`; absent ones hold no value."""
     if frame is None:

@@ -12,7 +12,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from campaigns import brand, tracking, unsubscribe
+from campaigns import brand, preferences, rating, tracking, unsubscribe
 from campaigns.channels import Receipt, Result, smtp
 from campaigns.gate import Passed
 from campaigns.models import OfferCode
@@ -166,7 +166,13 @@ def message_id(public_id: str, sender: str) -> str:
 def values(passed: Passed, link: str) -> dict[str, object]:
     """Give the plain values that a mail's template may use."""
     programme = passed.programme
-    shared = {"company": programme.company, "postal_address": programme.postal_address, "unsubscribe_url": link}
+    shared = {
+        "company": programme.company,
+        "postal_address": programme.postal_address,
+        "unsubscribe_url": link,
+        "preferences_url": preferences.link(passed.customer, passed.delivery),
+        "rating_url": rating.link(passed.delivery),
+    }
     return {"customer": passed.facts(), **shared, **({"offer": _offer(passed.code)} if passed.code else {})}
 
 
