@@ -1,9 +1,7 @@
-"""REST about campaigns and what they earned."""
+"""REST about what campaigns earned."""
 
 from typing import Any
 
-from django.db.models import Count
-from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
@@ -11,50 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import measure
-from campaigns.models import Campaign, Decision
+from campaigns.campaign_doors import campaign_of
 from customers.api import Door
 from customers.keys import Scope
 from customers.problems import refusals
-
-
-class CampaignSerializer(serializers.Serializer[Any]):
-    """A standing plan, with its decisions by outcome."""
-
-    id = serializers.CharField(source="public_id")
-    key = serializers.CharField()
-    name = serializers.CharField()
-    state = serializers.ChoiceField(choices=Campaign.State.choices)
-    version = serializers.IntegerField()
-    trigger = serializers.DictField()
-    steps = serializers.ListField(child=serializers.DictField())
-    audience = serializers.CharField(source="audience.key", default=None, allow_null=True)
-    topic = serializers.CharField()
-    control_share = serializers.FloatField()
-    launched_at = serializers.DateTimeField(allow_null=True)
-    decisions = serializers.DictField(child=serializers.IntegerField(), source="decisions_by_outcome")
-
-
-class CampaignListSerializer(serializers.Serializer[Any]):
-    """All campaigns."""
-
-    results = CampaignSerializer(many=True)
-
-
-class CampaignsView(Door):
-    """`campaigns/`."""
-
-    required_scope = Scope.CAMPAIGNS_READ
-
-    @extend_schema(operation_id="campaigns_list", responses={200: CampaignListSerializer, **refusals(400)})
-    def get(self, request: Request) -> Response:
-        """List the campaigns."""
-        counts: dict[int, dict[str, int]] = {}
-        for row in Decision.objects.values("campaign_id", "outcome").annotate(n=Count("pk")).order_by():
-            counts.setdefault(row["campaign_id"], {})[row["outcome"]] = row["n"]
-        found = list(Campaign.objects.select_related("audience").order_by("key"))
-        for campaign in found:
-            campaign.decisions_by_outcome = counts.get(campaign.pk, {})  # type: ignore[attr-defined]
-        return Response(CampaignListSerializer({"results": found}).data)
 
 
 class IntervalSerializer(serializers.Serializer[Any]):
@@ -115,7 +73,5 @@ class ReportView(Door):
     @extend_schema(operation_id="campaigns_report", responses={200: ReportSerializer, **refusals(400, 404)})
     def get(self, request: Request, public_id: str) -> Response:
         """Give what a campaign earned against those left alone, as of now."""
-        campaign = Campaign.objects.filter(public_id=public_id.replace("\x00", "")).first()
-        if campaign is None:
-            raise Http404("No campaign has this id.")
+        campaign = campaign_of(public_id)
         return Response(ReportSerializer(measure.measure(campaign, timezone.now())).data)

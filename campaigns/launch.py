@@ -66,7 +66,7 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
         campaign.save(update_fields=["launched_at", "fires_on_start", "forecast"])
         matching = waiting(campaign)
         counted = {"already_matching": matching, "fires_on_start": fires_on_start}
-        _audit("launched", campaign, by, at, {"version": campaign.version, **counted})
+        note("launched", campaign, by, at, {"version": campaign.version, **counted})
     return matching
 
 
@@ -74,7 +74,7 @@ def pause(campaign: Campaign, by: User, at: datetime) -> None:
     """Let a live campaign rest: it decides nothing, and what is planned is not begun. Raises LaunchError."""
     with transaction.atomic():
         _move(campaign, State.LIVE, State.PAUSED, "paused")
-        _audit("paused", campaign, by, at, {})
+        note("paused", campaign, by, at, {})
 
 
 def resume(campaign: Campaign, by: User, at: datetime) -> int:
@@ -91,7 +91,7 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
         TriggerBaseline.objects.filter(campaign=campaign).delete()
         _start_in_silence(campaign)
         matching = waiting(campaign)
-        _audit("resumed", campaign, by, at, {"already_matching": matching})
+        note("resumed", campaign, by, at, {"already_matching": matching})
     return matching
 
 
@@ -101,7 +101,7 @@ def stop(campaign: Campaign, by: User, at: datetime) -> None:
         _move(campaign, campaign.state, State.STOPPED, "stopped")
         _watch(campaign, None)
         cancelled = cancel.planned(campaign, STOPPED, at)
-        _audit("stopped", campaign, by, at, {"cancelled": cancelled})
+        note("stopped", campaign, by, at, {"cancelled": cancelled})
 
 
 def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign:
@@ -125,7 +125,7 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
         Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
         _start_in_silence(campaign)
         campaign.refresh_from_db(fields=["version"])
-        _audit("edited", campaign, by, at, {"version": campaign.version, "fields": sorted(changes)})
+        note("edited", campaign, by, at, {"version": campaign.version, "fields": sorted(changes)})
     return campaign
 
 
@@ -200,8 +200,9 @@ def _move(campaign: Campaign, before: str, after: str, what: str) -> None:
     campaign.state = after
 
 
-def _audit(what: str, campaign: Campaign, by: User, at: datetime, detail: dict[str, Any]) -> None:
-    audit.note(at, by, f"campaign {what}", campaign.key, **detail)
+def note(what: str, campaign: Campaign, by: User, at: datetime, detail: dict[str, Any] | None = None) -> None:
+    """Store who did what with a campaign."""
+    audit.note(at, by, f"campaign {what}", campaign.key, **(detail or {}))
 
 
 def users_of_scores(target: Target) -> list[str]:

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import api as campaigns
-from campaigns import sending_doors
+from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
 from customers import consent_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
@@ -46,6 +46,12 @@ class CustomerView(Door):
 urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
     path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
+    path(
+        "customers/<str:external_id>/decisions/",
+        ledger_doors.CustomerDecisionsView.as_view(),
+        name="customer-decisions",
+    ),
+    path("customers/<str:external_id>/explain/", ledger_doors.CustomerExplainView.as_view(), name="customer-explain"),
     path("customers/<str:external_id>/consents/", consent_doors.ConsentsView.as_view(), name="customer-consents"),
     path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
     path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),
@@ -84,7 +90,21 @@ urlpatterns: list[URLPattern] = [
     path("segments/<str:public_id>/sizes/", version_doors.SizesView.as_view(), name="segment-sizes"),
     path("segments/<str:public_id>/duplicate/", version_doors.DuplicateView.as_view(), name="segment-duplicate"),
     path("segments/<str:public_id>/freeze/", version_doors.FreezeView.as_view(), name="segment-freeze"),
-    path("campaigns/", campaigns.CampaignsView.as_view(), name="campaigns"),
+    path("campaigns/", campaign_doors.CampaignsView.as_view(), name="campaigns"),
+    path("campaigns/<str:public_id>/", campaign_doors.CampaignView.as_view(), name="campaign"),
+    path("campaigns/<str:public_id>/launch/", life_doors.LaunchView.as_view(), name="campaign-launch"),
+    path("campaigns/<str:public_id>/pause/", life_doors.PauseView.as_view(), name="campaign-pause"),
+    path("campaigns/<str:public_id>/resume/", life_doors.ResumeView.as_view(), name="campaign-resume"),
+    path("campaigns/<str:public_id>/stop/", life_doors.StopView.as_view(), name="campaign-stop"),
+    path(
+        "campaigns/<str:public_id>/reconciliation/",
+        life_doors.ReconciliationView.as_view(),
+        name="campaign-reconciliation",
+    ),
+    path("decisions/", ledger_doors.DecisionsView.as_view(), name="decisions"),
+    path("deliveries/", ledger_doors.DeliveriesView.as_view(), name="deliveries"),
+    path("deliveries/<str:public_id>/", ledger_doors.DeliveryView.as_view(), name="delivery"),
+    path("deliveries/<str:public_id>/resolve/", ledger_doors.ResolveView.as_view(), name="delivery-resolve"),
     path("campaigns/<str:public_id>/report/", campaigns.ReportView.as_view(), name="campaign-report"),
     path("sending/", sending_doors.SendingView.as_view(), name="sending"),
     re_path(r"", NowhereView.as_view()),

@@ -178,6 +178,8 @@ SPECTACULAR_SETTINGS = {
         "TargetKindEnum": "scoring.models.Target.Kind",
         "ModelStateEnum": "scoring.models.ModelVersion.State",
         "TrainingStateEnum": "scoring.models.TrainingRun.State",
+        "CampaignStateEnum": "campaigns.models.Campaign.State",
+        "DeliveryStateEnum": "campaigns.models.Delivery.State",
     },
 }
 

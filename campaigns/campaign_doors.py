@@ -1,0 +1,252 @@
+"""REST about campaigns: their plans, made and changed, and their life from launch to stop."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar
+
+from django.db import IntegrityError, transaction
+from django.db.models import Count
+from django.http import Http404
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from campaigns import launch
+from campaigns.launch import LaunchError
+from campaigns.models import Campaign, Decision
+from customers.api import Door, who
+from customers.keys import Scope
+from customers.problems import Problem, StrictSerializer, refusals
+from segments.api import KEY
+from segments.doors import IF_MATCH
+from segments.models import Segment
+
+PLACE = re.compile(r"[a-z_]+[\w.\[\]]*\Z")
+TAG = re.compile(r'"([0-9a-f]{16})"')
+SHARE: dict[str, Any] = {"min_value": 0.0, "max_value": 0.9}
+COUNT: dict[str, Any] = {"min_value": 0, "max_value": 2**31 - 1}
+POSITIVE: dict[str, Any] = {**COUNT, "min_value": 1}
+MONEY: dict[str, Any] = {"min_value": 0.0, "max_value": 1e12}
+
+
+class CampaignInSerializer(StrictSerializer):
+    """A plan as it is sent here. It begins as a draft, and acts once it is launched."""
+
+    key = serializers.RegexField(KEY, max_length=60)
+    name = serializers.CharField(max_length=120)
+    trigger = serializers.DictField(
+        help_text='{"kind": "score" | "segment" | "event" | "date" | "schedule" | "hand", …}'
+    )
+    steps = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=1, help_text="One action.")
+    variants = serializers.ListField(
+        child=serializers.DictField(), max_length=20, required=False, help_text='[{"key", "share", "step"}]'
+    )
+    audience = serializers.CharField(
+        max_length=60, required=False, allow_null=True, help_text="The key of a segment; null for everybody."
+    )
+    topic = serializers.CharField(max_length=60, required=False)
+    control_share = serializers.FloatField(required=False, **SHARE)
+    pilot_share = serializers.FloatField(required=False, min_value=0.001, max_value=1.0)
+    entry = serializers.ChoiceField(choices=Campaign.Entry.choices, required=False)
+    cooldown_days = serializers.IntegerField(required=False, **COUNT)
+    lateness_hours = serializers.IntegerField(required=False, **POSITIVE)
+    when_limited = serializers.ChoiceField(choices=Campaign.Limited.choices, required=False)
+    delay_hours = serializers.IntegerField(required=False, **POSITIVE)
+    priority = serializers.IntegerField(required=False, min_value=-(2**31), max_value=2**31 - 1)
+    budget = serializers.FloatField(required=False, allow_null=True, **MONEY)
+    message_cost = serializers.FloatField(required=False, **MONEY)
+    most_a_day = serializers.IntegerField(required=False, allow_null=True, **POSITIVE)
+    value = serializers.FloatField(required=False, allow_null=True, **MONEY)
+    fires_on_import = serializers.BooleanField(required=False)
+    goal_event = serializers.CharField(max_length=120, required=False)
+    goal_days = serializers.IntegerField(required=False, **POSITIVE)
+
+    def validate_audience(self, key: str | None) -> Segment | None:
+        """Give the segment of a key."""
+        found = Segment.objects.filter(key=key).first() if key is not None else None
+        if key is not None and found is None:
+            raise serializers.ValidationError(f"There is no segment “{key}”.")
+        return found
+
+
+class CampaignSerializer(serializers.Serializer[Any]):
+    """A standing plan, with its decisions by outcome."""
+
+    id = serializers.CharField(source="public_id")
+    key = serializers.CharField()
+    name = serializers.CharField()
+    state = serializers.ChoiceField(choices=Campaign.State.choices)
+    version = serializers.IntegerField()
+    trigger = serializers.DictField()
+    steps = serializers.ListField(child=serializers.DictField())
+    variants = serializers.ListField(child=serializers.DictField())
+    audience = serializers.CharField(source="audience.key", default=None, allow_null=True)
+    topic = serializers.CharField()
+    control_share = serializers.FloatField()
+    pilot_share = serializers.FloatField()
+    entry = serializers.ChoiceField(choices=Campaign.Entry.choices)
+    cooldown_days = serializers.IntegerField()
+    lateness_hours = serializers.IntegerField()
+    when_limited = serializers.ChoiceField(choices=Campaign.Limited.choices)
+    delay_hours = serializers.IntegerField()
+    priority = serializers.IntegerField()
+    budget = serializers.FloatField(allow_null=True)
+    message_cost = serializers.FloatField()
+    most_a_day = serializers.IntegerField(allow_null=True)
+    value = serializers.FloatField(allow_null=True)
+    fires_on_import = serializers.BooleanField()
+    goal_event = serializers.CharField()
+    goal_days = serializers.IntegerField()
+    paused_why = serializers.CharField(allow_blank=True, help_text="What paused it by itself, if anything.")
+    created_at = serializers.DateTimeField()
+    launched_at = serializers.DateTimeField(allow_null=True)
+    decisions = serializers.DictField(child=serializers.IntegerField(), source="decisions_by_outcome")
+
+
+class CampaignListSerializer(serializers.Serializer[Any]):
+    """All campaigns."""
+
+    results = CampaignSerializer(many=True)
+
+
+class CampaignsView(Door):
+    """`campaigns/`."""
+
+    required_scope = Scope.CAMPAIGNS_READ
+    write_scope = Scope.CAMPAIGNS_WRITE
+
+    @extend_schema(operation_id="campaigns_list", responses={200: CampaignListSerializer, **refusals(400)})
+    def get(self, request: Request) -> Response:
+        """List the campaigns."""
+        found = list(Campaign.objects.select_related("audience").order_by("key"))
+        return Response(CampaignListSerializer({"results": counted(found)}).data)
+
+    @extend_schema(
+        operation_id="campaigns_create",
+        request=CampaignInSerializer,
+        responses={201: CampaignSerializer, **refusals(400, 409)},
+    )
+    def post(self, request: Request) -> Response:
+        """Make a draft. Nothing happens until it is launched."""
+        body, now = _valid(CampaignInSerializer(data=request.data)), timezone.now()
+        with refusing(body["key"]):
+            campaign = Campaign.objects.create(created_at=now, **body)
+            launch.check(campaign)
+            launch.note("made", campaign, who(request), now)
+        return answer(campaign, 201)
+
+
+class CampaignView(Door):
+    """`campaigns/{id}/`."""
+
+    required_scope = Scope.CAMPAIGNS_READ
+    write_scope = Scope.CAMPAIGNS_WRITE
+    parameters: ClassVar[set[str]] = set()
+
+    @extend_schema(operation_id="campaigns_retrieve", responses={200: CampaignSerializer, **refusals(400, 404)})
+    def get(self, request: Request, public_id: str) -> Response:
+        """Give one campaign; its ETag says which plan this is."""
+        return answer(campaign_of(public_id))
+
+    @extend_schema(
+        operation_id="campaigns_update",
+        request=CampaignInSerializer(partial=True),
+        parameters=[IF_MATCH],
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
+    )
+    def patch(self, request: Request, public_id: str) -> Response:
+        """Change what is sent. Of one that was launched this is a new version, and states are set anew in silence."""
+        body = _valid(CampaignInSerializer(data=request.data, partial=True))
+        with refusing():
+            campaign = campaign_of(public_id, is_locked=True)
+            _check_tag(request, campaign)
+            if body.get("key", campaign.key) != campaign.key:
+                raise LaunchError("key: stays as it is; make another campaign")
+            changes = {name: value for name, value in body.items() if name != "key"}
+            if changes:
+                launch.edit(campaign, who(request), timezone.now(), **changes)
+                launch.check(campaign)
+        return answer(campaign)
+
+
+def campaign_of(public_id: str, *, is_locked: bool = False) -> Campaign:
+    """Give a campaign by public id; raises Http404. Held until the commit with `is_locked`."""
+    rows = Campaign.objects.select_for_update(of=("self",)) if is_locked else Campaign.objects.all()
+    campaign = rows.select_related("audience").filter(public_id=public_id.replace("\x00", "")).first()
+    if campaign is None:
+        raise Http404("No campaign has this id.")
+    return campaign
+
+
+def counted(campaigns: list[Campaign]) -> list[Campaign]:
+    """Give campaigns with their decisions counted by outcome."""
+    counts: dict[int, dict[str, int]] = {}
+    rows = Decision.objects.filter(campaign__in=campaigns).values("campaign_id", "outcome").annotate(n=Count("pk"))
+    for row in rows.order_by():
+        counts.setdefault(row["campaign_id"], {})[row["outcome"]] = row["n"]
+    for campaign in campaigns:
+        campaign.decisions_by_outcome = counts.get(campaign.pk, {})  # type: ignore[attr-defined]
+    return campaigns
+
+
+def answer(campaign: Campaign, status: int = 200) -> Response:
+    """Answer with a campaign and its ETag."""
+    told = CampaignSerializer(counted([campaign])[0]).data
+    return Response(told, status=status, headers={"ETag": f'"{_tag(campaign)}"'})
+
+
+@contextmanager
+def refusing(key: str = "") -> Iterator[None]:
+    """Do something as one commit, or answer why not; `key` is the one that a campaign is to have."""
+    try:
+        with transaction.atomic():
+            yield
+    except LaunchError as error:
+        raise refusal(str(error)) from error
+    except IntegrityError as error:
+        if not key or not Campaign.objects.filter(key=key).exists():
+            raise
+        place = {"path": "key", "code": "taken", "message": "Another campaign has this key."}
+        raise Problem(409, "taken", f"Another campaign has the key {key!r}.", [place]) from error
+
+
+def refusal(message: str) -> Problem:
+    """Give the answer to what a campaign cannot do: 400 at its place, 409 where its state forbids it."""
+    path, _, said = message.partition(": ")
+    if said and PLACE.match(path):
+        return Problem(400, "bad_campaign", message, [{"path": path, "code": "bad_campaign", "message": said}])
+    return Problem(409, "not_now", message)
+
+
+def _check_tag(request: Request, campaign: Campaign) -> None:
+    told = request.headers.get("If-Match", "").strip()
+    if told in ("", "*"):
+        return
+    tags = TAG.findall(told)
+    if not tags:
+        raise Problem(400, "bad_etag", "If-Match must be an ETag that was given out here.")
+    if _tag(campaign) not in tags:
+        raise Problem(412, "changed", "The campaign was changed since it was read.")
+
+
+def _tag(campaign: Campaign) -> str:
+    """Give the fingerprint of a plan and its state."""
+    names = (
+        *(name for name in launch.EDITABLE if name not in ("audience", "owner")),
+        "audience_id",
+        "state",
+        "version",
+    )
+    told = json.dumps([getattr(campaign, name) for name in names], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+def _valid(serializer: CampaignInSerializer) -> dict[str, Any]:
+    serializer.is_valid(raise_exception=True)
+    checked: dict[str, Any] = serializer.validated_data
+    return checked
