@@ -3,16 +3,16 @@
 A decision that waits says so in its reason: why the customer is due, " Waits until ", the time, and what limits.
 """
 
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Q
 
-from campaigns import caps, quiet
-from campaigns.caps import MOMENT
+from campaigns.caps import MOMENT, Cap
 from campaigns.eligibility import COUNTED, WAITING
-from campaigns.models import Campaign, Decision, Delivery, Programme
-from customers.models import Customer
+from campaigns.models import Campaign, Decision, Delivery
 
 WAITS, WAITED, GIVEN_UP = " Waits until ", " Waited until ", " Given up: "
 QUIET = "Quiet hours where the customer is, or may be."
@@ -35,26 +35,51 @@ class Ruling(NamedTuple):
 class Message(NamedTuple):
     """Another message to the same customer, and when it began or begins."""
 
+    delivery_id: int
+    priority: int
+    is_begun: bool
     at: datetime
     channel: str
     topic: str
 
 
-def judge_one(delivery: Delivery, customer: Customer, programme: Programme, at: datetime) -> Ruling:
-    """Say whether a claimed delivery may begin now, by all caps and quiet hours. To be asked under the customer's lock.
+class Limits(NamedTuple):
+    """What limits the messages to one customer: the caps, her messages, and her quiet hours."""
+
+    caps: Sequence[Cap]
+    messages: Sequence[Message]
+    allowed_at: Callable[[datetime], datetime | None]
+
+
+def judge(delivery: Delivery, limits: Limits, at: datetime) -> Ruling:
+    """Say whether a claimed delivery may begin now, by all caps and quiet hours, read under the customer's lock.
 
     A decision that was deferred leaves room for what is planned by campaigns that do not go after its own.
     """
     decision = delivery.decision
     expires_at = expiry(decision)
     is_deferred = decision.outcome == Outcome.DEFERRED
-    found = _limited(delivery, customer, programme, at)
+    found = _limited(delivery, limits, at)
     if found.outcome == Outcome.DELIVER:
         is_over = is_deferred and expires_at <= at
         return Ruling(Outcome.INELIGIBLE, f"It could not go before {expires_at:{MOMENT}}.") if is_over else found
     may_wait = is_deferred or decision.campaign.when_limited == Campaign.Limited.DELAY
     if may_wait and found.due_at is not None and found.due_at < expires_at:
         return found._replace(outcome=Outcome.DEFERRED)
+    return found
+
+
+def messages(customer_ids: Iterable[int], at: datetime, all_caps: Iterable[Cap]) -> dict[int, list[Message]]:
+    """Give what was begun lately or is planned for some customers. What a clock ahead of ours began counts too."""
+    since = at - max(cap.window for cap in all_caps)
+    counted = Q(state__in=COUNTED, began_at__gt=since) | Q(state__in=WAITING, decision__outcome=Outcome.DELIVER)
+    rows = Delivery.objects.filter(counted, customer_id__in=list(customer_ids))
+    columns = ("customer_id", "pk", "priority", "state", "began_at", "due_at", "channel", "decision__campaign__topic")
+    found: dict[int, list[Message]] = defaultdict(list)
+    for customer_id, pk, priority, state, began_at, due_at, channel, topic in rows.values_list(*columns):
+        is_begun = state in COUNTED
+        moment = began_at if is_begun and began_at else max(due_at, at)
+        found[customer_id].append(Message(pk, priority, is_begun, moment, channel, topic))
     return found
 
 
@@ -85,18 +110,18 @@ def expiry(decision: Decision) -> datetime:
     return decision.expires_at or decision.as_of + timedelta(hours=decision.campaign.delay_hours)
 
 
-def _limited(delivery: Delivery, customer: Customer, programme: Programme, at: datetime) -> Ruling:
+def _limited(delivery: Delivery, limits: Limits, at: datetime) -> Ruling:
     """Give what is against a message now and, as `due_at`, from when on nothing is; DELIVER where nothing is."""
     found = Ruling(Outcome.DELIVER, due_at=at)
-    topic = delivery.decision.campaign.topic
-    covering = [cap for cap in caps.current(programme) if cap.covers(delivery.channel, topic)]
-    others = _others(delivery, at, at - max(cap.window for cap in covering))
-    for cap in covering:
+    others = _others(delivery, limits)
+    for cap in limits.caps:
+        if not cap.covers(delivery.channel, delivery.decision.campaign.topic):
+            continue
         times = [one.at for one in others if cap.covers(one.channel, one.topic) and one.at > at - cap.window]
         free_at = cap.free_at(times)
         if free_at is not None and found.due_at is not None and free_at > found.due_at:
             found = Ruling(Outcome.CAPPED, cap.sentence(len(times), free_at), free_at)
-    allowed = quiet.allowed_at(customer, found.due_at or at, programme)
+    allowed = limits.allowed_at(found.due_at or at)
     if allowed is None:
         return Ruling(Outcome.INELIGIBLE, NEVER)
     if found.outcome == Outcome.DELIVER and allowed > at:
@@ -104,14 +129,11 @@ def _limited(delivery: Delivery, customer: Customer, programme: Programme, at: d
     return found._replace(due_at=allowed)
 
 
-def _others(delivery: Delivery, at: datetime, since: datetime) -> list[Message]:
-    """Give the customer's other messages. No upper end: what began by a clock ahead of ours counts too."""
-    began = Q(state__in=COUNTED, began_at__gt=since)
-    if delivery.decision.outcome == Outcome.DEFERRED:
-        began |= Q(state__in=WAITING, decision__outcome=Outcome.DELIVER, priority__lte=delivery.priority)
-    rows = Delivery.objects.filter(began, customer_id=delivery.customer_id).exclude(pk=delivery.pk)
-    columns = ("state", "began_at", "due_at", "channel", "decision__campaign__topic")
+def _others(delivery: Delivery, limits: Limits) -> list[Message]:
+    """Give the customer's other messages that stand in the way of one."""
+    waits = delivery.decision.outcome == Outcome.DEFERRED
     return [
-        Message(began_at if state in COUNTED and began_at else max(due_at, at), channel, topic)
-        for state, began_at, due_at, channel, topic in rows.values_list(*columns)
+        one
+        for one in limits.messages
+        if one.delivery_id != delivery.pk and (one.is_begun or (waits and one.priority <= delivery.priority))
     ]

@@ -11,8 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from campaigns import last_look, offers, programme, sending, steps
-from campaigns.last_look import Look, Refused
+from campaigns import deferral, last_look, offers, sending, steps
+from campaigns.deferral import Ruling
+from campaigns.last_look import Elsewhere, Look, Refused
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
 from customers.models import Customer
 
@@ -55,7 +56,7 @@ class Gated:
     refused: list[tuple[Delivery, Refused]] = field(default_factory=list)
 
 
-def pass_(ids: Sequence[int], token: str, until: datetime) -> Gated:
+def pass_(ids: Sequence[int], token: str, until: datetime, elsewhere: Elsewhere | None = None) -> Gated:
     """Commit `sending` for those of a group of claimed deliveries that may begin, and the reason against the others.
 
     The customers' rows are locked, in the order of their ids, so that a withdrawal of consent is either seen here or
@@ -71,7 +72,7 @@ def pass_(ids: Sequence[int], token: str, until: datetime) -> Gated:
         ours = _ours(ids, token, people)
         if not ours:
             return gated
-        look = last_look.take(ours, people, programme.current(), until)
+        look = last_look.take(ours, people, until, elsewhere or Elsewhere())
         known = _offers(ours)
         for delivery in ours:
             refused = STOPPED if is_stopped else last_look.judge(delivery, look, until)
@@ -144,9 +145,8 @@ def _begin(ready: Sequence[Passed], until: datetime) -> list[Passed]:
     DeliveryAttempt.objects.bulk_create(
         DeliveryAttempt(delivery=one.delivery, number=one.delivery.attempts, began_at=until) for one in ready
     )
-    waited = [one.delivery.decision_id for one in ready if one.delivery.decision.outcome == Decision.Outcome.DEFERRED]
-    if waited:
-        Decision.objects.filter(pk__in=waited).update(outcome=Decision.Outcome.DELIVER)
+    for one in ready:
+        deferral.settle(one.delivery, Ruling(Decision.Outcome.DELIVER))
     codes = offers.reserve([one.code for one in ready if one.code], until)
     return [replace(one, code=codes[one.delivery.pk]) if one.code else one for one in ready]
 
@@ -156,26 +156,18 @@ def _refuse(refused: Sequence[tuple[Delivery, Refused]], until: datetime) -> Non
     alike: dict[Refused, list[Delivery]] = defaultdict(list)
     for delivery, verdict in refused:
         alike[verdict].append(delivery)
+        if verdict.ruling:
+            deferral.settle(delivery, verdict.ruling)
     for verdict, deliveries in alike.items():
-        reason, is_over = verdict.reason[:REASON_LENGTH], verdict.state == State.CANCELLED
-        changes = {"due_at": verdict.due_at} if verdict.due_at else {}
+        is_over = verdict.state == State.CANCELLED
+        due_at = verdict.ruling.due_at if verdict.ruling and not is_over else None
         Delivery.objects.filter(pk__in=[one.pk for one in deliveries]).update(
             state=verdict.state,
-            reason=reason,
+            reason=verdict.reason[:REASON_LENGTH],
             token="",
             lease_until=None,
             ended_at=until if is_over else None,
-            **changes,
+            **({"due_at": due_at} if due_at else {}),
         )
         if is_over:
             offers.release(deliveries)
-        if verdict.outcome:
-            for delivery in deliveries:
-                _redecide(delivery.decision, verdict, reason)
-
-
-def _redecide(decision: Decision, verdict: Refused, reason: str) -> None:
-    changes: dict[str, object] = {"outcome": verdict.outcome, "reason": reason}
-    if verdict.due_at:
-        changes |= {"due_at": verdict.due_at, "expires_at": last_look.expires_at(decision)}
-    Decision.objects.filter(pk=decision.pk).update(**changes)

@@ -1,50 +1,43 @@
 """All that is looked at before messages begin: read at once, under the customers' locks, and judged one by one."""
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import polars as pl
 
+from campaigns import caps, deferral, programme, quiet
 from campaigns.assignment import held_out
-from campaigns.eligibility import COUNTED
-from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme
+from campaigns.caps import Cap
+from campaigns.deferral import Limits, Message, Ruling
+from campaigns.models import Campaign, Decision, Delivery, Programme
 from customers.consent import hash_of
 from customers.models import Channel, Consent, Customer, Suppression
 from segments.models import Membership
 
+Outcome = Decision.Outcome
 PAUSE = timedelta(minutes=15)  # until a campaign that paused itself is looked at again
 
 
 class Refused(NamedTuple):
-    """A delivery that does not begin: cancelled for good, or planned again, then due at `due_at` where that moves."""
+    """A delivery that does not begin: cancelled for good, or planned again; with what that makes of its decision."""
 
     state: Delivery.State
     reason: str
-    due_at: datetime | None = None
-    outcome: Decision.Outcome | None = None
+    ruling: Ruling | None = None
 
 
-class Cap(NamedTuple):
-    """At most so many messages in so many days; an empty channel or topic means any."""
+class Elsewhere:
+    """The zones that a customer may be in of whom we know none, read once in a run."""
 
-    channel: str
-    topic: str
-    messages: int
-    days: int
+    @cached_property
+    def _zones(self) -> frozenset[str]:
+        return quiet.elsewhere()
 
-    def counts(self, channel: str, topic: str) -> bool:
-        return self.channel in ("", channel) and self.topic in ("", topic)
-
-
-class Begun(NamedTuple):
-    """A message that counts against the caps."""
-
-    at: datetime
-    channel: str
-    topic: str
+    def __call__(self) -> frozenset[str]:
+        return self._zones
 
 
 @dataclass(frozen=True)
@@ -54,39 +47,42 @@ class Look:
     rules: Programme
     people: dict[int, Customer]
     caps: Sequence[Cap]
+    messages: dict[int, list[Message]]
     granted: frozenset[tuple[int, str, str]]
     closed: frozenset[tuple[str, str]]
     held_out: frozenset[int]
     members: frozenset[tuple[int, int]]
-    begun: dict[int, list[Begun]] = field(default_factory=lambda: defaultdict(list))
+    elsewhere: Elsewhere
 
     def note(self, delivery: Delivery, until: datetime) -> None:
         """Count a delivery that begins against those that are judged after it."""
-        self.begun[delivery.customer_id].append(Begun(until, delivery.channel, delivery.decision.campaign.topic))
+        kept = [one for one in self.messages.get(delivery.customer_id, []) if one.delivery_id != delivery.pk]
+        topic = delivery.decision.campaign.topic
+        kept.append(Message(delivery.pk, delivery.priority, True, until, delivery.channel, topic))
+        self.messages[delivery.customer_id] = kept
+
+    def limits(self, customer: Customer) -> Limits:
+        """Give what limits the messages to one of the customers."""
+        allowed_at = partial(quiet.allowed_at, customer, programme=self.rules, others=self.elsewhere)
+        return Limits(self.caps, self.messages.get(customer.pk, []), allowed_at)
 
 
-def take(deliveries: Sequence[Delivery], people: dict[int, Customer], rules: Programme, until: datetime) -> Look:
+def take(deliveries: Sequence[Delivery], people: dict[int, Customer], until: datetime, elsewhere: Elsewhere) -> Look:
     """Read what the deliveries' customers allow, in a few statements for all of them."""
-    caps = [Cap("", "", rules.cap_messages, rules.cap_days)]
-    caps += [Cap(*row) for row in FrequencyCap.objects.values_list("channel", "topic", "messages", "days")]
+    rules = programme.current()
+    all_caps = caps.current(rules)
     granted = Consent.objects.filter(customer_id__in=people, is_granted=True)
-    look = Look(
+    return Look(
         rules=rules,
         people=people,
-        caps=caps,
+        caps=all_caps,
+        messages=deferral.messages(people, until, all_caps),
         granted=frozenset(granted.values_list("customer_id", "channel", "topic")),
         closed=_closed(deliveries, people),
         held_out=_held_out(people, rules.holdout_share),
         members=_members(deliveries, people),
+        elsewhere=elsewhere,
     )
-    since = until - timedelta(days=max(cap.days for cap in caps))
-    # No upper end: what another worker began by a clock ahead of ours counts too.
-    counted = Delivery.objects.filter(customer_id__in=people, began_at__gt=since, state__in=COUNTED)
-    columns = ("customer_id", "began_at", "channel", "decision__campaign__topic")
-    for customer_id, began_at, channel, topic in counted.values_list(*columns):
-        if began_at is not None:
-            look.begun[customer_id].append(Begun(began_at, channel, topic))
-    return look
 
 
 def address_of(customer: Customer, channel: str) -> str:
@@ -99,22 +95,27 @@ def judge(delivery: Delivery, look: Look, until: datetime) -> Refused | None:
     if refused := _plan(delivery, until):
         return refused
     if reason := _person(delivery, look):
-        return Refused(Delivery.State.CANCELLED, reason)
-    return _late(delivery, until) or _capped(delivery, look, until)
+        return Refused(Delivery.State.CANCELLED, reason, Ruling(Outcome.INELIGIBLE, reason))
+    ruling = deferral.judge(delivery, look.limits(look.people[delivery.customer_id]), until)
+    if ruling.outcome == Outcome.DELIVER:
+        return None
+    state = Delivery.State.PLANNED if ruling.outcome == Outcome.DEFERRED else Delivery.State.CANCELLED
+    return Refused(state, ruling.limit, ruling)
 
 
 def _plan(delivery: Delivery, until: datetime) -> Refused | None:
     decision = delivery.decision
     campaign = decision.campaign
-    if decision.outcome not in (Decision.Outcome.DELIVER, Decision.Outcome.DEFERRED):
+    if decision.outcome not in (Outcome.DELIVER, Outcome.DEFERRED):
         reason = f"The decision is now: {decision.get_outcome_display().lower()}."
         return Refused(Delivery.State.CANCELLED, reason)
     if campaign.state == Campaign.State.LIVE:
         return None
     reason = f"The campaign is {campaign.get_state_display().lower()}."
-    if campaign.state == Campaign.State.PAUSED and campaign.paused_why:
-        return _late(delivery, until) or Refused(Delivery.State.PLANNED, reason, until + PAUSE)
-    return Refused(Delivery.State.CANCELLED, reason)
+    expires_at = deferral.expiry(decision)
+    if campaign.state == Campaign.State.PAUSED and campaign.paused_why and until + PAUSE < expires_at:
+        return Refused(Delivery.State.PLANNED, reason, Ruling(Outcome.DEFERRED, reason, until + PAUSE))
+    return Refused(Delivery.State.CANCELLED, reason, Ruling(Outcome.INELIGIBLE, reason))
 
 
 def _person(delivery: Delivery, look: Look) -> str:
@@ -136,62 +137,6 @@ def _person(delivery: Delivery, look: Look) -> str:
 
 def _word(channel: Channel) -> str:
     return str(channel.label).lower()
-
-
-def _late(delivery: Delivery, until: datetime) -> Refused | None:
-    """Give up what waited too long."""
-    expires = delivery.decision.expires_at
-    if expires is None or until < expires:
-        return None
-    reason = f"It waited until {expires:%Y-%m-%d %H:%M}, and is left now: {delivery.decision.reason}"
-    return Refused(Delivery.State.CANCELLED, reason, outcome=Decision.Outcome.INELIGIBLE)
-
-
-def _capped(delivery: Delivery, look: Look, until: datetime) -> Refused | None:
-    topic = delivery.decision.campaign.topic
-    full = [
-        found
-        for cap in look.caps
-        if cap.counts(delivery.channel, topic)
-        if (found := _room(cap, look.begun[delivery.customer_id], until)) is not None
-    ]
-    if not full:
-        return None
-    latest = max(full)
-    return limited(delivery, latest.sentence, latest.free_at, Decision.Outcome.CAPPED)
-
-
-class Full(NamedTuple):
-    """When a cap lets the next message through, and what it says until then."""
-
-    free_at: datetime
-    sentence: str
-
-
-def _room(cap: Cap, begun: Collection[Begun], until: datetime) -> Full | None:
-    since = until - timedelta(days=cap.days)
-    counted = sorted(one.at for one in begun if one.at > since and cap.counts(one.channel, one.topic))
-    if len(counted) < cap.messages:
-        return None
-    what = " ".join(["", *(word for word in (cap.channel, cap.topic) if word)])
-    sentence = f"{len(counted)}{what} messages in {cap.days} days are enough."
-    return Full(counted[len(counted) - cap.messages] + timedelta(days=cap.days), sentence)
-
-
-def limited(delivery: Delivery, reason: str, free_at: datetime, outcome: Decision.Outcome) -> Refused:
-    """Leave a delivery that may not begin before `free_at`, or let it wait, as its campaign wants it."""
-    decision = delivery.decision
-    campaign = decision.campaign
-    if campaign.when_limited == Campaign.Limited.DROP and decision.outcome == Decision.Outcome.DELIVER:
-        return Refused(Delivery.State.CANCELLED, reason)
-    if free_at >= expires_at(decision):
-        return Refused(Delivery.State.CANCELLED, f"{reason} It would wait too long.", outcome=outcome)
-    return Refused(Delivery.State.PLANNED, reason, free_at, Decision.Outcome.DEFERRED)
-
-
-def expires_at(decision: Decision) -> datetime:
-    """Give when a decision that waits is given up."""
-    return decision.expires_at or decision.due_at + timedelta(hours=decision.campaign.delay_hours)
 
 
 def _closed(deliveries: Sequence[Delivery], people: dict[int, Customer]) -> frozenset[tuple[str, str]]:

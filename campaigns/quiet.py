@@ -5,7 +5,7 @@ where we do not know that either, in any zone that a customer of ours is in, or 
 when it is allowed in all of them.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from functools import cache
@@ -92,12 +92,17 @@ def next_allowed(people: pl.DataFrame, at: datetime | pl.Series, programme: Prog
     return asked.join(answers, on=asked.columns, how="left", nulls_equal=True, maintain_order="left")["allowed_at"]
 
 
-def allowed_at(customer: Customer, at: datetime, programme: Programme) -> datetime | None:
-    """Give from when on a message to one customer may begin: `at` where it may at once; None where it never may."""
+def allowed_at(
+    customer: Customer, at: datetime, programme: Programme, others: Callable[[], Collection[str]] = elsewhere
+) -> datetime | None:
+    """Give from when on a message to one customer may begin: `at` where it may at once; None where it never may.
+
+    `others` gives the zones of those of whom we know none; it is asked for them alone.
+    """
     hours = hours_of(programme)
     if hours is None:
         return at
-    own = zones_of(customer.time_zone, customer.country, ()) or zones_of(None, None, elsewhere())
+    own = zones_of(customer.time_zone, customer.country, ()) or zones_of(None, None, others())
     return first_allowed(at, own, hours)
 
 

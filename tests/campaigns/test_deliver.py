@@ -153,7 +153,7 @@ def test_the_cap_holds_at_the_gate_over_campaigns() -> None:
         people.planned(first.customer, people.campaign(f"other-{number}"))
     assert deliver.deliver(LATER) == {"sent": 2, "cancelled": 2}
     assert set(Delivery.objects.filter(state="cancelled").values_list("reason", flat=True)) == {
-        "2 messages in 7 days are enough."
+        "2 messages in 7 days, planned ones included; the cap is 2, with room from 2026-03-08 12:01 UTC."
     }
 
 
