@@ -241,13 +241,16 @@ def _texts_of(blocks: tuple[Block, ...], place: str) -> Iterator[tuple[str, str]
                 yield from ((f"{here}.products[{j}].{name}", getattr(shown, name)) for name in ("name", "price", "url"))
 
 
-def shows_code(letter: Letter) -> bool:
-    """Tell whether the mail shows the code of an offer."""
-    return any(
-        isinstance(block, Code)
-        or "offer.code" in (render.check(block.text, render.OFFER_NAMES) if isinstance(block, Text | Heading) else ())
-        for block in walk(letter.blocks)
-    )
+@lru_cache(maxsize=128)
+def shows_code(content: Content) -> bool:
+    """Tell whether the mail shows the code of an offer, in every language."""
+    return all(any(_shows_code(block) for block in walk(letter.blocks)) for letter in content.letters)
+
+
+def _shows_code(block: Block) -> bool:
+    if isinstance(block, Text | Heading):
+        return "offer.code" in render.check(block.text, render.OFFER_NAMES)
+    return isinstance(block, Code)
 
 
 def lint(content: Content) -> list[str]:

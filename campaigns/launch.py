@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from campaigns import cancel, forecast, steps, triggers
-from campaigns.models import Campaign, Offer, TriggerBaseline
+from campaigns.models import Asset, Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from customers import audit, events
 from customers.models import Attribute
@@ -134,8 +134,9 @@ def check(campaign: Campaign) -> Trigger:
     trigger = _trigger(campaign)
     offers = frozenset(Offer.objects.values_list("key", flat=True))
     attributes = frozenset(Attribute.objects.values_list("name", flat=True))
+    assets = frozenset(Asset.objects.values_list("public_id", flat=True))
     try:
-        steps.parse(campaign.steps, steps.Known(offers, attributes))
+        steps.check_ready(steps.parse(campaign.steps, steps.Known(offers, attributes, assets)))
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger

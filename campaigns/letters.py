@@ -6,6 +6,7 @@ The page and the text part are built once for a content, a language and a brand;
 import difflib
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -35,12 +36,12 @@ class Built(NamedTuple):
 def mail(content: Content, values: Values, language: str, brand: Brand) -> Mail:
     """Give the mail of a content; raise TemplateRefused when a limit is passed or an address is not safe."""
     letter = content.letter(language)
-    return _filled(letter.subject, built(content, letter.language, brand), values)
+    return _filled(letter.subject, built(content, letter.language, brand), values, render.html)
 
 
 def mail_of_mjml(subject: str, source: str, values: Values) -> Mail:
     """Give the mail of a page that the marketer wrote in MJML herself."""
-    return _filled(subject, built_of_mjml(source), values)
+    return _filled(subject, built_of_mjml(source), values, render.html_of_others)
 
 
 def of_body(subject: str, body: str) -> Content:
@@ -80,8 +81,8 @@ def _readable(html: str) -> str:
     return re.sub(r"<!--.*?-->", "", body, flags=re.DOTALL)
 
 
-def _filled(subject: str, parts: Built, values: Values) -> Mail:
+def _filled(subject: str, parts: Built, values: Values, html: Callable[[str, Values], str]) -> Mail:
     head = render.line(subject, values)
     if not head:
         raise TemplateRefused("the subject is empty")
-    return Mail(head, render.html(parts.html, {**values, "subject": head}), render.text(parts.text, values))
+    return Mail(head, html(parts.html, {**values, "subject": head}), render.text(parts.text, values))

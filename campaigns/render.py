@@ -31,6 +31,7 @@ ATTRIBUTES = "customer.attributes."
 
 MOST_CHARACTERS, MOST_ITEMS = 200_000, 2_000
 HIGHEST = 10**15
+SEVERAL, NUMBERS = (list, tuple, range, dict), (int, float)
 SCHEMES = ("https:", "http:", "mailto:", "tel:")
 URL = re.compile(r"""\b(?:href|src|srcset|background|action|formaction)\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
 # Controls, and the marks that turn the direction of all that follows (Unicode TR 9); single marks and joiners may stay.
@@ -78,10 +79,10 @@ def _bound(value: object) -> None:
     if isinstance(value, str):
         if len(value) > MOST_CHARACTERS:
             raise TemplateRefused(f"a text grows beyond {MOST_CHARACTERS:,} characters")
-    elif isinstance(value, list | tuple | range | dict):
+    elif isinstance(value, SEVERAL):
         if len(value) > MOST_ITEMS:
             raise TemplateRefused(f"a list grows beyond {MOST_ITEMS:,} items")
-    elif isinstance(value, int | float) and not -HIGHEST <= value <= HIGHEST:
+    elif isinstance(value, NUMBERS) and not -HIGHEST <= value <= HIGHEST:
         raise TemplateRefused(f"a number grows beyond {HIGHEST:,}")
 
 
@@ -175,15 +176,25 @@ def lacking(source: str, values: Values) -> list[str]:
 
 
 def html(source: str, values: Values) -> str:
-    """Give HTML, values escaped; raise TemplateRefused when a limit is passed or a link leads to anything but a page,
-    a mail or a call.
-    """
+    """Give HTML that we drew, values escaped; raise TemplateRefused for a link to no page, no mail and no call."""
+    page = UNSEEN.sub("", _rendered(HTML, source, values))
+    for name in (' href="', ' src="'):  # as we write them; a value cannot write its own, for its quotes are escaped
+        for rest in page.split(name)[1:]:
+            _check_url(rest[: rest.index('"')])
+    return page
+
+
+def html_of_others(source: str, values: Values) -> str:
+    """Give HTML that a marketer wrote, likewise; addresses are looked for wherever HTML may hold one."""
     page = UNSEEN.sub("", _rendered(HTML, source, values))
     for found in URL.finditer(page):
-        url = found[1] or found[2] or ""
-        if not url.startswith(SCHEMES) and not _is_safe(url):
-            raise TemplateRefused(f"an address is '{unescape(url)[:60]}', which leads neither to a page nor a mail")
+        _check_url(found[1] or found[2] or "")
     return page
+
+
+def _check_url(url: str) -> None:
+    if not url.startswith(SCHEMES) and not _is_safe(url):
+        raise TemplateRefused(f"an address is '{unescape(url)[:60]}', which leads neither to a page nor a mail")
 
 
 def text(source: str, values: Values) -> str:

@@ -18,6 +18,7 @@ from campaigns.render import Mail, Values
 from customers.models import Channel
 
 SUBJECT_LENGTH = 200
+EXAMPLE = "https://www.example.com/"  # what the addresses in our designs begin with
 BODY_LENGTH = 100_000
 
 
@@ -116,15 +117,18 @@ def unguarded(step: Step) -> list[str]:
     return sorted({name for _, text in step.texts() for name in render.unguarded(text)})
 
 
-def check_fallbacks(plan: tuple[Step, ...]) -> None:
-    """Raise StepError for the first text that prints nothing for a customer without a value."""
+def check_ready(plan: tuple[Step, ...]) -> None:
+    """Raise StepError for what may be stored and not be sent: a text that prints nothing for a customer without a
+    value, and an address that a design came with.
+    """
     for i, step in enumerate(plan):
         for place, text in step.texts():
+            path = f"steps[{i}].{place}"
             for name in render.unguarded(text):
                 words = f"{{{{ {name} | default: '…' }}}}"
-                raise StepError(
-                    f"steps[{i}].{place}", f"not every customer has a {name}: say what stands there then, as {words}"
-                )
+                raise StepError(path, f"not every customer has {name}: say what stands there then, as {words}")
+            if EXAMPLE in text:
+                raise StepError(path, f"leads to {EXAMPLE}, an example: write your own address")
 
 
 def lacking(step: Step, values: Values) -> list[tuple[str, str]]:
@@ -173,9 +177,8 @@ def _offer(path: str, data: dict[str, object], known: Known | None) -> OfferStep
         raise StepError(f"{path}.offer", f"there is no offer '{step.offer}'")
     if step.content is None and "offer.code" not in render.check(step.body, step.names):
         raise StepError(f"{path}.body", "must show {{ offer.code }}")
-    for letter in step.content.letters if step.content else ():
-        if not blocks.shows_code(letter):
-            raise StepError(f"{path}.content.blocks", "must show {{ offer.code }}, or hold a block of the kind code")
+    if step.content is not None and not blocks.shows_code(step.content):
+        raise StepError(f"{path}.content.blocks", "must show {{ offer.code }}, or hold a block of the kind code")
     return step
 
 
