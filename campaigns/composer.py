@@ -166,9 +166,9 @@ def values(house: Programme, customer: Customer | None, offer_key: str) -> dict[
     offer = Offer.objects.filter(key=offer_key).first()
     given = {
         "code": "EXAMPLE-CODE",
-        "name": offer.name if offer else "",
-        "value": (f"{offer.value:g} %" if offer.is_percent else f"{offer.value:g}") if offer else "",
-        "valid_until": f"{offer.valid_days} days after it was sent" if offer else "",
+        "name": offer.name if offer else "An offer",
+        "value": (f"{offer.value:g} %" if offer.is_percent else f"{offer.value:g}") if offer else "10 %",
+        "valid_until": f"{offer.valid_days if offer else 14} days after it was sent",
         "terms": offer.terms if offer else "",
     }
     return {

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from campaigns import assets, composer, findings, own_designs, render, trial
+from campaigns import designs as ready_designs
 from campaigns.composer import Asked, Changed, ComposerError, Place
 from campaigns.launch import LaunchError
 from campaigns.models import Asset, MailDesign
@@ -184,12 +185,13 @@ def designs(request: HttpRequest, place: Place) -> JsonResponse:
             raise PermissionDenied
         posted, now = read(request), timezone.now()
         if "copy" in posted:
-            own_designs.copy(get_object_or_404(MailDesign, key=str(posted["copy"])), now)
+            ready_designs.duplicate(get_object_or_404(MailDesign, key=str(posted["copy"])), now)
         elif "remove" in posted:
             get_object_or_404(MailDesign, key=str(posted["remove"]), is_ready_made=False).delete()
         else:
             own_designs.keep(str(posted.get("name") or ""), posted.get("content") or {}, now)
         return JsonResponse({"said": "Done."})
+    ready_designs.ensure(timezone.now())
     found = [
         {
             "key": one.key,
@@ -198,6 +200,7 @@ def designs(request: HttpRequest, place: Place) -> JsonResponse:
             "content": one.content,
             "is_ready_made": one.is_ready_made,
             "html": own_designs.drawn(one.content),
+            "needs_offer": place.step["action"] != "offer" and own_designs.needs_offer(one.content),
         }
         for one in MailDesign.objects.order_by("-is_ready_made", "name")
     ]

@@ -11,6 +11,14 @@ from campaigns.json_fields import ContentError
 BLOCK = re.compile(r"blocks\[(\d+)\](?:\.columns\[(\d+)\]\[(\d+)\])?")
 OF_LANGUAGE = re.compile(r"content\.languages\.(?P<language>[a-z-]+)(?:\.blocks\.(?P<id>[^.]+))?")
 OF_FIELD = re.compile(r"(is|must|takes|expects|may)\b")
+WORDS = {
+    "asset": "the picture",
+    "url": "where it leads",
+    "alt": "what it shows",
+    "label": "its label",
+    "kind": "it",
+    "tag": "its tag",
+}
 TURNS = 100  # of looking for faults: each takes one out
 
 
@@ -48,7 +56,7 @@ def fault(content: dict[str, Any], error: ContentError) -> Problem:
 def _problem(content: dict[str, Any], path: str, message: str, *, is_fault: bool) -> Problem:
     """Give a finding at its place: a block by its id, the subject, or the preheader."""
     last = path.rsplit(".", 1)[-1]
-    said = capital(f"{last} {message}" if OF_FIELD.match(message) else message)
+    said = capital(f"{WORDS.get(last, last)} {message}" if OF_FIELD.match(message) else message)
     if found := BLOCK.search(path):
         block = _at(content, found)
         kind = str(block.get("kind", "block"))

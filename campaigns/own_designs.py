@@ -26,13 +26,6 @@ def keep(name: str, content: dict[str, Any], at: datetime) -> MailDesign:
     )
 
 
-def copy(design: MailDesign, at: datetime) -> MailDesign:
-    """Keep a design once more, under a name of its own."""
-    name = f"Copy of {design.name}"[:120]
-    told = {"description": design.description, "content": design.content, "created_at": at, "changed_at": at}
-    return MailDesign.objects.create(key=_free(slugify(name)), name=name, **told)
-
-
 def _free(key: str) -> str:
     taken = set(MailDesign.objects.filter(key__startswith=key[:50]).values_list("key", flat=True))
     names = (f"{key[:50]}{f'-{n}' if n else ''}" for n in range(len(taken) + 2))
@@ -42,3 +35,12 @@ def _free(key: str) -> str:
 def drawn(content: dict[str, Any]) -> str:
     """Give a design as a page, as Ada would see it."""
     return composer.show({"action": "offer"}, Asked(content, "", None)).html
+
+
+def needs_offer(content: dict[str, Any]) -> bool:
+    """Say whether a design shows a code, or names an offer."""
+    try:
+        blocks.parse(content, composer.terms(has_offer=False))
+    except ContentError:
+        return True
+    return False

@@ -48,7 +48,8 @@ def _unless(campaign: Campaign, house: Programme) -> Iterator[str]:
     yield f"{alone[0].upper()}{alone[1:]}{control}."
     caps = f"she got {number(house.cap_messages)} messages in the last {number(house.cap_days)} days"
     waits = f"waits up to {number(campaign.delay_hours)} hours" if campaign.when_limited == "delay" else "is left"
-    yield f"If {caps}, or it is her quiet hour, it {waits}."
+    quiet = ", or it is her quiet hour" if house.quiet_from and house.quiet_until else ""
+    yield f"If {caps}{quiet}, it {waits}."
     if campaign.entry == Campaign.Entry.ONCE:
         yield "She is considered once, and never again."
     elif campaign.entry == Campaign.Entry.DAYS and campaign.cooldown_days:

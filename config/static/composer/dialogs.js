@@ -38,10 +38,11 @@ function card(one, { take, copy, remove }) {
     frame.srcdoc = inScheme(one.html, false);
     const tool = (words, name, act) => el("button", { type: "button", class: "cusp-button cusp-button-small", "aria-label": `${words} ${name}`, onclick: act }, words);
     return el("li", { class: "cm-design" },
-        el("button", { type: "button", class: "cm-design-open", "aria-label": `Start from ${one.name}`, onclick: take },
+        el("button", { type: "button", class: "cm-design-open", "aria-label": `Start from ${one.name}`, onclick: take, disabled: one.needs_offer },
             el("span", { class: "cm-frame" }, frame)),
         el("b", {}, one.name), el("p", { class: "cusp-quiet cusp-small" }, one.description),
-        el("div", { class: "cusp-row" }, tool("Use", one.name, take), copy && tool("Duplicate", one.name, copy), remove && tool("Delete", one.name, remove)));
+        one.needs_offer && el("p", { class: "cm-lint cusp-small" }, "Needs an offer: choose “Send an offer” on the form."),
+        el("div", { class: "cusp-row" }, !one.needs_offer && tool("Use", one.name, take), copy && tool("Duplicate", one.name, copy), remove && tool("Delete", one.name, remove)));
 }
 
 export function chooseDesign({ address, token, use }) {

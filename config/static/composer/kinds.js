@@ -38,7 +38,7 @@ export const KINDS = {
         ],
     },
     button: {
-        label: "Button", icon: "smart_button", make: () => ({ label: "See more", url: "https://" }),
+        label: "Button", icon: "smart_button", make: () => ({ label: "See more", url: "" }),
         fields: [
             { name: "label", label: "Words", type: "line", hasNames: true },
             { name: "url", label: "Leads to", type: "line", hasNames: true, placeholder: "https://" },

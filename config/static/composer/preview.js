@@ -48,8 +48,8 @@ export function newPreview(box, store, { address, token, told }) {
         });
         const list = slot("problems");
         list.replaceChildren(...problems.map((one) => el("li", { class: one.is_fault ? "cm-is-fault" : "" },
-            one.block ? el("button", { type: "button", class: "cusp-link", onclick: () => open(one.block) }, one.where) : one.where,
-            `: ${one.text}`)));
+            one.block && el("button", { type: "button", class: "cusp-link", onclick: () => open(one.block) }, one.where),
+            one.block ? `: ${one.text}` : one.text)));
         slot("fine").hidden = problems.length > 0;
     }
 
