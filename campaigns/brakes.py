@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
-from campaigns import sending, spikes
+from campaigns import campaign_alerts, sending, spikes
 from campaigns.causes import START, WIDENED
 from campaigns.channels import Result
 from campaigns.models import Campaign, Cycle, Decision, Delivery, DeliveryAttempt
@@ -116,6 +116,7 @@ def watch(now: datetime) -> None:
         names = ", ".join(f"“{name}”" for name in failing)
         sending.stop(None, f"Most messages of several campaigns fail at the provider: {names}.", now)
     waiting = Campaign.objects.filter(state=Campaign.State.PAUSED).exclude(paused_why="")
+    campaign_alerts.tell(now)
     alerts.settle_others(PREFIX, [f"{PREFIX}{key}" for key in waiting.values_list("key", flat=True)], now)
 
 

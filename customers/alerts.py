@@ -4,11 +4,12 @@ Who finds a cause raises it again and again and settles it when it is gone; a ro
 """
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
+from django.db.models import F, Q
 
 from customers.models import Alert
 
@@ -97,3 +98,14 @@ def wake(at: datetime) -> int:
     """Open what was snoozed until now. Give how many there were."""
     over = Alert.objects.filter(state=State.SNOOZED, snoozed_until__lte=at)
     return over.update(state=State.OPEN, snoozed_until=None)
+
+
+def untold(at: datetime, again_after: timedelta) -> list[Alert]:
+    """Give the open alerts of which nobody was told by e-mail since they opened, nor within `again_after`."""
+    opened = Q(mailed_at=None) | Q(mailed_at__lt=F("first_at"), mailed_at__lte=at - again_after)
+    return list(Alert.objects.filter(opened, state=State.OPEN).select_related("owner").order_by("first_at", "pk"))
+
+
+def note_told(told: Collection[Alert], at: datetime) -> None:
+    """Note that somebody was told of these alerts by e-mail."""
+    Alert.objects.filter(pk__in=[one.pk for one in told]).update(mailed_at=at)
