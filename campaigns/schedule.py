@@ -17,6 +17,7 @@ FULL_CYCLE, SMALL_CYCLE = Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE
 DELIVER, RESUME, SWEEP = Schedule.Key.DELIVER, Schedule.Key.RESUME, Schedule.Key.SWEEP
 REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
 TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
+BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
 Work = Callable[[], None]
 
 
@@ -31,6 +32,8 @@ def periods() -> dict[Schedule.Key, int]:
         REWRITE_ERASED: 6 * 3600,  # files are without the erased within a day, also where a reader holds some back
         TRAIN: 5,
         WATCH: 900,
+        BRAKES: 60,
+        TELL: 60,
     }
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import cycle, deliver, schedule, stages, uncertain
+from campaigns import alert_mails, brakes, cycle, deliver, schedule, stages, uncertain
 from customers import erasure
 from scoring import training_work, watch
 
@@ -68,6 +68,18 @@ def watch_models() -> None:
     watch.watch(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.BRAKES)
+def watch_sending() -> None:
+    brakes.watch(timezone.now())
+
+
+@shared_task
+@schedule.noted(schedule.TELL)
+def tell_alerts() -> None:
+    alert_mails.tell(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -77,4 +89,6 @@ WOKEN: dict[str, Any] = {
     schedule.REWRITE_ERASED: rewrite_erased,
     schedule.TRAIN: train,
     schedule.WATCH: watch_models,
+    schedule.BRAKES: watch_sending,
+    schedule.TELL: tell_alerts,
 }
