@@ -70,9 +70,7 @@ def _imported(frame: pl.DataFrame, before: datetime) -> pl.DataFrame:
 
     By the clock, not by what the cycle is as of: it may be as of long ago.
     """
-    since = _started(Q(as_of=before)) or before
-    is_running = Q(finished_at__isnull=True, started_at__gt=since - LONGEST_IMPORT)
-    imports = list(Import.objects.filter(is_running | Q(finished_at__gte=since)).values_list("pk", flat=True))
+    imports = _imports(before)
     told = (
         Event.objects.filter(among(frame), of_import__in=imports).order_by().values_list("customer_id").distinct(),
         AttributeChange.objects.filter(among(frame), of_import__in=imports).values_list("customer_id").distinct(),
@@ -81,6 +79,18 @@ def _imported(frame: pl.DataFrame, before: datetime) -> pl.DataFrame:
     found = [bulk.read(rows, {"customer_id": pl.Int64}) for rows in (told if imports else ())]
     nobody = pl.DataFrame(schema={"customer_id": pl.Int64})
     return pl.concat([nobody, *found]).with_columns(is_imported=pl.lit(True))
+
+
+def brought(people: pl.DataFrame, attribute: str, before: datetime) -> pl.Series:
+    """Give those people whose attribute was told by imports that ran since the cycle as of `before` began."""
+    rows = AttributeChange.objects.filter(among(people), name=attribute, of_import__in=_imports(before))
+    return bulk.read(rows.values_list("customer_id").distinct(), {"customer_id": pl.Int64})["customer_id"]
+
+
+def _imports(before: datetime) -> list[int]:
+    since = _started(Q(as_of=before)) or before
+    is_running = Q(finished_at__isnull=True, started_at__gt=since - LONGEST_IMPORT)
+    return list(Import.objects.filter(is_running | Q(finished_at__gte=since)).values_list("pk", flat=True))
 
 
 def _merged(frame: pl.DataFrame, before: datetime) -> pl.Series:

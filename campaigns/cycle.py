@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from campaigns import cycle_tasks, stages
+from campaigns import cycle_tasks, news, stages
 from campaigns.control import CycleBehind as CycleBehind
 from campaigns.control import CycleEnded as CycleEnded
 from campaigns.control import CycleRunning as CycleRunning
@@ -124,12 +124,12 @@ def run_small(as_of: datetime) -> Cycle | None:
     failed = Q(state=Cycle.State.FAILED, as_of__gt=as_of - SMALL_REST)
     if small.filter(Q(state=Cycle.State.RUNNING) | failed).exists():
         return None
-    news = stages.count_news(stages.last_read(), stages.newest())
-    if news > stages.SMALL_MOST:
+    found = stages.count_news(stages.last_read(), news.newest())
+    if found > stages.SMALL_MOST:
         _hasten(as_of)
         return None
     try:
-        return run(as_of, Cycle.Kind.SMALL) if news else None
+        return run(as_of, Cycle.Kind.SMALL) if found else None
     except CycleRunning:  # somebody else began one just now
         return None
 

@@ -9,10 +9,12 @@ from django.db import transaction
 
 from campaigns import allocate, brakes, eligibility, limits, planning, policy, triggers, variants
 from campaigns.assignment import Shares, assign
-from campaigns.causes import START
-from campaigns.edges import Edges, View, find, members, view
+from campaigns.causes import START, WIDENED
+from campaigns.edges import find
 from campaigns.limits import Limits
+from campaigns.looks import Edges, View, members, view
 from campaigns.models import Campaign, Decision, TriggerBaseline, TriggerState
+from campaigns.news import NOTHING
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from campaigns.variants import Variant
 from customers import bulk
@@ -35,19 +37,27 @@ class Turn(NamedTuple):
     variants: tuple[Variant, ...]
 
 
-def decide(frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, *, is_whole: bool = True) -> Counter[str]:
+def decide(
+    frame: pl.DataFrame,
+    changes: pl.DataFrame,
+    as_of: datetime,
+    *,
+    is_whole: bool = True,
+    happened: pl.DataFrame = NOTHING,
+) -> Counter[str]:
     """Decide for every live campaign and customer whose edge fires; give the new decisions counted by outcome.
 
-    `frame` is scored and has `cause`; `changes` are the membership changes of this pass. `is_whole` says that the frame
-    has every customer of its buckets: only then may a campaign be started, or started again after an edit or a new
-    model, in these buckets; a part of a bucket waits for the next whole one. Twice for the same time changes nothing;
-    for an earlier time than a state was stored, that customer is left out. Campaigns go by priority: the cap of a later
-    one sees what an earlier one planned, and what a later one has planned and not begun gives way to an earlier one.
+    `frame` is scored and has `cause`; `changes` are the membership changes of this pass, `happened` the events that a
+    campaign waits for and that this pass may be the first to see. `is_whole` says that the frame has every customer of
+    its buckets: only then may a campaign be started, or started again after an edit or a new model, in these buckets; a
+    part of a bucket waits for the next whole one. Twice for the same time changes nothing; for an earlier time than a
+    state was stored, that customer is left out. Campaigns go by priority: the cap of a later one sees what an earlier
+    one planned, and what a later one has planned and not begun gives way to an earlier one.
     """
     campaigns = Campaign.objects.filter(state=Campaign.State.LIVE).select_related("audience").order_by("priority", "pk")
     if frame.is_empty() or not campaigns:
         return Counter()
-    seen = view(frame, changes, as_of, is_whole)
+    seen = view(frame, changes, as_of, is_whole, happened)
     found = []
     for campaign in campaigns:
         trigger = triggers.parse(campaign.trigger, seen.known)
@@ -173,7 +183,9 @@ def _store(turn: Turn, as_of: datetime) -> list[str]:
     """Store one campaign's decisions and plan their deliveries; give the outcomes of those that are new."""
     campaign, decisions = turn.campaign, turn.decisions
     is_going = pl.col("outcome").is_in([Outcome.DELIVER, Outcome.DEFERRED])
-    if why := brakes.too_many(campaign, decisions.filter(is_going, pl.col("cause") != START).height, as_of):
+    if why := brakes.too_many(
+        campaign, decisions.filter(is_going, ~pl.col("cause").is_in([START, WIDENED])).height, as_of
+    ):
         brakes.pause(campaign, why, as_of)
         decisions = _held_back(decisions, is_going, why, as_of + brakes.HOLD)
     made = planning.store(decisions, campaign, as_of)

@@ -6,16 +6,16 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, forecast, steps, triggers
+from campaigns import cancel, forecast, occurrences, steps, triggers
 from campaigns.models import Asset, Campaign, Offer, TriggerBaseline
-from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
+from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
+from campaigns.waiting import count
 from customers import audit, events
 from customers.models import Attribute
-from scoring import ranking
-from scoring.models import Score, Target
+from scoring.models import ModelVersion, Target
 from scoring.removal import USERS
-from segments import fields
-from segments.models import Membership, Segment
+from segments import fields, rulebook
+from segments.models import Segment
 
 State = Campaign.State
 FORESEEN_BY = {"trigger", "audience", "control_share", "most_a_day"}
@@ -61,10 +61,11 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
         _move(campaign, State.DRAFT, State.LIVE, "launched")
         _watch(campaign, trigger)
         events.name_campaign(campaign.key)
+        occurrences.begin(campaign, at)
         campaign.launched_at, campaign.fires_on_start = at, fires_on_start
         campaign.forecast = forecast.daily(campaign, at)
         campaign.save(update_fields=["launched_at", "fires_on_start", "forecast"])
-        matching = waiting(campaign)
+        matching = waiting(campaign, at)
         counted = {"already_matching": matching, "fires_on_start": fires_on_start}
         note("launched", campaign, by, at, {"version": campaign.version, **counted})
     return matching
@@ -89,8 +90,9 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
         _move(campaign, State.PAUSED, State.LIVE, "resumed")
         _watch(campaign, trigger)
         TriggerBaseline.objects.filter(campaign=campaign).delete()
+        occurrences.begin(campaign, at)
         _start_in_silence(campaign)
-        matching = waiting(campaign)
+        matching = waiting(campaign, at)
         note("resumed", campaign, by, at, {"already_matching": matching})
     return matching
 
@@ -120,6 +122,9 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
     with transaction.atomic():
         if is_launched and FORESEEN_BY & changes.keys():
             campaign.forecast = forecast.daily(campaign, at)
+        same = Campaign.objects.filter(pk=campaign.pk, trigger=campaign.trigger)
+        if is_launched and not same.exists():
+            occurrences.begin(campaign, at)
         campaign.save(update_fields=[*changes, "forecast"])
         _watch(campaign, trigger)
         Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
@@ -132,6 +137,7 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
 def check(campaign: Campaign) -> Trigger:
     """Give the trigger of a campaign that can be used; else raise LaunchError, which begins with the place."""
     trigger = _trigger(campaign)
+    _refuse_unusable(campaign, trigger)
     offers = frozenset(Offer.objects.values_list("key", flat=True))
     attributes = frozenset(Attribute.objects.values_list("name", flat=True))
     assets = frozenset(Asset.objects.values_list("public_id", flat=True))
@@ -142,15 +148,9 @@ def check(campaign: Campaign) -> Trigger:
     return trigger
 
 
-def waiting(campaign: Campaign) -> int:
-    """Give how many customers already match: by the published scores, or the members of the segment.
-
-    For a segment to be left nobody matches before having been in it. Raises LaunchError for a faulty trigger.
-    """
-    trigger = _trigger(campaign)
-    if isinstance(trigger, SegmentTrigger):
-        return _members(trigger)
-    return _beyond(trigger) if isinstance(trigger, ScoreTrigger) else 0
+def waiting(campaign: Campaign, at: datetime | None = None) -> int:
+    """Give how many customers match already at a time, or as of the latest snapshot. Raises LaunchError."""
+    return count(campaign, _trigger(campaign), at)
 
 
 def _trigger(campaign: Campaign) -> Trigger:
@@ -160,23 +160,20 @@ def _trigger(campaign: Campaign) -> Trigger:
         raise LaunchError(str(refused)) from refused
 
 
-def _members(trigger: SegmentTrigger) -> int:
-    if not trigger.fires_inside:
-        return 0
-    return Membership.objects.filter(segment__key=trigger.segment).count()
-
-
-def _beyond(trigger: ScoreTrigger) -> int:
-    run = ranking.published()
-    target = Target.objects.filter(key=trigger.score).first()
-    if run is None or target is None:
-        return 0
-    is_above = trigger.direction == "above"
-    if trigger.is_percentile:
-        order = ranking.orders_of(run).get(target.pk)
-        return order.beyond(trigger.enter, is_above=is_above) if order else 0
-    compare = "gte" if is_above else "lte"
-    return Score.objects.filter(run=run, target=target, **{f"value__{compare}": trigger.enter}).count()
+def _refuse_unusable(campaign: Campaign, trigger: Trigger) -> None:
+    """Raise LaunchError where nobody could become due: no live model, a paused segment, no audience to act on."""
+    if isinstance(trigger, ScoreTrigger):
+        live = ModelVersion.objects.filter(target__key=trigger.score, state=ModelVersion.State.LIVE)
+        if not live.exists():
+            raise LaunchError(f"trigger.score: the score {trigger.score} has no live model; train or promote one first")
+    if isinstance(trigger, Slotted) and campaign.audience is None:
+        raise LaunchError("audience: is missing; by schedule or by hand a campaign acts on a whole segment")
+    named = {"trigger.segment": trigger.segment} if isinstance(trigger, SegmentTrigger) else {}
+    named |= {"audience": campaign.audience.key} if campaign.audience else {}
+    book = rulebook.read() if named else None
+    for place, key in named.items():
+        if book and key in book.paused:
+            raise LaunchError(f"{place}: the segment {key} is paused: {book.problems[key]}")
 
 
 def _watch(campaign: Campaign, trigger: Trigger | None) -> None:

@@ -7,17 +7,16 @@ from typing import Any
 
 import polars as pl
 from django.conf import settings
-from django.db import connection, models, transaction
-from django.db.models import F
-from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThanOrEqual
+from django.db import models, transaction
 
-from campaigns import allocate, causes, decide, deliver, planning, programme
+from campaigns import allocate, causes, decide, deliver, news, occurrences, planning, programme
 from campaigns.assignment import held_out
 from campaigns.cycle_tasks import ALL, Outcome
 from campaigns.models import Cycle, CycleTask, Delivery
-from customers import bulk, history, snapshot
+from campaigns.news import FOLLOWED, Marks, learned, newest, read_by
+from customers import history, snapshot
 from customers.history import Scope
-from customers.models import AttributeChange, Event, Source
+from customers.models import Source
 from scoring import ranking, scores
 from scoring.models import ScoreRun, Target
 from segments import alerts, membership
@@ -25,8 +24,6 @@ from segments import alerts, membership
 DELIVERIES = 200  # of one piece of work
 OWN_ACTS = (*planning.EVENTS.values(), "Email Sent", "Offer Given")  # what deciding and delivering record
 SMALL_MOST = 5_000  # customers of a small cycle; more are left to a full one
-Marks = dict[str, list[int]]  # by what is followed: the transaction and id of the last row, in the order of commits
-FOLLOWED: dict[str, type[models.Model]] = {"events": Event, "attributes": AttributeChange}
 
 
 def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
@@ -34,12 +31,13 @@ def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
 
     What only our own campaigns recorded as of the same time is no news: a cycle never feeds on itself.
     """
-    marks = newest()
+    before = last_read(cycle)
+    marks = news.known_by(read_by(before), newest(), cycle.as_of) if before else newest()
     events = 0 if _is_repeat(cycle, marks) else history.sync()
     if cycle.kind == Cycle.Kind.FULL:
         run = scores.begin(cycle.as_of) or (ranking.published() if _lacks_buckets(cycle) else None)
         Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
-    elif count_news(last_read(cycle), marks) <= SMALL_MOST:
+    elif count_news(before, marks) <= SMALL_MOST:
         Cycle.objects.filter(pk=cycle.pk).update(run=ranking.published(), marks=marks)
     return Outcome({"events": events})
 
@@ -157,22 +155,6 @@ def previous(cycle: Cycle) -> datetime | None:
     return done.order_by("-as_of").values_list("as_of", flat=True).first()
 
 
-def newest() -> Marks:
-    """Give the last event and attribute change that no open transaction can still precede."""
-    below = bulk.committed_below()
-    marks: Marks = {}
-    for name, model in FOLLOWED.items():
-        rows = model._default_manager.all() if below is None else model._default_manager.filter(stored_xact__lt=below)
-        last = rows.order_by("-stored_xact", "-pk").values_list("stored_xact", "pk").first()
-        marks[name] = list(last or (0, 0))
-    return marks
-
-
-def read_by(cycle: Cycle) -> Marks:
-    """Give how far a cycle read."""
-    return cycle.marks or {name: [0, 0] for name in FOLLOWED}
-
-
 def changed(after: Marks, until: Marks) -> list[int]:
     """Give the customers of whom there is news after the marks `after`, up to the marks `until`."""
     found: set[int] = set()
@@ -210,17 +192,9 @@ def looked_at_since(cycle: Cycle) -> list[int]:
     return changed(read_by(cycle), read_by(last)) if last else []
 
 
-def _learned(name: str, after: Marks, until: Marks) -> "models.QuerySet[Any]":
-    rows = FOLLOWED[name]._default_manager.order_by()
-    if connection.vendor == "sqlite":  # ids are the order of commits; by both columns it would read every row
-        return rows.filter(pk__gt=after[name][1], pk__lte=until[name][1])
-    place = Tuple(F("stored_xact"), F("pk"))
-    return rows.filter(TupleGreaterThan(place, tuple(after[name])), TupleLessThanOrEqual(place, tuple(until[name])))
-
-
 def _news(name: str, after: Marks, until: Marks) -> "models.QuerySet[Any]":
     """Give what we learned from others: that we sent something, or held somebody out, is no news to us."""
-    rows = _learned(name, after, until)
+    rows = learned(name, after, until)
     return rows.exclude(name__in=OWN_ACTS, source__kind=Source.Kind.CAMPAIGNS) if name == "events" else rows
 
 
@@ -230,8 +204,8 @@ def _is_repeat(cycle: Cycle, marks: Marks) -> bool:
     before = same.order_by("-pk").first()
     if before is None or before.marks is None:
         return False
-    told = _learned("events", read_by(before), marks).exclude(source__kind=Source.Kind.CAMPAIGNS)
-    return not told.exists() and not _learned("attributes", read_by(before), marks).exists()
+    told = learned("events", read_by(before), marks).exclude(source__kind=Source.Kind.CAMPAIGNS)
+    return not told.exists() and not learned("attributes", read_by(before), marks).exists()
 
 
 def _lacks_buckets(cycle: Cycle) -> bool:
@@ -280,7 +254,8 @@ def _decided(cycle: Cycle, frame: pl.DataFrame, *, is_whole: bool) -> Outcome:
     frame = frame.with_columns(cause=pl.when(is_old).then(pl.lit(causes.START)).otherwise("cause"))
     with transaction.atomic():
         changes = membership.refresh(frame.filter(~is_old), cycle.as_of)
-        decisions = decide.decide(frame, changes, cycle.as_of, is_whole=is_whole)
+        happened = news.occurred(cycle, frame, occurrences.events_waited_for())
+        decisions = decide.decide(frame, changes, cycle.as_of, is_whole=is_whole, happened=happened)
     kinds = Counter(changes["kind"].to_list())
     return Outcome(
         {

@@ -67,6 +67,20 @@ class Events:
         self.tables = read(self.wanted(others), self.source, self.people.ids, as_of) if others else {}
         return [self.answer(node) for node in nodes]
 
+    def ids(self, node: EventCondition) -> pl.Series:
+        """Give the ids of the events that a node is about."""
+        wanted = self.wanted([node])
+        for one in wanted.values():
+            one.is_ordered = True  # so that the ids are read
+        self.tables = read(wanted, self.source, self.people.ids, self.moment("").as_of)
+        table = self.tables[node.of.event].events
+        who, mask = table.place[table.run], np.zeros(len(table.run), dtype=bool)
+        everybody = {node.zone: np.ones(len(self.people.ids), dtype=bool)}
+        for zone, mine in (self.people.zones if _is_local(node) else everybody).items():
+            asked = Asked(node.of, node.zone, zone, self.span(node, self.moment(_zone(node.zone, zone))))
+            mask |= self.meeting(asked) & (who >= 0) & mine[who]
+        return table.frame["event_id"].filter(pl.Series(mask))
+
     def wanted(self, nodes: Some[EventNode]) -> dict[str, Wanted]:
         """Give what must be read of each event."""
         found: dict[str, Wanted] = {}

@@ -28,6 +28,7 @@ from segments.rules.nodes import (
     EventCondition,
     Field,
     Group,
+    Happening,
     History,
     Ids,
     Listed,
@@ -46,7 +47,7 @@ from segments.rules.operators import cut_key, operator
 from segments.rules.segment_history import histories
 from segments.rules.subjects import Cut, CutKey, Operator, Subject
 from segments.rules.texts import FOLDED, each_once, folded_columns
-from segments.rules.windows import CUSTOMER, Moment, zone_named
+from segments.rules.windows import CUSTOMER, Ever, Moment, zone_named
 
 CHANGES: dict[str, Any] = {
     "customer_id": pl.Int64,
@@ -154,6 +155,17 @@ def answers(nodes: Iterable[Node], frame: pl.DataFrame, context: Context) -> Ans
         {node: compiler.frame[f"{SEGMENT}node:{n}"] for n, node in enumerate(asked)},
         {node: compiler.frame[name] for node, name in compiler.joined.items()},
     )
+
+
+def events_meant(of: Happening, people: pl.DataFrame, context: Context) -> pl.Series:
+    """Give the ids of those events of some people, of the context's, that meet all conditions."""
+    node = EventCondition(of, "count", Ever())
+    if ZONE not in people.columns:
+        people = people.with_columns(pl.lit(None, pl.String).alias(ZONE))
+    compiler = _Compiler(context, people)
+    who = People(people["customer_id"].to_numpy(), compiler.zones([node]))
+    source = Source(context.events, context.properties, context.lines)
+    return Events(source, who, context.moment, compiler.meet).ids(node)
 
 
 def missing_cuts(rule: Rule, context: Context) -> frozenset[Condition]:

@@ -3,11 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import polars as pl
 import pytest
 
 from campaigns import control, stages, tracking
 from campaigns.cycle_tasks import Outcome
 from campaigns.models import Cycle, Programme
+from customers import identity
 from customers.models import Customer
 from scoring.models import ScoreRun
 from segments import definition
@@ -72,3 +74,13 @@ def buyers() -> list[Customer]:
     people.campaign("thanks", trigger=people.segment_trigger("buyers"))
     Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0})
     return known
+
+
+@pytest.fixture(name="people")
+def six_people() -> list[Customer]:
+    """Give six customers whom identities point to; nobody is held out."""
+    Programme.objects.create(holdout_share=0.0, cap_messages=100)
+    made = people.customers(6)
+    known = pl.DataFrame({"external_id": [one.external_id for one in made], "known_since": [people.T0] * 6})
+    identity.resolve(known.cast({"known_since": pl.Datetime("us", "UTC")}))
+    return made

@@ -18,14 +18,12 @@ from pytest_django import Settings
 
 from campaigns import cycle, decide, launch
 from campaigns.models import Campaign, Cycle, Decision, Delivery, Programme, TriggerState
-from customers import attributes, events, identity, ingest
-from customers.ingest import Records
-from customers.models import Customer, Merge, Source
+from customers import attributes
+from customers.models import Customer, Merge
 from scoring import training
 from scoring.learners import LOGISTIC
 from scoring.models import ModelVersion, Target
 from scoring.training import Trained
-from segments import definition
 from segments.models import Membership, Segment
 from tests.campaigns.people import (
     T0,
@@ -36,6 +34,7 @@ from tests.campaigns.people import (
     score_trigger,
     segment_trigger,
 )
+from tests.campaigns.turns import buy, decided, inside, load, load_orders, save, tell, turn, watch
 from tests.scoring.worlds import attribute_set
 from tests.scoring.worlds import people as seeded
 
@@ -50,75 +49,6 @@ QUIET = {"not": {"event": "Order Completed", "count": {">=": 1}, "within": {"las
 def two_buckets(settings: Settings, lake: Path) -> None:
     """Keep the cycles short."""
     settings.BUCKETS = 2
-
-
-@pytest.fixture
-def people() -> list[Customer]:
-    """Give six customers whom identities point to; nobody is held out."""
-    Programme.objects.create(holdout_share=0.0, cap_messages=100)
-    made = customers(6)
-    known = pl.DataFrame({"external_id": [one.external_id for one in made], "known_since": [T0] * 6})
-    identity.resolve(known.cast({"known_since": pl.Datetime("us", "UTC")}))
-    return made
-
-
-def watch(key: str, rule: dict[str, Any], **changes: Any) -> Campaign:
-    """Make a segment and a live campaign on entering it."""
-    save(Segment(key=key, name=key, created_at=T0), rule)
-    return campaign(f"on-{key}", trigger=segment_trigger(key), **changes)
-
-
-def save(segment: Segment, rule: dict[str, Any]) -> Segment:
-    segment.rule = {"version": 1, "rule": rule}
-    return definition.save(segment, None, T0)
-
-
-def turn(hours: float) -> dict[str, int]:
-    """Turn a full cycle so many hours after T0; give its decisions by outcome."""
-    turned = cycle.run(T0 + hours * HOUR)
-    assert turned.error == ""
-    decisions: dict[str, int] = turned.summary["decisions"]
-    return decisions
-
-
-def buy(who: Customer, hours: float, times: int = 1) -> None:
-    """Let a customer buy, as her shop tells us at once."""
-    source, _ = Source.objects.get_or_create(key="shop", defaults={"name": "Shop", "kind": "api"})
-    names = ["customer_id", "message_id", "name", "occurred_at", "known_at"]
-    at = T0 + hours * HOUR
-    rows = [(who.pk, f"{who.pk}-{hours}-{n}", "Order Completed", at, at) for n in range(times)]
-    told = pl.DataFrame(rows, schema=names, orient="row")
-    events.store(events.complete(told, events.EVENTS), events.complete(None, events.LINES), source)
-
-
-def tell(who: Customer, hours: float, **facts: str) -> None:
-    """Let an application tell facts of a customer, as JSON text."""
-    source, _ = Source.objects.get_or_create(key="shop", defaults={"name": "Shop", "kind": "api"})
-    at = T0 + hours * HOUR
-    rows = [(1, who.external_id, name, value, at) for name, value in facts.items()]
-    told = pl.DataFrame(rows, schema=ingest.ATTRIBUTES, orient="row")
-    ingest.put(Records(read=1, attributes=told), source, at)
-
-
-def load(folder: Path, command: str, text: str, **options: Any) -> None:
-    path = folder / f"{len(list(folder.iterdir()))}.csv"
-    path.write_text(text)
-    call_command(command, str(path), stdout=StringIO(), **options)
-
-
-def load_orders(folder: Path, *who: str) -> None:
-    """Import orders of long ago."""
-    lines = "".join(f"{one},2026-01-0{day}T10:00:00Z\n" for one in who for day in (1, 2, 3))
-    load(folder, "import_events", "id,at\n" + lines, name="Order Completed", customer="id", time="at")
-
-
-def inside(of: Campaign) -> set[str]:
-    return set(TriggerState.objects.filter(campaign=of, is_inside=True).values_list("customer__external_id", flat=True))
-
-
-def decided() -> list[tuple[str, str]]:
-    """Give whom something was decided about, and by which cause."""
-    return list(Decision.objects.order_by("pk").values_list("customer__external_id", "cause"))
 
 
 def test_what_a_customer_does_fires_and_is_data(people: list[Customer]) -> None:

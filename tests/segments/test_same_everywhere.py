@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from django.test import Client
 
-from campaigns import edges
+from campaigns import looks
 from customers.models import Customer
 from segments import bitmaps, definition, lists, membership, overlap, pins, preview
 from segments.models import Segment
@@ -42,7 +42,7 @@ def test_every_way_to_ask_gives_the_same_customers(client: Client, monkeypatch: 
     frame = crowd()
     monkeypatch.setattr(preview, "SAMPLE", 100)
     headers = bearer("segments:read")
-    view = edges.view(frame, pl.DataFrame(schema=membership.CHANGES), AS_OF, is_whole=True)
+    view = looks.view(frame, pl.DataFrame(schema=membership.CHANGES), AS_OF, is_whole=True)
     for segment in Segment.objects.all():
         expected = members(segment.key)
         assert 0 < len(expected) < 30
@@ -50,7 +50,7 @@ def test_every_way_to_ask_gives_the_same_customers(client: Client, monkeypatch: 
         pages = client.get(f"{address}members/", headers=headers).json()["results"]
         export: Any = client.get(f"{address}members.csv", headers=headers)
         table = b"".join(export.streaming_content).decode()
-        audience = frame.filter(edges.members(view, segment, frame))["external_id"]
+        audience = frame.filter(looks.members(view, segment, frame))["external_id"]
         found = preview.preview(segment.rule, AS_OF + HOUR, segment.key)
         asked = {
             "list": [one["external_id"] for one in pages],
