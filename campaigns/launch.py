@@ -6,7 +6,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, forecast, occurrences, steps, triggers
+from campaigns import cancel, forecast, occurrences, steps, triggers, variants
 from campaigns.models import Asset, Campaign, Offer, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
 from campaigns.waiting import count
@@ -142,7 +142,10 @@ def check(campaign: Campaign) -> Trigger:
     attributes = frozenset(Attribute.objects.values_list("name", flat=True))
     assets = frozenset(Asset.objects.values_list("public_id", flat=True))
     try:
-        steps.check_ready(steps.parse(campaign.steps, steps.Known(offers, attributes, assets)))
+        known = steps.Known(offers, attributes, assets)
+        steps.check_ready(steps.parse(campaign.steps, known))
+        for one in variants.parse(campaign, known):
+            steps.check_ready((one.step,))
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger
