@@ -142,10 +142,7 @@ def check(campaign: Campaign) -> Trigger:
     attributes = frozenset(Attribute.objects.values_list("name", flat=True))
     assets = frozenset(Asset.objects.values_list("public_id", flat=True))
     try:
-        known = steps.Known(offers, attributes, assets)
-        steps.check_ready(steps.parse(campaign.steps, known))
-        for one in variants.parse(campaign, known):
-            steps.check_ready((one.step,))
+        variants.check_ready(campaign, steps.Known(offers, attributes, assets))
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger

@@ -7,7 +7,8 @@ What the shares leave of 1 gets the campaign's own step, as the variant "main"; 
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from campaigns import steps
@@ -43,6 +44,17 @@ def parse(campaign: Campaign, known: steps.Known | None = None) -> tuple[Variant
     return (Variant(MAIN, rest, main), *others) if rest > ROUNDING else others
 
 
+def check_ready(campaign: Campaign, known: steps.Known) -> None:
+    """Raise StepError for variants that cannot be used, and for what may be stored and not be sent."""
+    shared = parse(campaign, known)
+    places = {one["key"]: f"variants[{i}]" for i, one in enumerate(campaign.variants)}
+    for one in shared:
+        if one.key in places:
+            with _placed(places[one.key]):
+                steps.check_ready((one.step,))
+    steps.check_ready(steps.parse(campaign.steps, known))
+
+
 def step_of(campaign: Campaign, key: str) -> steps.Step:
     """Give the step of one variant, by the key that its decision has; raise StepError where it is gone."""
     if key in ("", MAIN):
@@ -76,8 +88,15 @@ def _share(path: str, share: object) -> float:
 
 
 def _step(path: str, data: object, known: steps.Known | None) -> steps.Step:
-    try:
+    with _placed(path):
         return steps.parse([data], known)[0]
+
+
+@contextmanager
+def _placed(path: str) -> Iterator[None]:
+    """Let what is wrong with a step be found in its variant."""
+    try:
+        yield
     except StepError as error:
         raise StepError(error.path.replace("steps[0]", f"{path}.step", 1), error.message) from error
 

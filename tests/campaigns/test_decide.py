@@ -1,15 +1,16 @@
 """Edges become decisions: once, with a reason, and by the arms that were drawn."""
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 
 import polars as pl
 import pytest
 
-from campaigns.decide import decide
-from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerBaseline, TriggerState
+from campaigns.decide import decide, of
+from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme, TriggerBaseline, TriggerState
 from customers import consent
 from customers.models import Consent, Customer, Event
 from scoring.models import ModelVersion, ScoreRun, Target
+from segments import membership
 from segments.models import Membership, Segment
 from tests.campaigns.people import (
     CALL_STEP,
@@ -356,9 +357,7 @@ def test_the_cap_counts_what_was_begun_lately_and_what_is_planned() -> None:
     found = Decision.objects.filter(campaign__key="winback").order_by("customer").values_list("outcome", flat=True)
     assert list(found) == ["capped", "deliver", "capped", "deliver", "capped"]
     reason = Decision.objects.get(campaign__key="winback", customer=people[0]).reason
-    assert reason == (
-        "2 messages in 7 days, planned ones included; the cap is 2, with room from 2026-03-02 12:00 UTC."
-    )
+    assert reason == ("2 messages in 7 days, planned ones included; the cap is 2, with room from 2026-03-02 12:00 UTC.")
 
 
 def test_of_several_campaigns_the_one_that_goes_first_takes_the_room_below_the_cap() -> None:
@@ -386,3 +385,136 @@ def test_a_decision_that_another_pass_made_first_stays_the_only_one() -> None:
     first = planned(people[0], winback)
     assert not decide(frame(people, 0.9), no_changes(), T0 + HOUR)
     assert Delivery.objects.get() == first
+
+
+def outcomes(key: str) -> list[str]:
+    found = Decision.objects.filter(campaign__key=key).order_by("customer")
+    return list(found.values_list("outcome", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("when_limited", "outcome", "state"), [("drop", "capped", "cancelled"), ("delay", "deferred", "planned")]
+)
+def test_a_campaign_that_goes_first_takes_the_place_of_what_a_later_one_planned(
+    when_limited: str, outcome: str, state: str
+) -> None:
+    people = customers(3)
+    Programme.objects.update(cap_messages=1)
+    later = campaign("later", priority=20, state="paused", when_limited=when_limited, name="Later")
+    begun = planned(people[1], later, priority=20, state="claimed")
+    for person in people[::2]:
+        planned(person, later, priority=20)
+    campaign("first", priority=10, name="First")
+    started(people)
+    assert decide(frame(people, [0.9, 0.9, 0.1]), no_changes(), T0 + HOUR) == {"deliver": 1, "capped": 1}
+    gone = Delivery.objects.get(decision__campaign=later, customer=people[0])
+    assert (gone.state, gone.decision.outcome) == (state, outcome)
+    why = 'Gave way to the campaign "First" of priority 10, which takes the last room below a cap.'
+    assert gone.decision.reason.endswith(why)
+    assert outcomes("later") == [outcome, "deliver", "deliver"]
+    begun.refresh_from_db()
+    assert begun.state == "claimed"
+
+
+def test_a_campaign_of_the_same_priority_takes_no_place() -> None:
+    people = customers(1)
+    Programme.objects.update(cap_messages=1)
+    planned(people[0], campaign("other", state="paused"))
+    campaign()
+    started(people)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"capped": 1}
+
+
+def test_what_waits_takes_no_room_from_anybody() -> None:
+    people = customers(1)
+    Programme.objects.update(cap_messages=1)
+    other = planned(people[0], campaign("other", state="paused"), due=T0 + 9 * HOUR)
+    Decision.objects.filter(pk=other.decision_id).update(outcome="deferred")
+    campaign()
+    started(people)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 1}
+
+
+def test_in_quiet_hours_a_message_is_left_or_planned_for_the_morning() -> None:
+    people = customers(2)
+    Programme.objects.update(quiet_from=time(21), quiet_until=time(8))
+    Customer.objects.filter(pk=people[0].pk).update(time_zone="Asia/Tokyo")  # ten in the evening
+    Customer.objects.filter(pk=people[1].pk).update(country="DE")
+    campaign("leaves")
+    campaign("waits", when_limited="delay", topic="newsletter")
+    started(people)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 2, "ineligible": 1, "deferred": 1}
+    waits = Decision.objects.get(outcome="deferred")
+    assert (waits.due_at, waits.expires_at) == (T0 + 11 * HOUR, T0 + 73 * HOUR)
+    assert waits.deliveries.get().due_at == waits.due_at
+    assert waits.reason == (
+        "The score lapse rose to 0.9; the line is 0.7. Waits until 2026-03-01 23:00 UTC: "
+        "Quiet hours where the customer is, or may be."
+    )
+
+
+def test_caps_of_channels_and_topics_hold_beside_that_of_the_programme() -> None:
+    people = customers(2)
+    Programme.objects.update(cap_messages=9)
+    FrequencyCap.objects.create(channel="email", topic="newsletter", messages=1, days=30)
+    sent = campaign("sent", state="paused")
+    planned(people[0], sent, state="sent", began_at=T0 - 20 * 24 * HOUR)
+    planned(people[1], sent, "call", state="sent", began_at=T0)
+    campaign()
+    started(people)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 1, "capped": 1}
+    assert Decision.objects.get(outcome="capped").reason == (
+        "1 e-mail about newsletter in 30 days, planned ones included; the cap is 1, with room from "
+        "2026-03-11 12:00 UTC."
+    )
+
+
+def test_the_treated_get_the_step_of_their_variant() -> None:
+    people = customers(60)
+    offer = {"action": "offer", "offer": "ten", "subject": "For you", "body": "<p>{{ offer.code }}</p>"}
+    campaign(variants=[{"key": "b", "share": 0.4, "step": offer}], control_share=0.2)
+    started(people)
+    decide(frame(people, 0.9), no_changes(), T0 + HOUR)
+    found = Delivery.objects.values_list("decision__variant", "action", "decision__probability")
+    assert {(key, action, round(chance, 9)) for key, action, chance in found} == {
+        ("main", "email", 0.48),
+        ("b", "offer", 0.32),
+    }
+    assert set(Decision.objects.filter(arm="control").values_list("variant", "probability")) == {("", 0.2)}
+
+
+def test_outside_the_pilot_nobody_is_treated_and_nobody_is_control() -> None:
+    people = customers(200)
+    campaign(pilot_share=0.25, control_share=0.5)
+    started(people)
+    counts = decide(frame(people, 0.9), no_changes(), T0 + HOUR)
+    assert 30 <= counts["deliver"] + counts["control"] <= 70
+    outside = Decision.objects.filter(outcome="ineligible")
+    assert set(outside.values_list("arm", "reason", "probability")) == {("outside", "Outside the pilot of 25%.", 0.75)}
+
+
+def due(people: list[Customer], number: int = 1) -> pl.DataFrame:
+    """Give customers who are due by a slot, as edges give them."""
+    return frame(people, 0.9).select(
+        "customer_id",
+        "bucket",
+        "seed",
+        cause=pl.lit("time"),
+        value=pl.lit(None, pl.Float64),
+        score=pl.lit(None, pl.Float64),
+        round=pl.lit(number, pl.Int64),
+        happened_at=pl.lit(None, pl.Datetime("us", "UTC")),
+        is_late=pl.lit(False),
+    )
+
+
+def test_a_due_frame_of_any_making_is_decided_once_a_round() -> None:
+    people, vip = customers(3), segment()
+    told = frame(people, 0.9).with_columns(pl.Series("country", ["DE", "DE", "FR"]))
+    assert membership.refresh(told, T0).height == 2
+    winback = campaign(trigger={"kind": "hand"}, audience=vip)
+    assert of(winback, due(people), T0) == {"deliver": 2, "ineligible": 1}
+    assert not of(winback, due(people), T0)
+    assert of(winback, due(people, 2), T0 + HOUR) == {"deliver": 2, "ineligible": 1}
+    assert set(TriggerState.objects.values_list("round", "fired_at")) == {(2, T0 + HOUR)}
+    assert not of(winback, due([]), T0)

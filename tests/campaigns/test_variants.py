@@ -6,7 +6,7 @@ import pytest
 
 from campaigns import variants
 from campaigns.models import Campaign
-from campaigns.steps import EmailStep, StepError
+from campaigns.steps import EmailStep, Known, StepError
 from tests.campaigns.people import CALL_STEP, EMAIL_STEP, OFFER_STEP
 
 SHORT = {**EMAIL_STEP, "subject": "Hi"}
@@ -68,3 +68,11 @@ def test_a_decision_names_the_step_of_its_variant() -> None:
     assert variants.step_of(campaign, "main").action == variants.step_of(campaign, "").action == "email"
     with pytest.raises(StepError, match='there is no variant "c" any more'):
         variants.step_of(campaign, "c")
+
+
+def test_a_variant_that_prints_nothing_for_some_customers_is_not_ready() -> None:
+    campaign = plan(variant("b", 0.5, {**SHORT, "subject": "Dear {{ customer.first_name }}"}))
+    known = Known(frozenset(), frozenset())
+    with pytest.raises(StepError, match=r"^variants\[0\]\.step\.subject: not every customer has customer"):
+        variants.check_ready(campaign, known)
+    variants.check_ready(plan(variant()), known)
