@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from campaigns import assignment, programme, variants
+from campaigns import assignment, programme, quiet, variants
 from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, Shares
 from campaigns.eligibility import COUNTED
 from campaigns.explain_words import at
@@ -41,6 +41,7 @@ def obstacles(customer: Customer, campaign: Campaign, now: datetime) -> list[Obs
         *_reach(customer, campaign, channel),
         *_audience(customer, campaign),
         *_caps(customer, campaign, ours, channel, now),
+        *_quiet(customer, ours, now),
     ]
 
 
@@ -117,3 +118,13 @@ def _caps(
         if len(newest) == cap.messages and newest[-1] is not None:
             end = newest[-1] + timedelta(days=cap.days)
             yield Obstacle(f"The cap is full: {str(cap).strip()}.", f"There is room again from {at(end)} on.")
+
+
+def _quiet(customer: Customer, ours: Programme, now: datetime) -> Iterator[Obstacle]:
+    """Say whether it is quiet where the customer is, and until when."""
+    allowed = quiet.allowed_at(customer, now, ours)
+    if allowed is None:
+        change = "The time zone would have to be known, or the quiet hours be shorter."
+        yield Obstacle(f"There is no hour that is not quiet wherever {customer} may be.", change)
+    elif allowed > now:
+        yield Obstacle(f"It is quiet where {customer} is.", f"A message may begin from {at(allowed)} on.")

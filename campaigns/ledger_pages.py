@@ -8,13 +8,18 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 
-from campaigns import explain, uncertain_page
+from campaigns import customer_scores, customer_story, explain, explain_page, uncertain_page
 from campaigns.campaign_page import state_tag
 from campaigns.ledger_filters import CampaignFilter, CauseFilter, DayFilter, DrawnFilter, VariantFilter
 from campaigns.ledger_panels import attempts, deliveries_of, headers, rests_on, touches
 from campaigns.models import Decision, Delivery
 from customers.admin import AddressSearchMixin, Button, LargeAdmin
+from customers.customer_page import CUSTOMER_LEADS, CUSTOMER_PANELS
 from customers.panels import Cell, Panel, column, lines, number
+
+CUSTOMER_LEADS.append(customer_story.panel)
+CUSTOMER_PANELS.append(customer_scores.panel)
+CUSTOMER_PANELS.append(explain_page.leads_here)
 
 
 def three(value: float | None) -> str:
@@ -38,6 +43,17 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
     def outcome_shown(self, decision: Decision) -> Cell:
         """Give the outcome in its colour."""
         return state_tag(decision.outcome, decision.get_outcome_display())
+
+    def get_urls(self) -> list[URLPattern]:
+        """Give the addresses, with the page that answers why and why not."""
+        view = self.admin_site.admin_view(self.explain_view)
+        return [path("explain/", view, name="campaigns_decision_explain"), *super().get_urls()]
+
+    def explain_view(self, request: HttpRequest) -> HttpResponse:
+        """Answer why a customer did or did not get something, to those who may see both."""
+        if not (self.has_view_permission(request) and request.user.has_perm("customers.view_customer")):
+            raise PermissionDenied
+        return explain_page.answer(request, {**self.admin_site.each_context(request), "opts": self.opts})
 
     def panels(self, request: HttpRequest, item: Decision) -> list[Panel]:
         """Give what it rests on, what was sent for it, and all that was decided about both."""

@@ -7,8 +7,6 @@ from campaigns import programme
 from campaigns.campaign_page import state_tag
 from campaigns.channels.email import message_id
 from campaigns.models import Decision, Delivery
-from customers.customer_page import CUSTOMER_PANELS
-from customers.models import Customer
 from customers.panels import LAST, Cell, Panel, link, moment, number, share
 
 CAUSES = {
@@ -112,26 +110,3 @@ def headers(item: Delivery) -> Panel:
     ]
     note = "By these it is found in the logs of mail servers. The link to unsubscribe is the customer's alone."
     return Panel("Headers", note, drawing=format_html('<pre class="cusp-raw">{}</pre>', "\n".join(told)))
-
-
-def customer_decisions(customer: Customer) -> Panel:
-    """Give a customer's last decisions with their reasons, and what was sent."""
-    found = (
-        customer.decisions.select_related("campaign").prefetch_related("deliveries").order_by("-as_of", "-pk")[:LAST]
-    )
-    rows = [
-        (
-            link(d, moment(d.as_of)),
-            link(d.campaign),
-            state_tag(d.outcome, d.get_outcome_display()),
-            ", ".join(f"{one.get_action_display()} {one.get_state_display().lower()}" for one in d.deliveries.all())
-            or "–",
-            d.reason,
-        )
-        for d in found
-    ]
-    head = ("When", "Campaign", "Outcome", "Delivery", "Why")
-    return Panel("Decisions", head=head, rows=rows, empty="No campaign has considered this customer.")
-
-
-CUSTOMER_PANELS.append(customer_decisions)

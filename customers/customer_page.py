@@ -10,13 +10,16 @@ from customers.models import AttributeChange, Channel, ConsentChange, Customer, 
 from customers.panels import LAST, Cell, Panel, link, moment, number, plain, tag
 
 DRAWN = 400
+# What stands first, of an address's query too: campaigns adds the story of all that happened.
+CUSTOMER_LEADS: list[Callable[[Customer, dict[str, str]], Panel]] = []
 CUSTOMER_PANELS: list[Callable[[Customer], Panel]] = []  # scoring, segments and campaigns add theirs
 
 
 def panels(customer: Customer, request: HttpRequest) -> list[Panel]:
     """Give the timeline, what upper apps know, consents and attributes."""
+    first = [one(customer, request.GET.dict()) for one in CUSTOMER_LEADS]
     known = [one(customer) for one in CUSTOMER_PANELS]
-    return [events(customer), *known, consents(customer, request), attributes(customer)]
+    return [*first, events(customer), *known, consents(customer, request), attributes(customer)]
 
 
 def consents(customer: Customer, request: HttpRequest) -> Panel:

@@ -1,6 +1,6 @@
 """Why a customer did or did not get something: one chain, and what would have to change."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from io import StringIO
 from typing import Any
 
@@ -210,3 +210,13 @@ def test_the_command_names_what_is_unknown() -> None:
     assert "“Winback” has decided nothing about c0." in out.getvalue()
     with pytest.raises(CommandError, match='no campaign "nope"; there are: winback'):
         call_command("explain", "c0", "nope")
+
+
+def test_a_quiet_hour_is_told_with_its_end() -> None:
+    (ada,), campaign = people.customers(1), people.campaign()
+    Customer.objects.update(time_zone="Europe/Berlin")
+    Programme.objects.update(quiet_from=time(12), quiet_until=time(20))
+    ada.refresh_from_db()
+    chain = explain(ada, campaign, T0)
+    assert "It is quiet where c0 is." in chain.standing
+    assert "A message may begin from 2026-03-01 19:00 UTC on." in chain.to_change

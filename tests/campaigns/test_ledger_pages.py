@@ -1,5 +1,7 @@
 """The pages on which every decision and delivery is looked up, and what is in doubt is settled."""
 
+import html
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from django.urls import reverse
 
 from campaigns import uncertain
 from campaigns.models import Decision, Delivery, DeliveryAttempt, MailLink, Touch
+from customers import consent
 from customers.models import Alert, AuditEntry
 from tests.campaigns import people
 from tests.campaigns.people import T0
@@ -130,3 +133,54 @@ def test_the_inbox_has_one_alert_while_any_delivery_is_in_doubt() -> None:
     uncertain.resolve([second.pk], None, T0, "It is in the log.", arrived=True)
     alert.refresh_from_db()
     assert alert.state == Alert.State.DONE
+
+
+def test_the_page_of_a_customer_tells_the_story_of_one_kind_or_of_all(boss: Client) -> None:
+    (ada,) = people.customers(1)
+    delivery = people.planned(ada, people.campaign(), state=State.SENT, ended_at=T0)
+    consent.grant(ada.pk, "email", "sale", "on the phone", T0 + timedelta(days=1))
+    address = reverse("admin:customers_customer_change", args=[ada.pk])
+    page = boss.get(address).content.decode()
+    assert "The story so far" in page
+    assert page.index("Agreed: E-mail, sale") < page.index("E-mail of Winback: sent")
+    assert "what happened when" in page
+    assert "Kept are the scores of the two latest runs" in page
+    only = boss.get(address, {"kind": "consents"}).content.decode()
+    assert "Agreed: E-mail, sale" in only
+    assert "E-mail of Winback: sent" not in only
+    assert delivery.pk
+
+
+def test_why_and_why_not_is_answered_for_all_live_campaigns_and_for_one(boss: Client) -> None:
+    (ada, bob) = people.customers(2)
+    people.planned(ada, people.campaign(trigger={"kind": "hand"}))
+    address = reverse("admin:campaigns_decision_explain")
+    assert "Say who, by external id or e-mail address." in boss.get(address).content.decode()
+    assert "No customer has the id" in boss.get(address, {"customer": "nobody"}).content.decode()
+    of_all = boss.get(address, {"customer": str(bob.email)}).content.decode()
+    assert "never considered" in of_all
+    assert "customer=c1&amp;campaign=winback" in of_all
+    of_one = boss.get(address, {"customer": "c0", "campaign": "winback"}).content.decode()
+    assert "The draw was 0.5000: arm treated" in of_one
+    assert "What would have to change" in of_one
+
+
+def test_the_page_of_a_campaign_says_what_is_open_with_links_to_the_rows(boss: Client) -> None:
+    campaign, (ada, _) = people.campaign(trigger={"kind": "hand"}), people.customers(2)
+    delivery = people.planned(ada, campaign)
+    address = reverse("admin:campaigns_campaign_change", args=[campaign.pk])
+    page = boss.get(address).content.decode()
+    assert "not done" in page
+    found = re.search(r'deliveries planned</td><td><a class="cusp-link" href="([^"]+)"', page)
+    assert found is not None
+    rows = boss.get(html.unescape(found[1])).context["cl"].result_list
+    assert [row.pk for row in rows] == [delivery.pk]
+    Delivery.objects.update(state=State.SENT)
+    assert (
+        "Nothing is open: every decision and every delivery has come to its end." in boss.get(address).content.decode()
+    )
+
+
+def test_who_may_not_see_customers_is_not_told_why(client: Client) -> None:
+    clerk = allowed(client, "view_decision")
+    assert clerk.get(reverse("admin:campaigns_decision_explain"), {"customer": "c0"}).status_code == 403
