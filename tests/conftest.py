@@ -37,6 +37,12 @@ def lake(settings: Settings, tmp_path: Path) -> Path:
     return tmp_path / "lake"
 
 
+@pytest.fixture(autouse=True)
+def no_name_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no test ask the internet what a domain publishes."""
+    monkeypatch.setattr("campaigns.dns_check.SECONDS", 0.0)
+
+
 @pytest.fixture
 def data() -> Path:
     """Give the folder of public data sets; skip where it is absent, except in CI."""

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import claims, deliver, gate, sending
+from campaigns import claims, deliver, dns_check, gate, sending
 from campaigns.models import Delivery
 from customers.models import Alert, AuditEntry, Event
 from tests.campaigns.mailbox import planned_mails, states
@@ -120,8 +120,10 @@ def told(*args: str) -> str:
     return out.getvalue().strip()
 
 
-def test_an_operator_stops_starts_and_asks_at_the_command_line() -> None:
-    assert told("status") == "Sending is on."
+def test_an_operator_stops_starts_and_asks_at_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dns_check, "within", lambda seconds: lambda name, kind: [])
+    assert told("status").startswith("SPF: missing or wrong. example.test has no SPF record")
+    assert told("status").endswith("Sending is on.")
     assert told("stop", "A wrong price.") == "All sending is stopped."
     with pytest.raises(CommandError, match=r"stopped since .*: A wrong price\."):
         told("status")

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management import BaseCommand, CommandError
 from django.utils import timezone
 
-from campaigns import provider_log, sending
+from campaigns import dns_check, programme, provider_log, sending
 from customers.panels import when
 
 
@@ -19,7 +19,7 @@ class Command(BaseCommand):
         stop = actions.add_parser("stop", help="let nothing begin any more")
         stop.add_argument("why", help="the reason, which everybody reads until sending is started again")
         actions.add_parser("start", help="let sending go on")
-        actions.add_parser("status", help="say how sending stands; exit 1 while it is stopped")
+        actions.add_parser("status", help="say how sending stands and what the domain publishes; exit 1 while stopped")
         mark = actions.add_parser("mark-sent", help="mark deliveries as sent that the provider's log knows")
         mark.add_argument("file", type=Path, help="Message-IDs, one a line")
 
@@ -40,6 +40,8 @@ class Command(BaseCommand):
             raise CommandError(str(refused)) from refused
 
     def _status(self) -> None:
+        for one in dns_check.now(programme.current()):
+            self.stdout.write(f"{one.name}: {dns_check.WORDS[one.verdict]}. {one.told}")
         now = sending.status()
         if not now.is_stopped:
             self.stdout.write("Sending is on.")
