@@ -182,9 +182,7 @@ def _mx(domain: str, lookup: Lookup) -> Finding:
     if not found:
         return Finding("MX", WEAK, f"{domain} takes no mail: answers and bounces are lost.")
     if any(row.split()[-1] == "." for row in found):
-        return Finding(
-            "MX", BAD, f"{domain} says that it takes no mail (RFC 7505): others may refuse what it sends."
-        )
+        return Finding("MX", BAD, f"{domain} says that it takes no mail (RFC 7505): others may refuse what it sends.")
     return Finding("MX", GOOD, ", ".join(row.split()[-1].rstrip(".") for row in found))
 
 

@@ -142,7 +142,9 @@ def test_a_sender_that_is_no_address_is_told() -> None:
         (OSError, "the resolver does not answer"),
     ],
 )
-def test_no_fault_of_the_resolver_is_an_error(fault: type[Exception], said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_fault_of_the_resolver_is_an_error(
+    fault: type[Exception], said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def resolve(*_: object, **__: object) -> object:
         raise fault
 
