@@ -9,6 +9,7 @@ urlpatterns = [
     path("a/<str:public_id>", views.asset, name="asset"),
     path("p/<str:token>/", views.preference_page, name="preferences"),
     path("r/<str:token>/<str:score>/", views.rating_page, name="rating"),
+    path("feedback/<str:provider>/", views.feedback, name="feedback"),
     path("c/<str:token>", views.click, name="click"),
     path("o/<str:token>.gif", views.opening, name="opening"),
 ]

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
-from campaigns import deliver, preferences, programme, rating, tracking
+from campaigns import deliver, preferences, programme, providers, rating, tracking
 from campaigns.links import LinkRefused
 from campaigns.models import Asset, Delivery, Touch
 from campaigns.unsubscribe import Leaving, leave, read
@@ -36,6 +36,14 @@ def unsubscribe(request: HttpRequest, token: str) -> HttpResponse:
     everything = request.POST.get("scope") == "everything"
     leave(leaving, timezone.now(), everything=everything)
     return _page(request, "unsubscribed", leaving, everything=everything)
+
+
+@csrf_exempt  # providers prove their reports by signature or password
+@never_cache
+def feedback(request: HttpRequest, provider: str) -> HttpResponse:
+    """Take what a mail provider reports."""
+    answer: HttpResponse = providers.view(provider)(request)
+    return answer
 
 
 @csrf_exempt  # the signed link is the proof, and mail programs open it without cookies

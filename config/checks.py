@@ -13,11 +13,12 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error
 
 MOST_BUCKETS = 1024
+LEAST_PASSWORD = 16
 
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Give one error for every setting that cannot work."""
-    found = [_buckets(), _time_zone(), _cycle_every(), _public_url(), _redis_url(), _lake()]
+    found = [_buckets(), _time_zone(), _cycle_every(), _public_url(), _redis_url(), _lake(), *_feedback(), _proxies()]
     return [Error(sentence, id=f"cusp.{number}") for number, sentence in enumerate(found, start=1) if sentence]
 
 
@@ -50,6 +51,24 @@ def _redis_url() -> str:
     if not settings.REDIS_URL or urlsplit(settings.REDIS_URL).scheme in ("redis", "rediss", "unix"):
         return ""
     return "REDIS_URL does not begin with redis://, rediss:// or unix://, so no worker can be reached."
+
+
+def _feedback() -> tuple[str, str]:
+    """Say what cannot prove a report: a password that is none, and a key that cannot sign."""
+    secret, key = settings.ANYMAIL["WEBHOOK_SECRET"], settings.ANYMAIL["MAILGUN_WEBHOOK_SIGNING_KEY"]
+    name, _, password = secret.partition(":")
+    is_good = bool(name) and len(password) >= LEAST_PASSWORD and secret.isascii() and secret.isprintable()
+    return (
+        ""
+        if not secret or is_good
+        else f"WEBHOOK_SECRET must be a name, a colon and a password of {LEAST_PASSWORD} letters or more: it alone "
+        "proves that a report comes from your mail provider.",
+        "" if key.isascii() and key.strip() == key else "MAILGUN_WEBHOOK_SIGNING_KEY is not a key of Mailgun's.",
+    )
+
+
+def _proxies() -> str:
+    return "" if settings.PROXIES >= 0 else "PROXIES is less than 0, but it counts the proxies before Cusp."
 
 
 def _lake() -> str:

@@ -148,6 +148,11 @@ CONTENT_SECURITY_POLICY = {
 # --- Mail -------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
+# What proves the reports of mail providers; without it their webhooks are closed.
+ANYMAIL = {
+    "WEBHOOK_SECRET": env("WEBHOOK_SECRET", default=""),
+    "MAILGUN_WEBHOOK_SIGNING_KEY": env("MAILGUN_WEBHOOK_SIGNING_KEY", default=""),
+}
 
 # --- REST -------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

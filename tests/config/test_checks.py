@@ -45,3 +45,21 @@ def test_a_lake_with_other_buckets_is_refused(lake: Path) -> None:
     assert said() == [
         f"BUCKETS is 4, but the lake in {lake} was made with 16: the number cannot change once customers are stored."
     ]
+
+
+@pytest.mark.parametrize(
+    "secret", ["no-colon-in-it-at-all", "cusp:short", ":only-a-password-here", "cusp:with\nbreak-and-more"]
+)
+def test_a_secret_that_proves_nothing_is_refused(settings: Settings, secret: str) -> None:
+    settings.ANYMAIL = settings.ANYMAIL | {"WEBHOOK_SECRET": secret}
+    assert [each[:50] for each in said()] == ["WEBHOOK_SECRET must be a name, a colon and a passw"]
+
+
+def test_a_key_that_cannot_sign_is_refused(settings: Settings) -> None:
+    settings.ANYMAIL = settings.ANYMAIL | {"MAILGUN_WEBHOOK_SIGNING_KEY": " key-ü"}
+    assert said() == ["MAILGUN_WEBHOOK_SIGNING_KEY is not a key of Mailgun's."]
+
+
+def test_proxies_are_counted_from_none_on(settings: Settings) -> None:
+    settings.PROXIES = -1
+    assert said() == ["PROXIES is less than 0, but it counts the proxies before Cusp."]
