@@ -143,8 +143,9 @@ def save(request: HttpRequest, place: Place) -> JsonResponse:
     except Changed as changed:
         return JsonResponse({"conflict": str(changed)}, status=409)
     except (LaunchError, KeyError) as refused:
-        said = findings.capital(str(refused).partition(": ")[2] or str(refused))
-        return JsonResponse({"error": f"Not saved, since the campaign is launched. {said}"}, status=400)
+        found = composer.show(place.step, _asked(request, {"content": posted["content"]})).problems
+        faults = [f"{one.where}: {one.text}" for one in found if one.is_fault] or [findings.capital(str(refused))]
+        return JsonResponse({"error": f"Not saved, since the campaign is launched. {faults[0]}"}, status=400)
     return JsonResponse({"edition": stored.edition, "said": "Saved."})
 
 

@@ -178,7 +178,8 @@ export function newList(box, store, context) {
         const wanted = focus && (focus.endsWith("/first")
             ? box.querySelector(`[data-block="${focus.slice(0, -6)}"] .cm-inspector :is(input:not([type=hidden]), textarea, select, button)`)
             : box.querySelector(`[data-key="${focus}"]:not(:disabled)`));
-        (wanted || (focus && box.querySelector(`[data-key="${focus.split("/")[0]}/row"]`)))?.focus();
+        const row = focus && box.querySelector(`[data-key="${focus.split("/")[0]}/row"]`);
+        if (wanted || row) (wanted || row).focus();
     }
 
     store.listen(draw);
