@@ -30,6 +30,11 @@ def held_out(seeds: pl.Series, holdout_share: float) -> pl.Series:
     return (draw(seeds, HOLDOUT_SALT) < holdout_share).alias("is_held_out")
 
 
+def in_pilot(seeds: pl.Series, key: str, share: float) -> pl.Series:
+    """Say which seeds a campaign's pilot of some share takes in."""
+    return draw(seeds, f"pilot:{key}") < share
+
+
 def assign(seeds: pl.Series, key: str, shares: Shares) -> pl.DataFrame:
     """Give each seed its `arm`, the `draw` that chose it, its `variant`, and the `probability` of arm and variant.
 

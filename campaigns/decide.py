@@ -65,17 +65,15 @@ def decide(
     return _decide(seen, found)
 
 
-def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
+def of(campaign: Campaign, edges: Edges, as_of: datetime) -> Counter[str]:
     """Decide for one campaign and customers who are due by another way than an edge; give the decisions by outcome.
 
-    `due` is as Edges.due. The round and the time are noted in the trigger states, in the same transaction. Twice for
-    the same rounds changes nothing.
+    Decisions and trigger states are written in one transaction. Twice for the same rounds changes nothing.
     """
-    if due.is_empty():
+    if edges.due.is_empty():
         return Counter()
-    seen = view(due, NO_CHANGES, as_of, is_whole=False)
-    trigger = triggers.parse(campaign.trigger, seen.known)
-    return _decide(seen, [(campaign, trigger, Edges(_fired(campaign, due, as_of), due, pl.DataFrame()))])
+    seen = view(edges.due, NO_CHANGES, as_of, is_whole=False)
+    return _decide(seen, [(campaign, triggers.parse(campaign.trigger, seen.known), edges)])
 
 
 def _decide(seen: View, found: list[tuple[Campaign, Trigger, Edges]]) -> Counter[str]:
@@ -87,20 +85,6 @@ def _decide(seen: View, found: list[tuple[Campaign, Trigger, Edges]]) -> Counter
         turns = [_turn(seen, ours, *one) for one in found if not one[2].due.is_empty()]
     with transaction.atomic():
         return _write([edges for _, _, edges in found], turns, seen.as_of)
-
-
-def _fired(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
-    moment = pl.lit(as_of, dtype=bulk.UTC_MICROSECONDS)
-    return due.sort("customer_id").select(
-        "customer_id",
-        "bucket",
-        "round",
-        campaign_id=pl.lit(campaign.pk, pl.Int64),
-        is_inside=pl.lit(False),
-        since=moment,
-        as_of=moment,
-        fired_at=moment,
-    )
 
 
 def _turn(seen: View, ours: Limits, campaign: Campaign, trigger: Trigger, edges: Edges) -> Turn:

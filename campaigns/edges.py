@@ -43,7 +43,7 @@ def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
     is_answered = isinstance(trigger, ScoreTrigger) or trigger.segment not in seen.unanswered
     standing = _standing(seen, campaign, now).with_columns(pl.col("is_dropped") | (not is_answered))
     people = _people(seen, trigger).join(standing, on="bucket", how="left", maintain_order="left")
-    people = with_states(seen, campaign, people.filter(~pl.col("is_dropped")))
+    people = with_states(campaign, people.filter(~pl.col("is_dropped")), seen.as_of)
     was = people.select(pl.col("stored") & ~pl.col("is_fresh")).to_series()
     cause = pl.when("is_start").then(pl.lit(START)).otherwise("cause")
     people = people.with_columns(inside(people, trigger, was), was=was, cause=cause)

@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, forecast, occurrences, steps, triggers, variants
-from campaigns.models import Asset, Campaign, Offer, TriggerBaseline
+from campaigns import cancel, forecast, occurrences, pilot, steps, triggers, variants
+from campaigns.models import Asset, Campaign, Offer, Slot, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
 from campaigns.waiting import count
 from customers import audit, events
@@ -134,6 +135,27 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
     return campaign
 
 
+def widen(campaign: Campaign, share: float, by: User, at: datetime, *, fires_for_waiting: bool) -> int:
+    """Let a pilot take in more customers; give how many of them match already. Raises LaunchError.
+
+    Each stays in the arm and variant she was drawn into. Those who match are decided about only if that is asked for;
+    else they stay as they are until their next edge.
+    """
+    if not campaign.pilot_share < share <= 1.0:
+        raise LaunchError(f"pilot_share: expects more than {campaign.pilot_share:g}, up to 1, got {share:g}")
+    with transaction.atomic():
+        launched = Campaign.objects.filter(pk=campaign.pk, state__in=(State.LIVE, State.PAUSED))
+        if not launched.filter(pilot_share__lt=share).update(pilot_share=share):
+            raise LaunchError(f"A {campaign.state} campaign has no pilot to widen.")
+        detail = {"from": campaign.pilot_share, "to": share, "fires_for_waiting": fires_for_waiting}
+        campaign.pilot_share = share
+        matching = pilot.waiting(campaign, share).height
+        if matching and fires_for_waiting:
+            Slot.objects.create(campaign=campaign, at=at, author_id=author_of(by))
+        note("pilot widened", campaign, by, at, {**detail, "already_matching": matching})
+    return matching
+
+
 def check(campaign: Campaign) -> Trigger:
     """Give the trigger of a campaign that can be used; else raise LaunchError, which begins with the place."""
     trigger = _trigger(campaign)
@@ -201,6 +223,11 @@ def _move(campaign: Campaign, before: str, after: str, what: str) -> None:
 def note(what: str, campaign: Campaign, by: User, at: datetime, detail: dict[str, Any] | None = None) -> None:
     """Store who did what with a campaign."""
     audit.note(at, by, f"campaign {what}", campaign.key, **(detail or {}))
+
+
+def author_of(by: User) -> int | None:
+    """Give the id of the person who did it; none where the program or a key did."""
+    return by.pk if isinstance(by, AbstractBaseUser) else None
 
 
 def users_of_scores(target: Target) -> list[str]:

@@ -113,7 +113,7 @@ def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
     return people.select(is_member.alias(f"segments.{segment.key}")).to_series()
 
 
-def with_states(seen: View, campaign: Campaign, people: pl.DataFrame) -> pl.DataFrame:
+def with_states(campaign: Campaign, people: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Add what the campaign remembers of each customer: `stored` (inside), since, written, round and fired_at.
 
     Who was looked at as of a later time is left out.
@@ -121,7 +121,7 @@ def with_states(seen: View, campaign: Campaign, people: pl.DataFrame) -> pl.Data
     rows = TriggerState.objects.filter(among(people, buckets="bucket"), campaign=campaign).values_list(*STATE)
     states = bulk.read(rows, STATE).rename({"is_inside": "stored", "as_of": "written"})
     joined = people.join(states, on="customer_id", how="left", maintain_order="left")
-    is_newer = pl.col("written").fill_null(seen.as_of) <= seen.as_of
+    is_newer = pl.col("written").fill_null(as_of) <= as_of
     return joined.filter(is_newer).with_columns(pl.col("stored").fill_null(False), pl.col("round").fill_null(0))
 
 

@@ -70,7 +70,7 @@ def _happened(seen: View, campaign: Campaign, trigger: EventTrigger) -> pl.DataF
     rows = rows.filter(pl.col("learned_at") > alive_since(campaign))
     people = seen.frame.filter(pl.col("customer_id").is_in(rows["customer_id"].implode()))
     zones = [dates.ZONE] if dates.ZONE in people.columns else []
-    people = with_states(seen, campaign, people.select(*KEYS, *zones))
+    people = with_states(campaign, people.select(*KEYS, *zones), seen.as_of)
     rows = _unseen(rows.join(people.select("customer_id", "written"), on="customer_id"))
     rows = rows.filter(pl.col("event_id").is_in(_meant(trigger.of, rows, people, seen).implode()))
     last = rows.sort("occurred_at", "event_id").group_by("customer_id", maintain_order=True)
@@ -117,7 +117,7 @@ def _dated(seen: View, campaign: Campaign, trigger: DateTrigger) -> pl.DataFrame
     back = seen.as_of - timedelta(hours=campaign.lateness_hours)
     at = dates.moments(seen.frame, trigger, back, seen.as_of, ZoneInfo(settings.TIME_ZONE))
     people = seen.frame.select(*KEYS).with_columns(happened_at=at).filter(pl.col("happened_at").is_not_null())
-    people = with_states(seen, campaign, people)
+    people = with_states(campaign, people, seen.as_of)
     people = people.filter(~pl.col("stored") | (pl.col("since") != pl.col("happened_at")))
     alive = alive_since(campaign)
     looks = _looked(seen, campaign)

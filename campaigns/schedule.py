@@ -18,6 +18,7 @@ DELIVER, RESUME, SWEEP = Schedule.Key.DELIVER, Schedule.Key.RESUME, Schedule.Key
 REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
 TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
+SLOTS = Schedule.Key.SLOTS
 Work = Callable[[], None]
 
 
@@ -32,6 +33,7 @@ def periods() -> dict[Schedule.Key, int]:
         REWRITE_ERASED: 6 * 3600,  # files are without the erased within a day, also where a reader holds some back
         TRAIN: 5,
         WATCH: 900,
+        SLOTS: 5,
         BRAKES: 60,
         TELL: 60,
     }

@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import alert_mails, brakes, cycle, deliver, schedule, stages, uncertain
+from campaigns import alert_mails, brakes, cycle, deliver, schedule, slots, stages, uncertain
 from customers import erasure
 from scoring import training_work, watch
 
@@ -80,6 +80,12 @@ def tell_alerts() -> None:
     alert_mails.tell(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.SLOTS)
+def act_at_slots() -> None:
+    slots.act(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -89,6 +95,7 @@ WOKEN: dict[str, Any] = {
     schedule.REWRITE_ERASED: rewrite_erased,
     schedule.TRAIN: train,
     schedule.WATCH: watch_models,
+    schedule.SLOTS: act_at_slots,
     schedule.BRAKES: watch_sending,
     schedule.TELL: tell_alerts,
 }

@@ -1,0 +1,153 @@
+"""Times at which a campaign acts on all it is for: by schedule, by hand, or because its pilot was widened.
+
+A slot is a row; each bucket is decided about in a transaction of its own, under the bucket's lock. Whoever goes on with
+a slot finds those who were decided about already, and leaves them alone.
+"""
+
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from django.conf import settings
+from django.db import IntegrityError, transaction
+
+from campaigns import allocate, decide, pilot, triggers
+from campaigns.causes import HAND, TIME, WIDENED
+from campaigns.launch import LaunchError, User, author_of, note
+from campaigns.looks import Edges, due, late, may_enter, states, with_states
+from campaigns.models import Campaign, Slot
+from campaigns.occurrences import alive_since
+from campaigns.pilot import PEOPLE
+from campaigns.triggers import HandTrigger, ScheduleTrigger, Slotted, Trigger
+from customers import bulk
+from customers.models import Customer
+from segments import membership, rulebook
+from segments.fields import Fields, catalogue
+
+NO_VALUE = (pl.lit(None, pl.Float64).alias("value"), pl.lit(None, pl.Float64).alias("score"))
+LONGEST = 31  # days from one time of a schedule to the next
+
+
+def act(now: datetime) -> Counter[str]:
+    """Do what has come to its time: make the slots of schedules, and decide about those that are due."""
+    plan(now)
+    return run(now)
+
+
+def plan(now: datetime) -> list[Slot]:
+    """Make the slots of live schedules whose time has come. Of times that were missed, only the last one is made up."""
+    names = catalogue(consents=())
+    made = []
+    for campaign in Campaign.objects.filter(state=Campaign.State.LIVE, trigger__kind="schedule").order_by("pk"):
+        trigger = _readable(campaign, names)
+        if not isinstance(trigger, ScheduleTrigger):
+            continue
+        at = last_time(trigger, now, ZoneInfo(settings.TIME_ZONE))
+        if at > alive_since(campaign):
+            slot, is_new = Slot.objects.get_or_create(campaign=campaign, at=at)
+            made += [slot] if is_new else []
+    return made
+
+
+def last_time(trigger: ScheduleTrigger, now: datetime, zone: ZoneInfo) -> datetime:
+    """Give the last time of a schedule up to now. A time that the clock skips is as long after midnight as it says; of
+    one that comes twice it is the first.
+    """
+    today = now.astimezone(zone).date()
+    days = (today - timedelta(days=back) for back in range(LONGEST + 1))
+    times = (datetime.combine(day, trigger.at, zone).astimezone(UTC) for day in days if _is_day(trigger, day))
+    return next(at for at in times if at <= now)
+
+
+def run(now: datetime) -> Counter[str]:
+    """Decide about all whom the due slots of live campaigns are for; give the decisions by outcome.
+
+    A slot whose campaign is not live, or whose audience cannot be found out, waits.
+    """
+    counts: Counter[str] = Counter()
+    names = catalogue(consents=())
+    waiting = Slot.objects.filter(at__lte=now, done_at=None, campaign__state=Campaign.State.LIVE)
+    for slot in waiting.select_related("campaign__audience").order_by("at", "pk"):
+        trigger = _readable(slot.campaign, names)
+        if trigger is None or not _is_answered(slot.campaign):
+            continue
+        for bucket in range(settings.BUCKETS):
+            counts.update(_decide(slot, trigger, bucket, now))
+        going = Campaign.objects.filter(pk=slot.campaign_id, state=Campaign.State.LIVE)
+        if going.exists():
+            Slot.objects.filter(pk=slot.pk, done_at=None).update(done_at=now)
+    if counts:
+        allocate.allocate(now)
+    return counts
+
+
+def by_hand(campaign: Campaign, by: User, at: datetime) -> Slot:
+    """Let a live campaign act on its whole audience now. Raises LaunchError."""
+    trigger = _readable(campaign, catalogue(consents=()))
+    if not isinstance(trigger, HandTrigger):
+        raise LaunchError("trigger.kind: only a campaign by hand is started by hand")
+    with transaction.atomic():
+        ours = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+        if ours.state != Campaign.State.LIVE:
+            raise LaunchError(f"A {ours.state} campaign cannot be started; launch it first.")
+        if Slot.objects.filter(campaign=ours, done_at=None).exists():
+            raise LaunchError("It was started already and is still being decided about.")
+        if not _is_answered(ours):
+            raise LaunchError("audience: the segment is paused; mend its rule first")
+        try:
+            with transaction.atomic():
+                slot = Slot.objects.create(campaign=ours, at=at, author_id=author_of(by))
+        except IntegrityError as twice:
+            raise LaunchError("It was started at this very time already.") from twice
+        note("started by hand", ours, by, at, {})
+    return slot
+
+
+def _readable(campaign: Campaign, names: Fields) -> Trigger | None:
+    """Give the trigger; none where it names what is gone: then the campaign stands still, and its page says why."""
+    try:
+        return triggers.parse(campaign.trigger, names)
+    except triggers.TriggerError:
+        return None
+
+
+def _is_answered(campaign: Campaign) -> bool:
+    return campaign.audience is None or campaign.audience.key not in rulebook.read().problems
+
+
+def _is_day(trigger: ScheduleTrigger, day: date) -> bool:
+    return {"day": True, "week": day.isoweekday() == trigger.on, "month": day.day == trigger.on}[trigger.every]
+
+
+def _decide(slot: Slot, trigger: Trigger, bucket: int, now: datetime) -> Counter[str]:
+    """Decide about one bucket, unless its campaign has been halted."""
+    with transaction.atomic():
+        membership.lock([bucket])
+        campaign = Campaign.objects.select_related("audience").get(pk=slot.campaign_id)
+        if campaign.state != Campaign.State.LIVE:
+            return Counter()
+        is_slotted = isinstance(trigger, Slotted)
+        people = _audience(slot, trigger, bucket, now) if is_slotted else _outside(slot, bucket, now)
+        at = pl.lit(slot.at, bulk.UTC_MICROSECONDS)
+        people = people.with_columns(happened_at=at, is_inside=True, fires=True)
+        people = people.with_columns(is_late=late(campaign, now) if is_slotted else pl.lit(False))
+        return decide.of(campaign, Edges(states(people, campaign, now), due(people), pl.DataFrame()), now)
+
+
+def _audience(slot: Slot, trigger: Trigger, bucket: int, now: datetime) -> pl.DataFrame:
+    """Give who of the audience has not been decided about for this slot, and may enter."""
+    campaign = slot.campaign
+    members = Customer.objects.filter(memberships__segment=campaign.audience_id, bucket=bucket)
+    told = bulk.read(members.order_by("pk").values_list("pk", "bucket", "seed"), PEOPLE)
+    people = with_states(campaign, told.with_columns(NO_VALUE), now)
+    is_done = (pl.col("since") == slot.at).fill_null(False)
+    cause = pl.lit(HAND if isinstance(trigger, HandTrigger) else TIME)
+    return people.filter(~is_done, may_enter(campaign, now)).with_columns(cause=cause)
+
+
+def _outside(slot: Slot, bucket: int, now: datetime) -> pl.DataFrame:
+    """Give who waited outside the pilot and is now within; that she was considered there starts no rest."""
+    told = pilot.waiting(slot.campaign, slot.campaign.pilot_share, bucket)
+    people = with_states(slot.campaign, told.with_columns(NO_VALUE), now)
+    return people.with_columns(cause=pl.lit(WIDENED))
