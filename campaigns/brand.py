@@ -23,7 +23,7 @@ class Brand(NamedTuple):
     @property
     def on_colour(self) -> str:
         """The colour of text on our colour."""
-        return next(one for one in (WHITE, INK, BLACK) if contrast(one, self.colour) >= ENOUGH)
+        return text_on(self.colour)
 
     @property
     def link(self) -> str:
@@ -43,7 +43,7 @@ class Brand(NamedTuple):
     @property
     def around(self) -> str:
         """The colour of text on the background around the mail."""
-        return readable("#5b6875", self.background, max((WHITE, INK), key=lambda one: contrast(one, self.background)))
+        return readable("#5b6875", self.background, text_on(self.background))
 
 
 def of(programme: Programme) -> Brand:
@@ -59,6 +59,11 @@ def contrast(one: str, other: str) -> float:
     """Give the contrast of two colours, 1 to 21 (WCAG 2.2)."""
     light, dark = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def text_on(colour: str) -> str:
+    """Give the colour of text that is read on another."""
+    return next(one for one in (WHITE, INK, BLACK) if contrast(one, colour) >= ENOUGH)
 
 
 def readable(colour: str, behind: str, towards: str) -> str:

@@ -112,10 +112,7 @@ def _with_address(link: re.Match[str]) -> str:
 
 def _paragraph(text: str, held: Held, drawing: Drawing, *, has_html: bool) -> str:
     if drawing.button and (button := BUTTON.fullmatch(text)):
-        label, url = button["label"], button["url"]
-        if not TOKEN.match(url) and not SAFE_URL.match(url):
-            raise TemplateRefused(f"the address of “{label}” must begin with https://, http://, mailto: or tel:")
-        return drawing.button(label, url)
+        return drawing.button(button["label"], _safe(button["url"]))
     if held.is_code(text) and drawing.code:
         return drawing.code
     if held.is_liquid(text) or (has_html and text.startswith("<")):
@@ -138,6 +135,12 @@ def _marked(text: str) -> str:
 
 def _inline(line: str) -> str:
     line = escape(line, quote=False)
-    line = BUTTON.sub(lambda link: f'<a href="{link["url"].replace(chr(34), "%22")}">{link["label"]}</a>', line)
+    line = BUTTON.sub(lambda link: f'<a href="{_safe(link["url"]).replace(chr(34), "%22")}">{link["label"]}</a>', line)
     line = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", line)
     return re.sub(r"(?<![\w*])\*(?=\S)([^*]+?)(?<=\S)\*(?![\w*])", r"<em>\1</em>", line)
+
+
+def _safe(url: str) -> str:
+    if not TOKEN.match(url) and not SAFE_URL.match(url):
+        raise TemplateRefused(f"the address '{url[:60]}' must begin with https://, http://, mailto: or tel:")
+    return url

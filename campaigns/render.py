@@ -223,7 +223,7 @@ def _parsed(environment: Environment, source: str) -> BoundTemplate:
 
 def _rendered(environment: Environment, source: str, values: Values) -> str:
     try:
-        return str(_parsed(environment, source).render(**values))
+        return str(_parsed(environment, source).render(**{name: _told(value) for name, value in values.items()}))
     except TemplateRefused as refused:
         raise TemplateRefused(f"the template was stopped: {refused}") from refused
     except (LiquidError, ArithmeticError, RecursionError, TypeError, ValueError) as error:
@@ -262,6 +262,15 @@ def _bare(expression: object) -> Iterator[str]:
         yield from (str(path) for arg in one.children() for path in _paths(arg))
     if not defaults:
         yield from (str(one) for one in _paths(expression))
+
+
+def _told(value: object) -> object:
+    """Give a value in which no text at all is no value, so that `if` tells them apart as `default` does."""
+    if isinstance(value, dict):
+        return {name: _told(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_told(one) for one in value]
+    return None if value == "" else value
 
 
 def _value(name: str, values: Values) -> object:

@@ -9,14 +9,14 @@ from typing import Any, Self
 from django.conf import settings
 from django.core import mail
 from django.core.mail import EmailMultiAlternatives
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.formats import date_format
 
-from campaigns import brand, preferences, rating, tracking, unsubscribe
+from campaigns import brand, preferences, products, rating, tracking, unsubscribe
 from campaigns.channels import Receipt, Result, smtp
 from campaigns.gate import Passed
 from campaigns.models import OfferCode
-from campaigns.steps import CallStep
+from campaigns.steps import CallStep, EmailStep
 
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -138,7 +138,7 @@ def compose(passed: Passed) -> EmailMultiAlternatives:
         body=content.text,
         from_email=programme.sender,
         to=[customer.email or ""],
-        reply_to=[programme.sender],
+        reply_to=[programme.reply_to or programme.sender],
         headers={
             "Message-ID": message_id(passed.delivery.public_id, programme.sender),
             "List-Unsubscribe": f"<{link}>",
@@ -173,17 +173,25 @@ def values(passed: Passed, link: str) -> dict[str, object]:
         "preferences_url": preferences.link(passed.customer, passed.delivery),
         "rating_url": rating.link(passed.delivery),
     }
-    return {"customer": passed.facts(), **shared, **({"offer": _offer(passed.code)} if passed.code else {})}
+    told: dict[str, object] = {"customer": passed.facts(), **shared}
+    if isinstance(passed.step, EmailStep):
+        content = passed.step.whole
+        began_at = passed.delivery.began_at or passed.delivery.due_at
+        told |= products.of(content, passed.customer.pk, began_at)
+        if passed.code:
+            told["offer"] = _offer(passed.code, content.letter(passed.customer.language or "").language)
+    return told
 
 
-def _offer(code: OfferCode) -> dict[str, object]:
+def _offer(code: OfferCode, language: str) -> dict[str, object]:
     offer = code.offer
-    until = timezone.localtime(code.valid_until)
+    with translation.override(language):
+        until = date_format(timezone.localtime(code.valid_until), "DATE_FORMAT")
     return {
         "code": code.code,
         "name": offer.name,
         "value": f"{offer.value:g} %" if offer.is_percent else f"{offer.value:g}",
-        "valid_until": date_format(until, "j F Y"),
+        "valid_until": until,
         "terms": offer.terms,
     }
 

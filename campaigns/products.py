@@ -1,0 +1,64 @@
+"""The products that a mail shows: those it names, and those that the customer viewed or bought last."""
+
+from datetime import datetime, timedelta
+
+from campaigns.blocks import MOST_PRODUCTS, Content, Products, walk
+from customers.models import Event, OrderLine, Product
+
+VIEWED = "Product Viewed"
+LATELY = timedelta(days=180)
+MOST_EVENTS = 100  # that are looked through for different products
+
+Told = dict[str, str]
+
+
+def of(content: Content, customer_id: int, until: datetime) -> dict[str, object]:
+    """Give the values of a mail's products, as far as its blocks show any; what is shown is plain text.
+
+    Addresses are never taken from events, which anybody who holds a write key can make up.
+    """
+    blocks = [one for letter in content.letters for one in walk(letter.blocks) if isinstance(one, Products)]
+    named = {shown.product for block in blocks for shown in block.products}
+    histories = {block.history for block in blocks}
+    values: dict[str, object] = {}
+    if named:
+        values["products"] = _named(dict.fromkeys(named, ""))
+    if "viewed" in histories:
+        values["products_viewed"] = list(_named(_viewed(customer_id, until)).values())
+    if "bought" in histories:
+        values["products_bought"] = list(_named(_bought(customer_id, until)).values())
+    return values
+
+
+def _named(prices: dict[str, str]) -> dict[str, Told]:
+    """Give the products of these ids, in this order, with what they are called."""
+    names = dict(Product.objects.filter(external_id__in=prices).values_list("external_id", "name"))
+    return {key: {"id": key, "name": names.get(key) or key, "price": price} for key, price in prices.items()}
+
+
+def _viewed(customer_id: int, until: datetime) -> dict[str, str]:
+    seen = Event.objects.filter(
+        customer_id=customer_id, name=VIEWED, occurred_at__gt=until - LATELY, occurred_at__lte=until
+    )
+    found: dict[str, str] = {}
+    for properties, currency in seen.order_by("-occurred_at").values_list("properties", "currency")[:MOST_EVENTS]:
+        key, price = properties.get("product_id"), properties.get("price")
+        if isinstance(key, str) and key and len(found) < MOST_PRODUCTS:
+            found.setdefault(key, _money(price, currency or properties.get("currency")))
+    return found
+
+
+def _bought(customer_id: int, until: datetime) -> dict[str, str]:
+    lines = OrderLine.objects.filter(event__customer_id=customer_id, event__occurred_at__lte=until, quantity__gt=0)
+    rows = lines.order_by("-event__occurred_at", "pk").values_list("product__external_id", "price", "event__currency")
+    found: dict[str, str] = {}
+    for key, price, currency in rows[:MOST_EVENTS]:
+        if len(found) < MOST_PRODUCTS:
+            found.setdefault(key, _money(price, currency))
+    return found
+
+
+def _money(price: object, currency: object) -> str:
+    if isinstance(price, bool) or not isinstance(price, int | float) or not 0 < price < 1e9:
+        return ""
+    return f"{price:,.2f} {currency if isinstance(currency, str) else ''}".strip()

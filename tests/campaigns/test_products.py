@@ -1,0 +1,77 @@
+"""A mail shows the products it names, and those that the customer viewed or bought, in her language."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+
+from campaigns import deliver, programme
+from campaigns.models import Delivery
+from customers.models import Customer, Event, OrderLine, Product, Source
+from tests.campaigns import people
+from tests.campaigns.people import T0
+
+pytestmark = [pytest.mark.door, pytest.mark.django_db]
+CONTENT = {
+    "subject": "Yours",
+    "blocks": [
+        {"kind": "heading", "id": "title", "text": "Seen"},
+        {"kind": "products", "from": "viewed", "url": "https://shop.example/p/{{ product.id | url_encode }}"},
+        {"kind": "products", "from": "bought"},
+        {"kind": "products", "products": ["mug"]},
+    ],
+    "languages": {"de": {"subject": "Für Sie", "blocks": {"title": {"text": "Gesehen"}}}},
+}
+
+
+def happened(customer: Customer, name: str, hours: int, **properties: object) -> Event:
+    source, _ = Source.objects.get_or_create(key="shop", defaults={"name": "Shop", "kind": "api"})
+    at = T0 - timedelta(hours=hours)
+    return Event.objects.create(
+        customer=customer,
+        source=source,
+        message_id=f"{name}-{hours}",
+        name=name,
+        occurred_at=at,
+        known_at=at,
+        properties=properties,
+    )
+
+
+def planned() -> Delivery:
+    campaign = people.campaign(steps=[{"action": "email", "content": CONTENT}])
+    return people.planned(people.customers(1)[0], campaign)
+
+
+def test_what_was_viewed_and_bought_last_is_shown_once_each_newest_first() -> None:
+    customer = planned().customer
+    mug = Product.objects.create(external_id="mug", name="Mug")
+    Product.objects.create(external_id="b/1", name="Blanket <new>")
+    happened(customer, "Product Viewed", 3, product_id="mug", price=9, currency="EUR")
+    happened(customer, "Product Viewed", 2, product_id="b/1", price="1e9", url="https://evil.example/")
+    happened(customer, "Product Viewed", 1, product_id="mug", price=8.5, currency="EUR")
+    happened(customer, "Product Viewed", -1, product_id="later")
+    order = happened(customer, "Order Completed", 4)
+    OrderLine.objects.create(event=order, product=mug, quantity=1, price=7)
+    deliver.deliver(T0)
+    text = str(mail.outbox[0].body)
+    assert text.startswith(
+        "Seen\n\n* Mug, 8.50 EUR\n  https://shop.example/p/mug\n* Blanket <new>\n  https://shop.example/p/b%2F1\n\n"
+        "* Mug, 7.00\n\n* Mug\n\n"
+    )
+    page = str(mail.outbox[0].alternatives[0][0])  # type: ignore[union-attr]
+    assert "Blanket &lt;new&gt;" in page
+    assert "evil.example" not in page
+    assert "later" not in page
+
+
+def test_a_customer_is_written_to_in_her_language_and_answers_where_we_want_them() -> None:
+    customer = planned().customer
+    Customer.objects.filter(pk=customer.pk).update(language="de-AT")
+    house = programme.current()
+    house.reply_to = "answers@example.test"
+    house.save()
+    deliver.deliver(T0)
+    assert mail.outbox[0].subject == "Für Sie"
+    assert str(mail.outbox[0].body).startswith("Gesehen")
+    assert mail.outbox[0].reply_to == ["answers@example.test"]
