@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from campaigns import steps
+from campaigns.brand import Brand
 from campaigns.steps import CallStep, EmailStep, Known, OfferStep, StepError
 
-EMAIL = {"action": "email", "subject": "Hi {{ customer.first_name }}", "body": "Hello."}
+EMAIL: dict[str, Any] = {"action": "email", "subject": "Hi {{ customer.first_name }}", "body": "Hello."}
 OFFER = {"action": "offer", "offer": "ten", "subject": "For you", "body": "{{ offer.code }}"}
 CALL = {"action": "call", "title": "Call {{ customer.name }}", "talking_points": "{{ reasons | join: ', ' }}"}
 MJML = "<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text></mj-column></mj-section></mj-body></mjml>"
@@ -75,3 +76,88 @@ def test_offers_and_attributes_must_exist_where_they_are_known() -> None:
 
 def test_names_that_may_be_missing_are_listed() -> None:
     assert steps.unguarded(steps.parse([EMAIL])[0]) == ["customer.first_name"]
+
+
+CONTENT: dict[str, Any] = {"subject": "Hi", "blocks": [{"kind": "heading", "id": "title", "text": "Hello"}]}
+WITH_CODE = {**CONTENT, "blocks": [*CONTENT["blocks"], {"kind": "code"}]}
+MAILED = {"action": "email", "content": CONTENT}
+OFFERED = {"action": "offer", "offer": "ten", "content": WITH_CODE}
+FACTS: dict[str, Any] = {
+    "customer": {"email": "ada@example.test", "attributes": {}},
+    "company": "Our shop",
+    "postal_address": "1 Example Street",
+    "unsubscribe_url": "https://cusp.example/u/x/",
+    "offer": {"code": "TEN-1"},
+}
+
+
+def test_mails_and_offers_are_also_read_as_blocks() -> None:
+    email, offer = steps.parse([MAILED])[0], steps.parse([OFFERED])[0]
+    assert isinstance(email, EmailStep)
+    assert isinstance(offer, OfferStep)
+    assert (email.subject, offer.subject, offer.offer) == ("Hi", "Hi", "ten")
+    assert steps.parse([MAILED]) == (email,)
+    assert "Hello" in email.mail(FACTS, "", Brand()).html
+    assert "Your code: TEN-1" in offer.mail(FACTS, "", Brand()).text
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({**MAILED, "body": "x"}, "steps[0].body: is not known here; expects content"),
+        ({**MAILED, "content": []}, "steps[0].content: expects an object, got list"),
+        ({**MAILED, "content": WITH_CODE}, "steps[0].content.blocks[1].kind: a code needs an offer"),
+        ({**OFFERED, "content": CONTENT}, "steps[0].content.blocks: must show {{ offer.code }}"),
+        ({**OFFERED, "offer": ""}, "steps[0].offer: is missing"),
+        (
+            {
+                **MAILED,
+                "content": {"subject": "Hi", "blocks": [{"kind": "button", "label": "x", "url": "javascript:x"}]},
+            },
+            "steps[0].content.blocks[0].url: must begin with https://",
+        ),
+        ({**EMAIL, "body": "[Go](javascript:x)"}, "steps[0].body: the address 'javascript:x' must begin with https://"),
+    ],
+)
+def test_a_wrong_mail_of_blocks_is_refused_with_its_place(data: Any, message: str) -> None:
+    assert refused([data]).startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (EMAIL, "steps[0].subject: not every customer has customer.first_name: say what stands there then, as"),
+        (CALL, "steps[0].title: not every customer has customer.name"),
+        (
+            {
+                **MAILED,
+                "content": {**CONTENT, "languages": {"de": {"blocks": {"title": {"text": "{{ customer.city }}"}}}}},
+            },
+            "steps[0].content.languages.de.blocks.title.text: not every customer has customer.city",
+        ),
+        (
+            {**MAILED, "content": {**CONTENT, "preheader": "{{ customer.attributes.plan | upcase }}"}},
+            "steps[0].content.preheader: not every customer has customer.attributes.plan",
+        ),
+        (
+            {**EMAIL, "subject": "Hi", "body": "[Go](https://www.example.com/new)"},
+            "steps[0].body: leads to https://www.",
+        ),
+    ],
+)
+def test_what_some_customers_lack_needs_a_fallback_before_it_is_sent(data: Any, message: str) -> None:
+    plan = steps.parse([data])
+    with pytest.raises(StepError) as error:
+        steps.check_ready(plan)
+    assert str(error.value).startswith(message)
+
+
+def test_what_is_there_for_everybody_or_has_a_fallback_is_ready() -> None:
+    steps.check_ready(steps.parse([MAILED]))
+    steps.check_ready(steps.parse([{**EMAIL, "subject": "{{ customer.first_name | default: 'You' }}, {{ company }}"}]))
+    steps.check_ready(steps.parse([{**EMAIL, "subject": "{% if customer.city %}In {{ customer.city }}{% endif %}"}]))
+
+
+def test_a_preview_names_what_this_customer_lacks() -> None:
+    plan = steps.parse([{**EMAIL, "body": "{{ customer.email }} {{ customer.city }}"}])
+    assert steps.lacking(plan[0], FACTS) == [("subject", "customer.first_name"), ("body", "customer.city")]
