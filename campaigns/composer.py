@@ -143,10 +143,8 @@ def show(step: Mapping[str, Any], asked: Asked) -> Shown:
 
 
 def _codeless(read: blocks.Content, has_offer: bool) -> Iterator[Problem]:
-    for letter in read.letters:
-        if has_offer and not blocks.shows_code(letter):
-            yield Problem("Add the block “Code of the offer”: the customer needs it.", "The mail", is_fault=True)
-            return
+    if has_offer and not blocks.shows_code(read):
+        yield Problem("Add the block “Code of the offer”: the customer needs it.", "The mail", is_fault=True)
 
 
 def _who(asked: Asked) -> str:
