@@ -12,13 +12,13 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from campaigns import blocks, brand, composer, programme
+from campaigns import blocks, brand, composer, dns_check, programme
 from campaigns.models import Programme
 from campaigns.programme_form import ProgrammeForm
 from campaigns.steps import EmailStep
 from customers.admin import BaseAdmin
 from customers.audit import note
-from customers.panels import number, share
+from customers.panels import Panel, number, share
 
 BRANDED = ("company", "postal_address", "colour", "background")
 SAMPLE = {
@@ -66,6 +66,10 @@ class ProgrammeAdmin(BaseAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: there is one."""
         return False
+
+    def panels(self, request: HttpRequest, item: Programme) -> list[Panel]:
+        """Give what the sender's domain publishes."""
+        return [dns_check.panel(item)]
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses, with the sample's."""

@@ -15,7 +15,8 @@ from campaigns import cycle_pages, programme
 from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Programme
 from customers import inbox
 from customers.models import Channel, Consent, Customer, Event, Suppression
-from customers.panels import Panel, link, moment, number, plain, tag, when, zone
+from customers.panels import Cell, Panel, link, moment, number, plain, tag, when, zone
+from scoring import grades
 from scoring.api import figures_of
 from scoring.models import ModelVersion, Target
 from segments.alerts import alerts
@@ -123,7 +124,12 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     ]
     state = Home(
         cards=cards(may),
-        panels=[*attention(may), *waiting(may), *(part() for permission, part in parts if may(permission))],
+        panels=[
+            *asking(may),
+            *attention(may),
+            *waiting(may),
+            *(part() for permission, part in parts if may(permission)),
+        ],
         next_step=next_step(),
         programme=programme.current() if may("campaigns.view_programme") else None,
     )
@@ -191,23 +197,38 @@ def campaigns() -> Panel:
 
 
 def models() -> Panel:
-    """Give the live models with their AUC."""
+    """Give the live models with how well they sort customers."""
     live = list(ModelVersion.objects.filter(state="live").select_related("target").order_by("target__key"))
     figures = figures_of(live)
     rows = []
     for version in live:
-        auc = figures.get(version.pk, {}).get("auc", {})
-        text = '{} <span class="cusp-interval">({} to {})</span>'
-        told = format_html(text, *(number(auc.get(name), 3) for name in ("value", "low", "high"))) if auc else "–"
+        found = grades.grade(figures.get(version.pk, {}).get("auc", {}))
+        text = '{} {} of 100 <span class="cusp-interval">({} to {})</span>'
+        told: Cell = "–"
+        if found is not None:
+            values = map(number, (found.value, found.low, found.high))
+            told = format_html(text, tag(found.word, found.kind), *values)
         rows.append((link(version.target), told, moment(version.as_of)))
-    head = ("Target", "AUC", "Trained as of")
+    head = ("Prediction", "How well it sorts", "Trained as of")
     return Panel(
         "Live models",
-        "AUC is 0.5 for a coin and 1 at best; in brackets, its 95 % interval.",
+        "0 is chance, 100 would put everybody in the right order; in brackets, what is 95 % certain.",
         head=head,
         rows=rows,
         empty="No model is live.",
     )
+
+
+def asking(may: Callable[[str], bool]) -> list[Panel]:
+    """Give the campaigns that paused themselves and wait for an answer; nothing where there are none."""
+    if not may("campaigns.view_campaign"):
+        return []
+    paused = Campaign.objects.filter(state=Campaign.State.PAUSED).exclude(paused_why="").order_by("priority", "name")
+    if not paused:
+        return []
+    rows = [(link(one), one.paused_why) for one in paused[: SHOWN * 2]]
+    warning = "What they planned waits. Let each go on, or stop it, on its page."
+    return [Panel("Campaigns that paused themselves", head=("Campaign", "Why"), rows=rows, warning=warning)]
 
 
 def attention(may: Callable[[str], bool]) -> list[Panel]:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from campaigns.models import Campaign
 from customers.models import Customer
 from tests.config import world
 
@@ -42,8 +43,8 @@ def test_a_running_loop_shows_its_state_and_no_next_step(boss: Client) -> None:
         "Sending is on",
         "Win them back",
         "No order within 60 days",
-        "0.810",
-        "0.790 to 0.830",
+        "62 of 100",
+        "58 to 66",
         "Regulars in DE and AT",
         "7.4 s",
     )
@@ -67,3 +68,20 @@ def test_the_home_page_asks_a_bounded_number_of_questions(boss: Client) -> None:
 
 def test_the_root_leads_to_the_admin(client: Client) -> None:
     assert client.get("/")["Location"] == "/admin/"
+
+
+def test_a_prediction_is_told_by_its_grade(boss: Client) -> None:
+    world.fill(12)
+    page = home(boss)
+    assert "How well it sorts" in page
+    assert "of 100" in page
+    assert "AUC" not in page
+
+
+def test_campaigns_that_paused_themselves_are_told_with_the_reason(boss: Client) -> None:
+    world.fill(6)
+    assert "Campaigns that paused themselves" not in home(boss)
+    Campaign.objects.filter(key="win-back").update(state="paused", paused_why="91 customers would get it.")
+    page = home(boss)
+    assert "Campaigns that paused themselves" in page
+    assert "91 customers would get it." in page
