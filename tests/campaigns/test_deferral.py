@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import deferral
+from campaigns import caps, deferral, quiet
 from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme
 from customers.models import Customer
 from tests.campaigns.people import T0, campaign, customers, planned
@@ -40,7 +40,11 @@ def begun(customer: Customer, of: Campaign, *moments: datetime, action: str = "e
 
 
 def judged(delivery: Delivery, at: datetime = T0) -> deferral.Ruling:
-    ruling = deferral.judge_one(delivery, delivery.customer, Programme.objects.get(), at)
+    ours, customer = Programme.objects.get(), delivery.customer
+    every = caps.current(ours)
+    found = deferral.messages([customer.pk], at, every)
+    limits = deferral.Limits(every, found[customer.pk], lambda moment: quiet.allowed_at(customer, moment, ours))
+    ruling = deferral.judge(delivery, limits, at)
     deferral.settle(delivery, ruling)
     return ruling
 

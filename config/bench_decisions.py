@@ -1,0 +1,79 @@
+"""Half a million decisions: campaigns of several priorities want the same customers, under caps, consent and arms."""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import polars as pl
+
+from campaigns import decide
+from campaigns.models import Campaign, Decision, Delivery, FrequencyCap
+from customers import bulk
+from customers.models import Customer
+
+CANDIDATES = 500_000
+PIECE = 62_500  # customers at a time, as in a bucket of a million
+MOST = 250_000  # customers: each is wanted by two campaigns or more
+STEP = {"action": "email", "subject": "Hello", "body": "Hello {{ customer.first_name | default: 'there' }}"}
+PEOPLE: bulk.Schema = {"customer_id": pl.Int64, "bucket": pl.Int64, "seed": pl.Int64}
+
+
+class Work(NamedTuple):
+    """The campaigns in the order of their priority, and the customers whom all of them want, in pieces."""
+
+    campaigns: list[Campaign]
+    pieces: list[pl.DataFrame]
+
+
+def prepare(at: datetime) -> Work:
+    """Make the campaigns and caps, and find the customers."""
+    rows = Customer.objects.order_by("bucket", "id").values_list("id", "bucket", "seed")
+    people = bulk.read(rows[:MOST], PEOPLE)
+    FrequencyCap.objects.create(channel="email", topic="newsletter", messages=1, days=3)
+    campaigns = [
+        Campaign.objects.create(
+            key=f"wanted-{n}",
+            name=f"Wanted {n}",
+            state=Campaign.State.LIVE,
+            trigger={"kind": "hand"},
+            steps=[STEP],
+            priority=10 * n,
+            created_at=at,
+            launched_at=at,
+        )
+        for n in range(1, CANDIDATES // people.height + 1)
+    ]
+    return Work(campaigns, [_due(piece) for piece in people.iter_slices(PIECE)])
+
+
+def decide_all(work: Work, at: datetime) -> Counter[str]:
+    """Decide for every campaign about every customer, piece by piece; the later see what the earlier planned."""
+    counts: Counter[str] = Counter()
+    for n, campaign in enumerate(work.campaigns):
+        for due in work.pieces:
+            counts.update(decide.of(campaign, due, at + timedelta(minutes=n)))
+    return counts
+
+
+def written(work: Work) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Give the values of the decisions and deliveries that were written, as numbers and texts."""
+    decided = ("id", "public_id", "campaign_id", "customer_id", "round", "bucket", "outcome", "reason", "arm", "draw")
+    planned = ("id", "public_id", "decision_id", "customer_id", "channel", "state")
+    kinds: bulk.Schema = {"public_id": pl.String, "outcome": pl.String, "reason": pl.String, "arm": pl.String}
+    kinds |= {"draw": pl.Float64, "channel": pl.String, "state": pl.String}
+    rows = Decision.objects.filter(campaign__in=work.campaigns).values_list(*decided)
+    deliveries = Delivery.objects.filter(decision__campaign__in=work.campaigns).values_list(*planned)
+    schemas = ({name: kinds.get(name, pl.Int64) for name in names} for names in (decided, planned))
+    return bulk.read(rows, next(schemas)), bulk.read(deliveries, next(schemas))
+
+
+def _due(people: pl.DataFrame) -> pl.DataFrame:
+    nothing = pl.lit(None, pl.Float64)
+    return people.with_columns(
+        cause=pl.lit("time"),
+        value=nothing,
+        score=nothing,
+        round=pl.lit(1, pl.Int64),
+        happened_at=pl.lit(None, bulk.UTC_MICROSECONDS),
+        is_late=pl.lit(False),
+    )
