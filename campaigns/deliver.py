@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 from campaigns import answers, claims, gate, offers, outages, restore, sending
 from campaigns.answers import Answer, Record
 from campaigns.channels import Receipt, Result, call, email
-from campaigns.last_look import Elsewhere
+from campaigns.last_look import Run
 from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
 from customers import audit, events
 from customers.bulk import UTC_MICROSECONDS
@@ -193,7 +193,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.size = GROUP
-        self.elsewhere = Elsewhere()
+        self.run = Run()
         self._began = self._looked = 0.0
 
     def begin(self) -> None:
@@ -233,7 +233,7 @@ def _carry(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: 
     """Take a group through the gate, hand over what passed, one by one, and write down what came of it."""
     record = Record(token, until)
     try:
-        gated = gate.pass_(ids, token, until, pace.elsewhere)
+        gated = gate.pass_(ids, token, until, pace.run)
     except (InterfaceError, OperationalError):
         record.unhanded = list(ids)  # the commit may have been made, and nothing was handed over
         answers.keep(record)

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from campaigns import deferral, last_look, offers, sending, steps
+from campaigns import deferral, last_look, offers, sending, steps, variants
 from campaigns.deferral import Ruling
-from campaigns.last_look import Elsewhere, Look, Refused
+from campaigns.last_look import Look, Refused, Run
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
 from customers.models import Customer
 
@@ -56,7 +56,7 @@ class Gated:
     refused: list[tuple[Delivery, Refused]] = field(default_factory=list)
 
 
-def pass_(ids: Sequence[int], token: str, until: datetime, elsewhere: Elsewhere | None = None) -> Gated:
+def pass_(ids: Sequence[int], token: str, until: datetime, run: Run | None = None) -> Gated:
     """Commit `sending` for those of a group of claimed deliveries that may begin, and the reason against the others.
 
     The customers' rows are locked, in the order of their ids, so that a withdrawal of consent is either seen here or
@@ -65,17 +65,17 @@ def pass_(ids: Sequence[int], token: str, until: datetime, elsewhere: Elsewhere 
     """
     gated = Gated()
     with transaction.atomic():
-        is_stopped = sending.is_stopped()
+        rules = sending.rules()
         claimed = Delivery.objects.filter(pk__in=ids, token=token, state=State.CLAIMED, lease_until__gt=Now())
         wanted = Customer.objects.filter(pk__in=claimed.values("customer_id")).order_by("pk")
         people = {one.pk: one for one in wanted.select_for_update(no_key=True)}
         ours = _ours(ids, token, people)
         if not ours:
             return gated
-        look = last_look.take(ours, people, until, elsewhere or Elsewhere())
+        look = last_look.take(ours, people, rules, until, run or Run())
         known = _offers(ours)
         for delivery in ours:
-            refused = STOPPED if is_stopped else last_look.judge(delivery, look, until)
+            refused = STOPPED if rules.is_sending_stopped else last_look.judge(delivery, look, until)
             verdict = refused or _ready(delivery, look, known)
             if isinstance(verdict, Refused):
                 gated.refused.append((delivery, verdict))
@@ -105,20 +105,21 @@ def _offers(ours: Sequence[Delivery]) -> dict[str, Offer]:
 
 
 @lru_cache(maxsize=256)
-def _parsed(text: str) -> tuple[steps.Step, ...]:
-    return steps.parse(json.loads(text))
+def _parsed(plan: str, variant: str) -> steps.Step:
+    own, others = json.loads(plan)
+    return variants.step_of(Campaign(steps=own, variants=others), variant)
 
 
 def _ready(delivery: Delivery, look: Look, known: dict[str, Offer]) -> Passed | Refused:
-    """Give the delivery with its step and offer, or the reason why there is nothing to send."""
+    """Give the delivery with its variant's step and offer, or the reason why there is nothing to send."""
+    campaign = delivery.decision.campaign
     try:
-        plan = _parsed(json.dumps(delivery.decision.campaign.steps))
+        step = _parsed(json.dumps([campaign.steps, campaign.variants]), delivery.decision.variant)
     except steps.StepError as error:
         return Refused(State.CANCELLED, f"The campaign cannot be used: {error}")
-    if delivery.step >= len(plan) or plan[delivery.step].action != delivery.action:
+    if step.action != delivery.action:
         return Refused(State.CANCELLED, "The campaign no longer has this step.")
-    step, customer = plan[delivery.step], look.people[delivery.customer_id]
-    passed = Passed(delivery, customer, look.rules, step, None)
+    passed = Passed(delivery, look.people[delivery.customer_id], look.rules, step, None)
     if not isinstance(step, steps.OfferStep):
         return passed
     offer = known.get(step.offer)

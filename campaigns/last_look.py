@@ -29,14 +29,19 @@ class Refused(NamedTuple):
     ruling: Ruling | None = None
 
 
-class Elsewhere:
-    """The zones that a customer may be in of whom we know none, read once in a run."""
+class Run:
+    """What is read once in a run of deliveries: the caps, and where a customer may be of whom we know no place."""
+
+    @cached_property
+    def caps(self) -> tuple[Cap, ...]:
+        return caps.current(programme.current())
 
     @cached_property
     def _zones(self) -> frozenset[str]:
         return quiet.elsewhere()
 
-    def __call__(self) -> frozenset[str]:
+    def elsewhere(self) -> frozenset[str]:
+        """Give the zones of all our customers."""
         return self._zones
 
 
@@ -46,13 +51,12 @@ class Look:
 
     rules: Programme
     people: dict[int, Customer]
-    caps: Sequence[Cap]
     messages: dict[int, list[Message]]
     granted: frozenset[tuple[int, str, str]]
     closed: frozenset[tuple[str, str]]
     held_out: frozenset[int]
     members: frozenset[tuple[int, int]]
-    elsewhere: Elsewhere
+    run: Run
 
     def note(self, delivery: Delivery, until: datetime) -> None:
         """Count a delivery that begins against those that are judged after it."""
@@ -63,25 +67,24 @@ class Look:
 
     def limits(self, customer: Customer) -> Limits:
         """Give what limits the messages to one of the customers."""
-        allowed_at = partial(quiet.allowed_at, customer, programme=self.rules, others=self.elsewhere)
-        return Limits(self.caps, self.messages.get(customer.pk, []), allowed_at)
+        allowed_at = partial(quiet.allowed_at, customer, programme=self.rules, others=self.run.elsewhere)
+        return Limits(self.run.caps, self.messages.get(customer.pk, []), allowed_at)
 
 
-def take(deliveries: Sequence[Delivery], people: dict[int, Customer], until: datetime, elsewhere: Elsewhere) -> Look:
+def take(
+    deliveries: Sequence[Delivery], people: dict[int, Customer], rules: Programme, until: datetime, run: Run
+) -> Look:
     """Read what the deliveries' customers allow, in a few statements for all of them."""
-    rules = programme.current()
-    all_caps = caps.current(rules)
     granted = Consent.objects.filter(customer_id__in=people, is_granted=True)
     return Look(
         rules=rules,
         people=people,
-        caps=all_caps,
-        messages=deferral.messages(people, until, all_caps),
+        messages=deferral.messages(people, until, run.caps),
         granted=frozenset(granted.values_list("customer_id", "channel", "topic")),
         closed=_closed(deliveries, people),
         held_out=_held_out(people, rules.holdout_share),
         members=_members(deliveries, people),
-        elsewhere=elsewhere,
+        run=run,
     )
 
 

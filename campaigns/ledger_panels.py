@@ -5,7 +5,7 @@ from django.utils.html import format_html
 
 from campaigns import programme
 from campaigns.campaign_page import state_tag
-from campaigns.channels.email import message_id
+from campaigns.channels.email import feedback_id, message_id
 from campaigns.models import Decision, Delivery
 from customers.panels import LAST, Cell, Panel, link, moment, number, share
 
@@ -102,10 +102,9 @@ def touches(item: Delivery) -> Panel:
 
 def headers(item: Delivery) -> Panel:
     """Give the headers by which a mail is found in the logs of mail servers."""
-    campaign = item.decision.campaign
     told = [
         f"Message-ID: {message_id(item.public_id, programme.current().sender)}",
-        f"Feedback-ID: {campaign.key}:{campaign.topic}:cusp",
+        f"Feedback-ID: {feedback_id(item)}",
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
     ]
     note = "By these it is found in the logs of mail servers. The link to unsubscribe is the customer's alone."

@@ -18,7 +18,7 @@ DELIVER, RESUME, SWEEP = Schedule.Key.DELIVER, Schedule.Key.RESUME, Schedule.Key
 REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
 TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
-SLOTS = Schedule.Key.SLOTS
+SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
 Work = Callable[[], None]
 
 
@@ -34,6 +34,7 @@ def periods() -> dict[Schedule.Key, int]:
         TRAIN: 5,
         WATCH: 900,
         SLOTS: 5,
+        TOUCHES: 60,
         BRAKES: 60,
         TELL: 60,
     }

@@ -33,9 +33,14 @@ class Status(NamedTuple):
 
 def is_stopped() -> bool:
     """Say whether nothing may begin. Within a transaction the answer holds until its end: `stop` waits for it."""
+    return rules().is_sending_stopped
+
+
+def rules() -> Programme:
+    """Give the programme; within a transaction, what it says of the button holds until its end."""
     if connection.vendor == "postgresql" and connection.in_atomic_block:
         _lock("pg_advisory_xact_lock_shared")
-    return programme.current().is_sending_stopped
+    return programme.current()
 
 
 def stop(by: Actor, why: str, at: datetime) -> bool:

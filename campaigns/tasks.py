@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import alert_mails, brakes, cycle, deliver, schedule, slots, stages, uncertain
+from campaigns import alert_mails, brakes, cycle, deliver, schedule, slots, stages, tracking, uncertain
 from customers import erasure
 from scoring import training_work, watch
 
@@ -81,6 +81,12 @@ def tell_alerts() -> None:
 
 
 @shared_task
+@schedule.noted(schedule.TOUCHES)
+def settle_touches() -> None:
+    tracking.settle(timezone.now())
+
+
+@shared_task
 @schedule.noted(schedule.SLOTS)
 def act_at_slots() -> None:
     slots.act(timezone.now())
@@ -95,6 +101,7 @@ WOKEN: dict[str, Any] = {
     schedule.REWRITE_ERASED: rewrite_erased,
     schedule.TRAIN: train,
     schedule.WATCH: watch_models,
+    schedule.TOUCHES: settle_touches,
     schedule.SLOTS: act_at_slots,
     schedule.BRAKES: watch_sending,
     schedule.TELL: tell_alerts,

@@ -15,7 +15,7 @@ from django.utils.formats import date_format
 from campaigns import brand, preferences, products, rating, tracking, unsubscribe
 from campaigns.channels import Receipt, Result, smtp
 from campaigns.gate import Passed
-from campaigns.models import OfferCode
+from campaigns.models import Delivery, OfferCode
 from campaigns.steps import CallStep, EmailStep
 
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
@@ -143,11 +143,17 @@ def compose(passed: Passed) -> EmailMultiAlternatives:
             "Message-ID": message_id(passed.delivery.public_id, programme.sender),
             "List-Unsubscribe": f"<{link}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "Feedback-ID": f"{passed.campaign.key}:{passed.campaign.topic}:cusp",
+            "Feedback-ID": feedback_id(passed.delivery),
         },
     )
     message.attach_alternative(content.html, "text/html")
     return message
+
+
+def feedback_id(delivery: Delivery) -> str:
+    """Give what Gmail's postmaster tools count complaints by: three names of ours, and the sender's."""
+    campaign = delivery.decision.campaign
+    return f"{campaign.key}:{campaign.topic}:{delivery.action}:cuspmail"
 
 
 def _private(passed: Passed) -> list[str]:

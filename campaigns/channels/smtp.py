@@ -5,7 +5,10 @@ import socket
 import time
 from typing import Any
 
+from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
+
+from campaigns.channels import mime
 
 PATIENCE = 60.0  # seconds, where the settings say nothing
 
@@ -84,6 +87,13 @@ class Backend(EmailBackend):
     @property
     def connection_class(self) -> type[smtplib.SMTP]:
         return ImpatientSSL if self.use_ssl else Impatient
+
+    def _send(self, email_message: EmailMultiAlternatives) -> bool:
+        recipients = [mime.bare(one) for one in email_message.recipients()]
+        if self.connection is None:
+            raise smtplib.SMTPServerDisconnected("please run connect() first")
+        self.connection.sendmail(mime.bare(email_message.from_email), recipients, mime.raw(email_message))
+        return True
 
     def drop(self) -> None:
         """Forget the connection without a word, which a hanging server would not answer."""
