@@ -75,7 +75,7 @@ def close(task: CallTask, outcome: str, note: str, at: datetime, call_again_at: 
 
 
 def _event(task: CallTask, outcome: str, at: datetime) -> pl.DataFrame:
-    properties = {"campaign": task.delivery.decision.campaign.key, "outcome": outcome}
+    properties = {**task.delivery.decision.told, "outcome": outcome}
     return pl.DataFrame(
         {
             "customer_id": [task.customer_id],

@@ -283,9 +283,7 @@ def _given_events(codes: QuerySet[OfferCode], rows: dict[int, Delivery]) -> pl.D
 
 
 def _events(name: str, told: list[tuple[Delivery, str, dict[str, str]]]) -> pl.DataFrame:
-    properties = [
-        json.dumps({"campaign": row.decision.campaign.key, "delivery": row.public_id, **more}) for row, _, more in told
-    ]
+    properties = [json.dumps({**row.decision.told, "delivery": row.public_id, **more}) for row, _, more in told]
     return pl.DataFrame(
         {
             "customer_id": [row.customer_id for row, _, _ in told],

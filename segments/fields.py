@@ -71,6 +71,7 @@ def _scores() -> Iterator[Field]:
 def _campaigns() -> Iterator[Field]:
     for key in CampaignName.objects.order_by("key").values_list("key", flat=True):
         yield Field(f"campaigns.{key}.state", f"what {key} last did", Type.TEXT, CAMPAIGNS)
+        yield Field(f"campaigns.{key}.variant", f"variant of {key}", Type.TEXT, CAMPAIGNS)
         yield Field(f"campaigns.{key}.last_sent", f"when {key} last wrote or called", Type.DATE, CAMPAIGNS)
 
 

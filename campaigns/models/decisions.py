@@ -108,6 +108,12 @@ class Decision(models.Model):
     def __str__(self) -> str:
         return f"{self.get_outcome_display()}: {self.reason}"
 
+    @property
+    def told(self) -> dict[str, str]:
+        """What events tell of it: its campaign, and its variant where it has one."""
+        variant = {"variant": self.variant} if self.variant else {}
+        return {"campaign": self.campaign.key, **variant}
+
     @classmethod
     def on_merge(cls, kept: Customer, gone: Customer) -> None:
         """Number the edges of the one who goes after those of the kept one."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from segments.rules.nodes import Field
 
-CAMPAIGN, STATE, LAST_SENT = "campaigns.", ".state", ".last_sent"
+CAMPAIGN, STATE, VARIANT, LAST_SENT = "campaigns.", ".state", ".variant", ".last_sent"
 SCORE, CHANGE = "scores.", ".change_7d"
 # What a campaign's events make of a customer; of those at one time the later in this order counts.
 STATES = {
@@ -31,7 +31,7 @@ DECIMALS = 6
 
 def campaign_of(name: str) -> str:
     """Give the key of the campaign that a field is about; blank where it is about none."""
-    if not name.startswith(CAMPAIGN) or not name.endswith((STATE, LAST_SENT)):
+    if not name.startswith(CAMPAIGN) or not name.endswith((STATE, VARIANT, LAST_SENT)):
         return ""
     return name.removeprefix(CAMPAIGN).rpartition(".")[0]
 
@@ -58,12 +58,13 @@ def made(
 
 
 def _of_campaign(properties: pl.LazyFrame, key: str, as_of: datetime) -> pl.DataFrame:
-    """Give customer_id, name and occurred_at of a campaign's events by now, in their order."""
+    """Give customer_id, name, occurred_at and variant of a campaign's events by now, in their order."""
     is_known = (pl.col("occurred_at") <= as_of) & (pl.col("known_at") <= as_of)
     rows = properties.filter(pl.col("name").is_in([*STATES]) & is_known)
     rows = rows.filter(pl.col("properties").str.contains(f'"{key}"', literal=True))
     rows = rows.filter(pl.col("properties").str.json_path_match("$.campaign") == key)
-    found = rows.select("customer_id", pl.col("name").cast(pl.Enum([*STATES])), "occurred_at").collect()
+    variant = pl.col("properties").str.json_path_match("$.variant").alias("variant")
+    found = rows.select("customer_id", pl.col("name").cast(pl.Enum([*STATES])), "occurred_at", variant).collect()
     return found.sort("customer_id", "occurred_at", "name")
 
 
@@ -71,7 +72,9 @@ def _campaign(events: pl.DataFrame, key: str) -> pl.DataFrame:
     sent = pl.col("occurred_at").filter(pl.col("name").cast(pl.String).is_in(SENT)).max()
     state = pl.col("name").last().cast(pl.String).replace_strict(STATES, return_dtype=pl.String)
     return events.group_by("customer_id").agg(
-        state.alias(f"{CAMPAIGN}{key}{STATE}"), sent.alias(f"{CAMPAIGN}{key}{LAST_SENT}")
+        state.alias(f"{CAMPAIGN}{key}{STATE}"),
+        pl.col("variant").drop_nulls().last().alias(f"{CAMPAIGN}{key}{VARIANT}"),
+        sent.alias(f"{CAMPAIGN}{key}{LAST_SENT}"),
     )
 
 

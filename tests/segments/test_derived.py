@@ -22,6 +22,7 @@ DAY = timedelta(days=1)
 DOOR = [pytest.mark.door, pytest.mark.django_db]
 NAMES: list[tuple[str, Type]] = [
     ("campaigns.win-back.state", Type.TEXT),
+    ("campaigns.win-back.variant", Type.TEXT),
     ("campaigns.win-back.last_sent", Type.DATE),
     ("campaigns.other.state", Type.TEXT),
     ("scores.lapse", Type.NUMBER),
@@ -68,6 +69,21 @@ def test_of_two_things_at_one_time_the_answer_counts() -> None:
     ours = {"campaign": "win-back"}
     told: list[Told] = [(1, "Email Link Clicked", AS_OF, ours), (1, "Email Sent", AS_OF, ours)]
     assert found(asked("campaigns.win-back.state", "is", "clicked"), *told) == [1]
+
+
+def test_the_variant_of_a_campaign_is_the_last_one_she_was_given() -> None:
+    told: list[Told] = [
+        (1, "Email Sent", AS_OF - 2 * DAY, {"campaign": "win-back", "variant": "a"}),
+        (1, "Email Sent", AS_OF - DAY, {"campaign": "win-back", "variant": "b"}),
+        (1, "Email Opened", AS_OF, {"campaign": "win-back"}),
+        (2, "Call Made", AS_OF - DAY, {"campaign": "win-back", "variant": "a"}),
+        (3, "Email Sent", AS_OF - DAY, {"campaign": "win-back"}),
+        (4, "Email Sent", AS_OF - DAY, {"campaign": "other", "variant": "a"}),
+    ]
+    variant = "campaigns.win-back.variant"
+    assert found(asked(variant, "is", "b"), *told) == [1]
+    assert found(asked(variant, "is", "a"), *told) == [2]
+    assert found(asked(variant, "no_value"), *told) == [3, 4, 5]
 
 
 def test_the_last_time_a_campaign_wrote_or_called() -> None:
