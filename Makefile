@@ -1,9 +1,9 @@
-# make install | demo | run | test | check | bench | prove        PYTHON=python3.12 chooses another interpreter for .venv
+# make install | demo | run | quick | test | check | bench | prove        PYTHON=python3.12 chooses another interpreter for .venv
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
-.PHONY: install demo test check run bench prove
+.PHONY: install demo quick test check run bench prove
 
 install: .venv/.test
 
@@ -39,6 +39,10 @@ run: .venv/.core
 
 # Two workers take whole files in the order of tests/conftest.py: the long ones first.
 SHARED := -q -n 2 --dist loadfile --no-loadscope-reorder
+
+# Within minutes, after each change: all but what trains, starts servers or a browser.
+quick: .venv/.test
+	$(BIN)/pytest $(SHARED) -m "not production and not bench and not long"
 
 test: .venv/.test
 	$(BIN)/pytest $(SHARED) -m "not production and not bench"

@@ -11,13 +11,18 @@ from pytest_django import Settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"  # Playwright's loop runs in the thread of the browser tests
 IS_CI = os.environ.get("CI") == "true"
-LONG = {"loop", "services", "browser", "scoring"}  # folders
+FIRST = {"loop", "services", "browser", "scoring"}  # folders
+LONG = {"loop", "services", "browser"}
 DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the long files, or else one pytest worker ends on them while the others have nothing left to do."""
-    items.sort(key=lambda item: item.path.parent.name not in LONG)
+    """Mark what is long, and begin with the long files: else one pytest worker ends on them while others are idle."""
+    for item in items:
+        if item.path.parent.name in LONG or item.get_closest_marker("once"):
+            item.add_marker("long")
+    items.sort(key=lambda item: item.path.parent.name not in FIRST)
 
 
 @pytest.fixture(scope="session")

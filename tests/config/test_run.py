@@ -62,6 +62,7 @@ def running(folder: Path) -> Iterator[Running]:
             process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.services
 def test_it_makes_its_database_cycles_and_goes_on_after_it_was_killed(tmp_path: Path) -> None:
     with running(tmp_path) as first:

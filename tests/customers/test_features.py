@@ -55,6 +55,7 @@ def agree(got: Any, slow: Any) -> bool:
     return math.isclose(got, slow, rel_tol=1e-9, abs_tol=1e-6)
 
 
+@pytest.mark.long
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000), as_of=MOMENTS)
 def test_every_feature_agrees_with_the_slow_reference(seed: int, as_of: datetime) -> None:

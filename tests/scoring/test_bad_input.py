@@ -91,6 +91,7 @@ def scores_now() -> dict[int, float]:
     return dict(Score.objects.filter(run__state=ScoreRun.State.PUBLISHED).values_list("customer_id", "value"))
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.door
 @pytest.mark.django_db

@@ -30,6 +30,7 @@ def run(*words: str) -> str:
     return out.getvalue()
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_train_train_again_then_score_gives_figures_scores_and_reasons(tmp_path: Path) -> None:
     orders = order_times(700)

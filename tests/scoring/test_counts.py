@@ -69,6 +69,7 @@ def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_row_index("line").with_columns(pl.col("line").cast(pl.Int64))
 
 
+@pytest.mark.long
 @pytest.mark.door
 @pytest.mark.django_db
 def test_a_target_that_is_not_stored_is_counted_as_training_would_find_it() -> None:

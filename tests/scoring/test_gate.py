@@ -109,6 +109,7 @@ def test_a_new_version_must_not_be_worse_than_the_live_one(difference: float, pa
     assert "version 3" in found["sentence"]
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.door
 @pytest.mark.django_db
@@ -148,6 +149,7 @@ def monthly(count: int = 500) -> TrainingSet:
     return TrainingSet(ordered(pl.concat(snapshots)), ModelVersion.Validated.OVER_TIME, timedelta(days=30))
 
 
+@pytest.mark.long
 @pytest.mark.once
 @pytest.mark.door
 @pytest.mark.django_db

@@ -74,6 +74,7 @@ def scored(key: str) -> set[int]:
     return set(frame.filter(pl.col(f"scores.{key}").is_not_null())["customer_id"])
 
 
+@pytest.mark.long
 def test_who_is_not_yet_among_the_best_is_scored_by_the_line_of_training(orders: pl.DataFrame) -> None:
     target = targets.store(questions.make("best", {"horizon_days": 60, "percentile": 75}, AS_OF))
     version = training.train(target, AS_OF, names=(learners.LOGISTIC,))

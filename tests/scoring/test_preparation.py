@@ -139,6 +139,7 @@ def test_a_number_is_a_customer_number_only_where_equal_ones_were_to_be_expected
     assert encoding.learn(examples.frame).dropped == {"attributes.row": "a number of its own for everybody"}
 
 
+@pytest.mark.long
 def test_renaming_and_reordering_all_columns_changes_no_verdict(examples: TrainingSet) -> None:
     own = [name for name in examples.frame.columns if name.startswith("attributes.")]
     names = {name: f"attributes.c{len(own) - number}" for number, name in enumerate(own)}

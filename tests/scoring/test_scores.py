@@ -255,6 +255,7 @@ def test_without_old_scores_a_torn_model_gives_none(live: Live) -> None:
     assert not Score.objects.exists()
 
 
+@pytest.mark.long
 @pytest.mark.once
 def test_nothing_known_later_changes_a_model_or_a_score() -> None:
     orders = order_times(700)

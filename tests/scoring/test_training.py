@@ -16,6 +16,7 @@ from scoring.training_set import TrainingRefused, TrainingSet, of_attribute
 from tests.scoring.worlds import AS_OF, DAY, attribute_set, order_set, order_times, people, signal
 
 
+@pytest.mark.long
 def test_a_planted_signal_is_found_and_its_interval_covers_the_truth() -> None:
     examples, chances, frame = signal(1500, 1.5)
     trained = training.learn(examples, 0, names=(LOGISTIC, BOOSTING, AVERAGE))
@@ -102,6 +103,7 @@ def test_the_threshold_is_not_chosen_on_the_rows_it_is_judged_on() -> None:
     assert evaluation.figures(outcome, 0)["f1"].value < evaluation.figures(at_best, 0)["f1"].value
 
 
+@pytest.mark.long
 def test_telco_in_folds_is_as_good_as_published(data: Path) -> None:
     raw = pl.read_csv(data / "telco_ibm" / "Telco-Customer-Churn.csv.gz")
     frame = people(raw.height).with_columns(raw.rename({name: f"attributes.{name}" for name in raw.columns}))

@@ -1,5 +1,7 @@
 """The meaning of a rule equals a naive reading, customer by customer, on random trees, customers and events."""
 
+import pytest
+
 from segments.rules.history import HISTORIES
 from segments.rules.measures import MEASURES
 from segments.rules.operators import OPERATORS
@@ -8,6 +10,7 @@ from tests.segments.agreement import ENOUGH, agree
 from tests.segments.random_rules import KINDS
 
 
+@pytest.mark.long
 def test_mask_explanation_and_the_slow_reading_agree() -> None:
     tally = agree(ENOUGH)
     assert tally.trees >= ENOUGH
