@@ -26,6 +26,13 @@ MJML_PARTS = """
 MJML_TAGS = frozenset({"mjml", *(f"mj-{part}" for part in MJML_PARTS.split())})
 
 
+# What acts, loads or sends by itself; mail programs drop it, a preview must not meet it.
+ACTIVE = re.compile(
+    r"<\s*(script|iframe|object|embed|form|base|link|svg|math)\b|<[^>]*\s(on[a-z]+)\s*=|http-equiv=[\"']?(refresh)",
+    re.IGNORECASE,
+)
+
+
 class Built(NamedTuple):
     """The two parts of a mail as Liquid templates."""
 
@@ -72,6 +79,8 @@ def built_of_mjml(source: str) -> Built:
         html = mjml2html(held.text(source), disable_comments=False, fonts={})
     except ValueError as error:
         raise TemplateRefused(f"the MJML cannot be read: {error}") from error
+    if active := ACTIVE.search(html):
+        raise TemplateRefused(f"a mail may not hold '{next(filter(None, active.groups()))}'")
     return Built(held.back(html), held.back(prose.unmarked(_readable(html))))
 
 

@@ -81,6 +81,9 @@ def test_a_whole_mail_in_mjml_is_taken_as_it_is() -> None:
         (MJML.format("<mj-txet>Hi</mj-txet>"), "MJML has no tag <mj-txet>; did you mean <mj-text>?"),
         ("<mjml><mj-body>", "the MJML cannot be read"),
         (MJML.format('<mj-include path="/etc/passwd" />'), "MJML has no tag <mj-include>"),
+        (MJML.format("<mj-raw><script>alert(1)</script></mj-raw>"), "a mail may not hold 'script'"),
+        (MJML.format('<mj-text><img src="x" onerror="alert(1)" /></mj-text>'), "a mail may not hold 'onerror'"),
+        (MJML.format('<mj-raw><form action="https://x.example"></form></mj-raw>'), "a mail may not hold 'form'"),
     ],
 )
 def test_wrong_mjml_is_refused(body: str, reason: str) -> None:
