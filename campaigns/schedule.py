@@ -34,7 +34,7 @@ def periods() -> dict[Schedule.Key, int]:
         TRAIN: 5,
         WATCH: 900,
         SLOTS: 5,
-        TOUCHES: 60,
+        TOUCHES: 5,
         BRAKES: 60,
         TELL: 60,
     }

@@ -92,6 +92,12 @@ def act_at_slots() -> None:
     slots.act(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.TOUCHES)
+def settle_touches() -> None:
+    tracking.settle(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -103,6 +109,7 @@ WOKEN: dict[str, Any] = {
     schedule.WATCH: watch_models,
     schedule.TOUCHES: settle_touches,
     schedule.SLOTS: act_at_slots,
+    schedule.TOUCHES: settle_touches,
     schedule.BRAKES: watch_sending,
     schedule.TELL: tell_alerts,
 }

@@ -13,7 +13,7 @@ from django.utils import timezone, translation
 from django.utils.formats import date_format
 
 from campaigns import brand, preferences, products, rating, tracking, unsubscribe
-from campaigns.channels import Receipt, Result, smtp
+from campaigns.channels import Receipt, Result, relays, smtp
 from campaigns.gate import Passed
 from campaigns.models import Delivery, OfferCode
 from campaigns.steps import CallStep, EmailStep
@@ -144,6 +144,7 @@ def compose(passed: Passed) -> EmailMultiAlternatives:
             "List-Unsubscribe": f"<{link}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
             "Feedback-ID": feedback_id(passed.delivery),
+            **relays.headers(settings.EMAIL_HOST or "", passed.delivery.public_id),
         },
     )
     message.attach_alternative(content.html, "text/html")

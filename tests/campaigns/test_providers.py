@@ -14,6 +14,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from campaigns import deliver, feedback, providers
+from campaigns.channels import relays
 from campaigns.models import Delivery, DeliveryAttempt
 from customers import consent
 from customers.models import Consent, Event, Suppression
@@ -228,3 +229,20 @@ def test_one_report_that_cannot_be_used_does_not_hold_up_the_others(
 def test_a_report_without_end_is_refused(client: Client) -> None:
     assert post(client, "postmark", "x" * (providers.MOST_BYTES + 1)).status_code == 413
     assert client.get("/feedback/postmark/").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("host", "headers"),
+    [
+        ("smtp.postmarkapp.com", {"X-PM-Metadata-delivery": "abc-1"}),
+        ("smtp.sendgrid.net", {"X-SMTPAPI": '{"unique_args": {"delivery": "abc-1"}}'}),
+        ("smtp.eu.mailgun.org", {"X-Mailgun-Variables": '{"delivery": "abc-1"}'}),
+        ("in-v3.mailjet.com", {"X-MJ-EventPayload": '{"delivery": "abc-1"}'}),
+        ("email-smtp.eu-central-1.amazonaws.com", {"X-Metadata": '{"delivery": "abc-1"}'}),
+        ("mail.example.test", {}),
+        ("notmailjet.com", {}),
+        ("", {}),
+    ],
+)
+def test_a_mail_names_its_delivery_as_the_provider_wants_it(host: str, headers: dict[str, str]) -> None:
+    assert relays.headers(host, "abc-1") == headers
