@@ -81,12 +81,6 @@ def tell_alerts() -> None:
 
 
 @shared_task
-@schedule.noted(schedule.TOUCHES)
-def settle_touches() -> None:
-    tracking.settle(timezone.now())
-
-
-@shared_task
 @schedule.noted(schedule.SLOTS)
 def act_at_slots() -> None:
     slots.act(timezone.now())
@@ -107,7 +101,6 @@ WOKEN: dict[str, Any] = {
     schedule.REWRITE_ERASED: rewrite_erased,
     schedule.TRAIN: train,
     schedule.WATCH: watch_models,
-    schedule.TOUCHES: settle_touches,
     schedule.SLOTS: act_at_slots,
     schedule.TOUCHES: settle_touches,
     schedule.BRAKES: watch_sending,
