@@ -41,22 +41,30 @@ class Forecast(NamedTuple):
 
 def foresee(campaign: Campaign, at: datetime) -> Forecast:
     """Give the forecast of a campaign as of a time. Raises TriggerError for a trigger that cannot be used."""
+    due = _treated(campaign, at)
+    if due.a_day is None or campaign.most_a_day is None or due.a_day <= campaign.most_a_day:
+        return due
+    return Forecast(float(campaign.most_a_day), f"{due.basis} It takes at most {campaign.most_a_day:,} a day.")
+
+
+def daily(campaign: Campaign, at: datetime) -> float | None:
+    """Give how many customers a day come to be reached, those over the most a day included; None if nothing is known.
+
+    It is what a brake compares with: a budget chooses among all of them later.
+    """
+    return _treated(campaign, at).a_day
+
+
+def _treated(campaign: Campaign, at: datetime) -> Forecast:
+    """Give who comes to be due and is not left alone."""
     try:
         due = _due(triggers.parse(campaign.trigger, fields.catalogue()), campaign, at)
     except LakeError:
         return Forecast(None, "Nothing is foreseen: the history cannot be read.")
     if due.a_day is None:
         return due
-    left_alone = (1 - programme.current().holdout_share) * (1 - campaign.control_share)
-    reached = due.a_day * left_alone
-    if campaign.most_a_day is not None and reached > campaign.most_a_day:
-        return Forecast(float(campaign.most_a_day), f"{due.basis} It takes at most {campaign.most_a_day:,} a day.")
-    return Forecast(reached, due.basis)
-
-
-def daily(campaign: Campaign, at: datetime) -> float | None:
-    """Give how many customers a day a campaign is expected to reach; None where nothing is known."""
-    return foresee(campaign, at).a_day
+    treated = (1 - programme.current().holdout_share) * (1 - campaign.control_share)
+    return Forecast(due.a_day * treated, due.basis)
 
 
 def _due(trigger: Trigger, campaign: Campaign, at: datetime) -> Forecast:

@@ -19,7 +19,7 @@ from segments import fields, rulebook
 from segments.models import Segment
 
 State = Campaign.State
-FORESEEN_BY = {"trigger", "audience", "control_share", "most_a_day"}
+FORESEEN_BY = {"trigger", "audience", "control_share"}
 EDITABLE = (
     "name",
     "trigger",

@@ -248,12 +248,16 @@ def waiting(may: Callable[[str], bool]) -> list[Panel]:
     if not found:
         return []
     rows = [
-        (link(one, one.get_kind_display()), one.sentence, str(one.owner or "nobody yet"), moment(one.first_at))
+        (
+            format_html("{}<br>{}", link(one, one.get_kind_display()), one.sentence),
+            str(one.owner or "nobody yet"),
+            moment(one.first_at),
+        )
         for one in found
     ]
     text = '<a class="cusp-link" href="{}">{} open in the inbox</a>'
     note = format_html(text, _list("customers_alert"), number(inbox.open_count()))
-    head = ("What", "Why", "Who looks after it", "Since")
+    head = ("What", "Who looks after it", "Since")
     return [Panel("Alerts", note, head=head, rows=rows)]
 
 

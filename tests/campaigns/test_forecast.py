@@ -20,6 +20,7 @@ from tests.customers.histories import add_event
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 DAY = timedelta(days=1)
+RULE = {"version": 1, "rule": {"field": "country", "op": "any_of", "value": ["DE"]}}
 SHOP = {"kind": "event", "event": "Order Completed"}
 
 
@@ -33,7 +34,7 @@ def plan(trigger: dict[str, Any], **changes: Any) -> Campaign:
 
 
 def vip() -> Segment:
-    return Segment.objects.create(key="vip", name="VIP", rule={}, created_at=T0 - 100 * DAY)
+    return Segment.objects.create(key="vip", name="VIP", rule=RULE, created_at=T0 - 100 * DAY)
 
 
 def moved(segment: Segment, who: Sequence[Customer], at: datetime, kind: str = "entered") -> None:
@@ -172,3 +173,4 @@ def test_a_schedule_reaches_its_audience_on_the_day() -> None:
     assert told == (3.0, basis)
     capped = plan({"kind": "hand"}, key="hand", audience=segment, most_a_day=2)
     assert forecast.foresee(capped, T0) == (2.0, f"{basis} It takes at most 2 a day.")
+    assert forecast.daily(capped, T0) == 3.0
