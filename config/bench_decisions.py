@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from campaigns import decide
+from campaigns import decide, looks
+from campaigns.looks import Edges
 from campaigns.models import Campaign, Decision, Delivery, FrequencyCap
 from customers import bulk
 from customers.models import Customer
@@ -43,15 +44,17 @@ def prepare(at: datetime) -> Work:
         )
         for n in range(1, CANDIDATES // people.height + 1)
     ]
-    return Work(campaigns, [_due(piece) for piece in people.iter_slices(PIECE)])
+    return Work(campaigns, [_people(piece) for piece in people.iter_slices(PIECE)])
 
 
 def decide_all(work: Work, at: datetime) -> Counter[str]:
     """Decide for every campaign about every customer, piece by piece; the later see what the earlier planned."""
     counts: Counter[str] = Counter()
     for n, campaign in enumerate(work.campaigns):
-        for due in work.pieces:
-            counts.update(decide.of(campaign, due, at + timedelta(minutes=n)))
+        moment = at + timedelta(minutes=n)
+        for people in work.pieces:
+            edges = Edges(looks.states(people, campaign, moment), looks.due(people), pl.DataFrame())
+            counts.update(decide.of(campaign, edges, moment))
     return counts
 
 
@@ -67,13 +70,8 @@ def written(work: Work) -> tuple[pl.DataFrame, pl.DataFrame]:
     return bulk.read(rows, next(schemas)), bulk.read(deliveries, next(schemas))
 
 
-def _due(people: pl.DataFrame) -> pl.DataFrame:
-    nothing = pl.lit(None, pl.Float64)
-    return people.with_columns(
-        cause=pl.lit("time"),
-        value=nothing,
-        score=nothing,
-        round=pl.lit(1, pl.Int64),
-        happened_at=pl.lit(None, bulk.UTC_MICROSECONDS),
-        is_late=pl.lit(False),
-    )
+def _people(people: pl.DataFrame) -> pl.DataFrame:
+    """Say of customers that they are due for the first time."""
+    nothing, never = pl.lit(None, pl.Float64), pl.lit(None, bulk.UTC_MICROSECONDS)
+    told = people.with_columns(cause=pl.lit("hand"), value=nothing, score=nothing, happened_at=never, fired_at=never)
+    return told.with_columns(round=pl.lit(0, pl.Int64), fires=True, is_inside=True, is_late=False)
