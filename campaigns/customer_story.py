@@ -99,7 +99,7 @@ def _all(customer: Customer) -> Iterator[Moment]:
         yield from told(customer, SHOWN)
 
 
-def panel(customer: Customer, query: "dict[str, str]") -> Panel:
+def panel(customer: Customer, query: dict[str, str]) -> Panel:
     """Give the story as a list and on a line of time, of one kind where the address asks for it."""
     kind = query.get("kind", "") if query.get("kind", "") in KINDS else ""
     found = story(customer, kind)
@@ -162,4 +162,4 @@ def _drawn(found: list[Moment]) -> SafeString:
         format_html_join("", '<circle cx="{}" cy="{}" r="4"><title>{}</title></circle>', dots),
         *(LEFT, height + 12, ends[0], WIDE, height + 12, ends[1] if ends[0] != ends[1] else ""),
     )
-    return charts.framed(svg, "what happened when", WIDE + 4, height + 18, "cusp-wide")
+    return charts.framed(svg, "what happened when", WIDE + 4, height + 18, "cusp-wide cusp-story")

@@ -78,7 +78,7 @@ def moment_words(at: Any) -> str:
     return f"{timezone.localtime(at):%Y-%m-%d %H:%M}"
 
 
-def leads_here(customer: Customer) -> Panel:
+def leads_here(customer: Customer, _query: dict[str, str]) -> Panel:
     """Give the way from a customer's page to this one."""
     text = '<a class="cusp-button" href="{}">Why, or why not: every live campaign</a>'
     said = "Why this customer did or did not get something, and what would have to change."

@@ -17,9 +17,9 @@ from customers.admin import AddressSearchMixin, Button, LargeAdmin
 from customers.customer_page import CUSTOMER_LEADS, CUSTOMER_PANELS
 from customers.panels import Cell, Panel, column, lines, number
 
+CUSTOMER_LEADS.append(explain_page.leads_here)
 CUSTOMER_LEADS.append(customer_story.panel)
 CUSTOMER_PANELS.append(customer_scores.panel)
-CUSTOMER_PANELS.append(explain_page.leads_here)
 
 
 def three(value: float | None) -> str:

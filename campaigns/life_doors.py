@@ -3,6 +3,7 @@
 What lets messages go asks for a scope of its own.
 """
 
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -11,8 +12,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import launch
+from campaigns import launch, slots
 from campaigns.campaign_doors import CampaignSerializer, answer, campaign_of, refusing
+from campaigns.models import Slot
 from campaigns.reconcile import reconcile
 from customers.api import Door, who
 from customers.keys import Scope
@@ -105,6 +107,75 @@ class StopView(LifeDoor):
         """End a campaign for good; what it has planned is cancelled."""
         NothingSerializer(data=request.data).is_valid(raise_exception=True)
         return self.do(request, public_id, launch.stop)
+
+
+class WidenInSerializer(StrictSerializer):
+    """To which share a pilot grows."""
+
+    share = serializers.FloatField(min_value=0.0, max_value=1.0)
+    fires_for_waiting = serializers.BooleanField(
+        default=False, help_text="Act also on those who match already and were outside of it."
+    )
+
+
+class WidenView(SendingDoor):
+    """`campaigns/{id}/widen/`."""
+
+    @extend_schema(
+        operation_id="campaigns_widen",
+        request=WidenInSerializer,
+        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        """Let a pilot take in more customers; who was in stays in."""
+        body = WidenInSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        asked = body.validated_data
+        with refusing():
+            campaign = campaign_of(public_id, is_locked=True)
+            waits = {"fires_for_waiting": asked["fires_for_waiting"]}
+            launch.widen(campaign, asked["share"], who(request), timezone.now(), **waits)
+        return answer(campaign)
+
+
+class SendInSerializer(StrictSerializer):
+    """When it is sent by hand: the same time told again is the same sending."""
+
+    at = serializers.DateTimeField(help_text="Not ahead of now. Send the same time again where no answer came.")
+
+    def validate_at(self, at: datetime) -> datetime:
+        """Refuse a time that lies ahead."""
+        if at > timezone.now():
+            raise serializers.ValidationError("This lies ahead.")
+        return at
+
+
+class SlotSerializer(serializers.Serializer[Any]):
+    """One time at which a campaign acts on its whole audience."""
+
+    campaign = serializers.CharField(source="campaign.key")
+    at = serializers.DateTimeField()
+    done_at = serializers.DateTimeField(allow_null=True, help_text="When everybody was decided about.")
+
+
+class SendView(SendingDoor):
+    """`campaigns/{id}/send/`."""
+
+    @extend_schema(
+        operation_id="campaigns_send",
+        request=SendInSerializer,
+        responses={200: SlotSerializer, 201: SlotSerializer, **refusals(400, 404, 409)},
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        """Let a live campaign by hand act on its whole audience; 200 where this time was told before."""
+        body = SendInSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        at = body.validated_data["at"]
+        with refusing():
+            campaign = campaign_of(public_id, is_locked=True)
+            told = Slot.objects.filter(campaign=campaign, at=at).first()
+            slot = told or slots.by_hand(campaign, who(request), at)
+        return Response(SlotSerializer(slot).data, status=200 if told else 201)
 
 
 class BalanceSerializer(serializers.Serializer[Any]):

@@ -96,6 +96,8 @@ urlpatterns: list[URLPattern] = [
     path("campaigns/<str:public_id>/pause/", life_doors.PauseView.as_view(), name="campaign-pause"),
     path("campaigns/<str:public_id>/resume/", life_doors.ResumeView.as_view(), name="campaign-resume"),
     path("campaigns/<str:public_id>/stop/", life_doors.StopView.as_view(), name="campaign-stop"),
+    path("campaigns/<str:public_id>/widen/", life_doors.WidenView.as_view(), name="campaign-widen"),
+    path("campaigns/<str:public_id>/send/", life_doors.SendView.as_view(), name="campaign-send"),
     path(
         "campaigns/<str:public_id>/reconciliation/",
         life_doors.ReconciliationView.as_view(),

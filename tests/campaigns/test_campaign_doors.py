@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from campaigns.models import Campaign, Delivery
+from campaigns.models import Campaign, Delivery, Slot
 from customers import keys
 from customers.models import AuditEntry
 from scoring.models import Target
@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.door, pytest.mark.django_db]
 PLAN: dict[str, Any] = {
     "key": "winback",
     "name": "Win back",
-    "trigger": people.score_trigger(),
+    "trigger": people.segment_trigger(),
     "steps": [people.EMAIL_STEP],
     "audience": "vip",
     "control_share": 0.2,
@@ -128,6 +128,27 @@ def test_the_reconciliation_says_what_is_open(all_scopes: Caller) -> None:
     assert all(one["is_equal"] for one in told["balances"])
 
 
+def test_a_campaign_by_hand_is_sent_once_for_each_time_that_is_told(all_scopes: Caller) -> None:
+    campaign = people.campaign(trigger={"kind": "hand"}, audience=Segment.objects.get())
+    address, body = f"campaigns/{campaign.public_id}/send/", {"at": "2026-03-01T12:00:00Z"}
+    first = all_scopes.call("POST", address, body)
+    assert (first.status_code, first.json()["done_at"]) == (201, None)
+    assert all_scopes.call("POST", address, body).status_code == 200
+    assert Slot.objects.count() == 1
+    assert all_scopes.call("POST", address, {"at": "2026-03-01T13:00:00Z"}).status_code == 409
+    assert all_scopes.call("POST", address, {"at": "2999-01-01T00:00:00Z"}).status_code == 400
+    other = people.campaign("other")
+    assert all_scopes.call("POST", f"campaigns/{other.public_id}/send/", body).status_code == 400
+
+
+def test_a_pilot_is_widened_and_never_narrowed(all_scopes: Caller) -> None:
+    campaign = people.campaign(pilot_share=0.05)
+    address = f"campaigns/{campaign.public_id}/widen/"
+    assert all_scopes.call("POST", address, {"share": 0.5}).json()["pilot_share"] == 0.5
+    refused = all_scopes.call("POST", address, {"share": 0.1})
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (400, "pilot_share")
+
+
 MATRIX = [
     ("GET", "campaigns/", "campaigns:read"),
     ("POST", "campaigns/", "campaigns:write"),
@@ -137,6 +158,8 @@ MATRIX = [
     ("POST", "campaigns/x/resume/", "campaigns:send"),
     ("POST", "campaigns/x/pause/", "campaigns:write"),
     ("POST", "campaigns/x/stop/", "campaigns:write"),
+    ("POST", "campaigns/x/widen/", "campaigns:send"),
+    ("POST", "campaigns/x/send/", "campaigns:send"),
     ("GET", "campaigns/x/reconciliation/", "campaigns:read"),
     ("GET", "decisions/", "campaigns:read"),
     ("GET", "deliveries/", "campaigns:read"),
