@@ -24,7 +24,7 @@ from django.db import connection, transaction
 
 from campaigns import cycle, programme
 from campaigns.models import Cycle, Programme
-from config import bench_models, bench_world
+from config import bench_decisions, bench_models, bench_world
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -285,6 +285,21 @@ def _small_cycle(bench: Bench) -> None:
     )
 
 
+def _decisions(bench: Bench) -> None:
+    """Time what half a million candidates get, against a raw copy of what is asked of them and of what is written."""
+    at = END + timedelta(hours=1)
+    work = bench_decisions.prepare(at)
+    with _clock() as clock:
+        outcomes = bench_decisions.decide_all(work, at)
+    with _clock() as asked:
+        for _ in work.campaigns:
+            _copied_out(Customer.objects.values_list("id", "email", "time_zone", "country")[: bench_decisions.MOST])
+            _copied_out(Consent.objects.values_list("customer_id")[: bench_decisions.MOST])
+    floor = asked.seconds + sum(_copied_in(frame) for frame in bench_decisions.written(work))
+    a_second = round(outcomes.total() / clock.seconds)
+    bench.add(f"{outcomes.total():,} decisions", clock, floor, a_second=a_second, outcomes=dict(outcomes))
+
+
 def _predictions(turned: Cycle) -> float:
     """Give the seconds that the models' predictions take on one core, without making their inputs ready."""
     assert turned.run is not None
@@ -320,7 +335,8 @@ def _copied_in(frame: pl.DataFrame) -> float:
     """Give the seconds that storing a frame in a bare table takes."""
     body = frame.write_csv(include_header=False)
     columns = ", ".join(
-        f"c{n} {'text' if dtype.is_temporal() else 'double precision'}" for n, dtype in enumerate(frame.dtypes)
+        f"c{n} {'text' if dtype.is_temporal() or dtype == pl.String else 'double precision'}"
+        for n, dtype in enumerate(frame.dtypes)
     )
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f"CREATE TABLE bench_floor ({columns})")
