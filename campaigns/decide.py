@@ -12,7 +12,7 @@ from campaigns.assignment import Shares, assign
 from campaigns.causes import START, WIDENED
 from campaigns.edges import find
 from campaigns.limits import Limits
-from campaigns.looks import Edges, View, members, view
+from campaigns.looks import Edges, View, members, states, view, with_states
 from campaigns.models import Campaign, Decision, TriggerBaseline, TriggerState
 from campaigns.news import NOTHING
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
@@ -65,15 +65,21 @@ def decide(
     return _decide(seen, found)
 
 
-def of(campaign: Campaign, edges: Edges, as_of: datetime) -> Counter[str]:
+def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
     """Decide for one campaign and customers who are due by another way than an edge; give the decisions by outcome.
 
-    Decisions and trigger states are written in one transaction. Twice for the same rounds changes nothing.
+    `due` is as Edges.due. The round and the time are noted in the trigger states, in the same transaction. Twice for
+    the same rounds changes nothing.
     """
-    if edges.due.is_empty():
+    if due.is_empty():
         return Counter()
-    seen = view(edges.due, NO_CHANGES, as_of, is_whole=False)
-    return _decide(seen, [(campaign, triggers.parse(campaign.trigger, seen.known), edges)])
+    seen = view(due, NO_CHANGES, as_of, is_whole=False)
+    trigger = triggers.parse(campaign.trigger, seen.known)
+    before = due.select("customer_id", pl.col("round") - 1)
+    known = with_states(campaign, due.drop("round"), as_of).drop("round").join(before, on="customer_id")
+    fired = states(known.with_columns(is_inside=True, fires=True), campaign, as_of)
+    edges = Edges(fired, due, pl.DataFrame())
+    return _decide(seen, [(campaign, trigger, edges)])
 
 
 def _decide(seen: View, found: list[tuple[Campaign, Trigger, Edges]]) -> Counter[str]:

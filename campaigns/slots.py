@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from campaigns import allocate, decide, pilot, triggers
 from campaigns.causes import HAND, TIME, WIDENED
 from campaigns.launch import LaunchError, User, author_of, note
-from campaigns.looks import Edges, due, late, may_enter, states, with_states
+from campaigns.looks import due, late, may_enter, with_states
 from campaigns.models import Campaign, Slot
 from campaigns.occurrences import alive_since
 from campaigns.pilot import PEOPLE
@@ -130,9 +130,9 @@ def _decide(slot: Slot, trigger: Trigger, bucket: int, now: datetime) -> Counter
         is_slotted = isinstance(trigger, Slotted)
         people = _audience(slot, trigger, bucket, now) if is_slotted else _outside(slot, bucket, now)
         at = pl.lit(slot.at, bulk.UTC_MICROSECONDS)
-        people = people.with_columns(happened_at=at, is_inside=True, fires=True)
+        people = people.with_columns(happened_at=at, fires=True)
         people = people.with_columns(is_late=late(campaign, now) if is_slotted else pl.lit(False))
-        return decide.of(campaign, Edges(states(people, campaign, now), due(people), pl.DataFrame()), now)
+        return decide.of(campaign, due(people), now)
 
 
 def _audience(slot: Slot, trigger: Trigger, bucket: int, now: datetime) -> pl.DataFrame:
