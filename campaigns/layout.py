@@ -1,5 +1,6 @@
 """The page of a mail: its blocks as MJML, and that as HTML for Outlook, phones and dark screens; its Liquid is kept."""
 
+import re
 from collections.abc import Callable, Iterator
 from html import escape
 from itertools import groupby
@@ -34,6 +35,9 @@ SIZES = {1: ("30px", "1.22"), 2: ("22px", "1.3"), 3: ("17px", "1.4")}
 SIDE = 36
 WIDTH = 600 - 2 * SIDE
 SCORES = range(1, 6)
+FLUID = 'fluid-on-mobile="true" '
+SIDES = re.compile(r'(direction:|text-align:|\balign="|padding-|margin-)(ltr|left|right)\b')
+OTHER_SIDE = {"ltr": "rtl", "left": "right", "right": "left"}
 FILLER = "&#847; &zwnj; &nbsp; &#8199; " * 30  # keeps the words below the preheader out of the list of mails
 STYLE = """
   .page a {{ text-decoration: underline; }}
@@ -41,6 +45,7 @@ STYLE = """
   .prose p:last-child, .prose ul:last-child, .prose ol:last-child {{ margin-bottom: 0 !important; }}
   @media only screen and (max-width: 479px) {{
     .rows > table > tbody > tr > td {{ padding-left: 22px !important; padding-right: 22px !important; }}
+    .beside > table > tbody > tr > td {{ padding-left: 12px !important; padding-right: 12px !important; }}
     .h1 div, .h1 h1 {{ font-size: 26px !important; }}
     .side {{ padding-bottom: 20px; }}
     .side-last {{ padding-bottom: 0; }}
@@ -111,7 +116,12 @@ def page(letter: Letter, brand: Brand) -> str:
         html = mjml2html(source, disable_comments=False, fonts={})
     except ValueError as error:
         raise TemplateRefused(f"the page cannot be built: {error}") from error
-    return held.back(html)
+    return held.back(_mirrored(html) if phrases.direction(letter.language) == "rtl" else html)
+
+
+def _mirrored(html: str) -> str:
+    """Give the page for a language that is read from the right."""
+    return SIDES.sub(lambda found: found[1] + OTHER_SIDE[found[2]], html)
 
 
 _FRAME = """
@@ -191,14 +201,14 @@ class _Painter(NamedTuple):
 
     def section(self, rows: list[Block], *, is_first: bool) -> str:
         """Give a run of blocks as a section; the first of its background stands further below what is above it."""
-        inset = SIDE
+        inset, name = SIDE, f"rows {self.paint.name}"
         if isinstance(columns := rows[0], Columns):
-            inset -= 10
+            inset, name = SIDE - 10, f"beside {self.paint.name}"
             inner = "".join(self._column(one, columns) for one in enumerate(columns.columns))
         else:
             inner = "<mj-column>" + "".join(self.block(one, WIDTH) for one in rows) + "</mj-column>"
         return (
-            f'<mj-section css-class="rows {self.paint.name}" background-color="{self.paint.behind}" '
+            f'<mj-section css-class="{name}" background-color="{self.paint.behind}" '
             f'padding="{32 if is_first else 4}px {inset}px 10px">{inner}</mj-section>'
         )
 
@@ -261,7 +271,7 @@ class _Painter(NamedTuple):
         href = f'href="{self._href(block.url, block)}" ' if block.url else ""
         return (
             f'<mj-image src="{self.brand.assets}{block.asset}" alt="{self.held.escaped(block.alt)}" {href}'
-            f'width="{shown}px" border-radius="10px" padding="0 0 22px" />'
+            f'width="{shown}px" {"" if block.width else FLUID}border-radius="10px" padding="0 0 22px" />'
         )
 
     def button(self, block: Button, _: int) -> str:
@@ -332,7 +342,7 @@ class _Painter(NamedTuple):
         url = shown.url or block.url
         href = self._href(url, block) if url else ""
         picture = (
-            f'<td width="112" valign="top" style="padding:0 16px 18px 0"><img src="{self.brand.assets}{shown.asset}" '
+            f'<td width="112" valign="top" style="padding:0;padding-right:16px;padding-bottom:18px"><img src="{self.brand.assets}{shown.asset}" '
             f'alt="{name}" width="112" style="display:block;width:112px;border-radius:10px" /></td>'
             if shown.asset
             else ""
@@ -344,7 +354,7 @@ class _Painter(NamedTuple):
         )
         label = held.escaped(block.label)
         more = (
-            f'<td align="right" valign="middle" style="padding:0 0 18px 12px;white-space:nowrap">'
+            f'<td align="right" valign="middle" style="padding:0;padding-left:12px;padding-bottom:18px;white-space:nowrap">'
             f'<a class="shop" href="{href}" style="color:{paint.link};font-weight:600">{label}</a></td>'
             if url and block.label
             else ""

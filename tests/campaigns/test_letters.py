@@ -133,6 +133,13 @@ def test_a_mail_says_in_which_language_it_is_and_what_its_parts_are() -> None:
     assert [int(score) for score in re.findall(r"https://cusp.example/r/x/(\d)/", page)] == [1, 2, 3, 4, 5]
 
 
+def test_a_language_that_is_read_from_the_right_is_laid_out_from_the_right() -> None:
+    page = letters.mail(blocks.parse({**EVERYTHING, "language": "ar"}), values(first_name="Ada"), "", BRAND).html
+    assert '<html lang="ar" dir="rtl"' in page
+    assert "direction:ltr" not in page
+    assert re.search(r"text-align:right[^>]*>\s*<h1", page)
+
+
 def test_the_tag_of_a_block_stands_at_its_links() -> None:
     page = sent(first_name="Ada").html
     tags = re.findall(r'<a [^>]*href="([^"]*)"[^>]*?data-tag="([a-z]*)"|<a [^>]*data-tag="([a-z]*)"[^>]*href="', page)
