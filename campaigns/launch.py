@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, forecast, occurrences, pilot, steps, triggers, variants
+from campaigns import cancel, forecast, occurrences, pilot, products, steps, triggers, variants
 from campaigns.models import Asset, Campaign, Offer, Slot, TriggerBaseline
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
 from campaigns.waiting import count
@@ -163,8 +163,9 @@ def check(campaign: Campaign) -> Trigger:
     offers = frozenset(Offer.objects.values_list("key", flat=True))
     attributes = frozenset(Attribute.objects.values_list("name", flat=True))
     assets = frozenset(Asset.objects.values_list("public_id", flat=True))
+    shown = products.existing([campaign.steps, campaign.variants])
     try:
-        variants.check_ready(campaign, steps.Known(offers, attributes, assets))
+        variants.check_ready(campaign, steps.Known(offers, attributes, assets, shown))
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger

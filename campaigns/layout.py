@@ -342,7 +342,8 @@ class _Painter(NamedTuple):
         url = shown.url or block.url
         href = self._href(url, block) if url else ""
         picture = (
-            f'<td width="112" valign="top" style="padding:0;padding-right:16px;padding-bottom:18px"><img src="{self.brand.assets}{shown.asset}" '
+            f'<td width="112" valign="top" style="padding:0;padding-right:16px;padding-bottom:18px">'
+            f'<img src="{self.brand.assets}{shown.asset}" '
             f'alt="{name}" width="112" style="display:block;width:112px;border-radius:10px" /></td>'
             if shown.asset
             else ""
@@ -354,8 +355,9 @@ class _Painter(NamedTuple):
         )
         label = held.escaped(block.label)
         more = (
-            f'<td align="right" valign="middle" style="padding:0;padding-left:12px;padding-bottom:18px;white-space:nowrap">'
-            f'<a class="shop" href="{href}" style="color:{paint.link};font-weight:600">{label}</a></td>'
+            f'<td align="right" valign="middle" style="padding:0;padding-left:12px;padding-bottom:18px">'
+            f'<a class="shop" href="{href}" style="color:{paint.link};font-weight:600;white-space:nowrap">'
+            f"{label}</a></td>"
             if url and block.label
             else ""
         )

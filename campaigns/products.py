@@ -1,5 +1,6 @@
 """The products that a mail shows: those it names, and those that the customer viewed or bought last."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 from campaigns.blocks import MOST_PRODUCTS, Content, Products, walk
@@ -28,6 +29,23 @@ def of(content: Content, customer_id: int, until: datetime) -> dict[str, object]
     if "bought" in histories:
         values["products_bought"] = list(_named(_bought(customer_id, until)).values())
     return values
+
+
+def existing(plan: object) -> frozenset[str]:
+    """Give those of the products that the JSON of a plan names which there are."""
+    keys = Product.objects.filter(external_id__in=set(_keys(plan))).values_list("external_id", flat=True)
+    return frozenset(keys)
+
+
+def _keys(data: object) -> Iterator[str]:
+    rows = data.get("products") if isinstance(data, dict) else None
+    for row in rows if isinstance(rows, list) else ():
+        key = row.get("product") if isinstance(row, dict) else row
+        if isinstance(key, str):
+            yield key
+    within = data.values() if isinstance(data, dict) else data if isinstance(data, list) else ()
+    for one in within:
+        yield from _keys(one)
 
 
 def _named(prices: dict[str, str]) -> dict[str, Told]:

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 
-from campaigns import deliver, programme
+from campaigns import deliver, products, programme, steps
 from campaigns.models import Delivery
 from customers.models import Customer, Event, OrderLine, Product, Source
 from tests.campaigns import people
@@ -75,3 +75,16 @@ def test_a_customer_is_written_to_in_her_language_and_answers_where_we_want_them
     assert mail.outbox[0].subject == "Für Sie"
     assert str(mail.outbox[0].body).startswith("Gesehen")
     assert mail.outbox[0].reply_to == ["answers@example.test"]
+
+
+def test_a_product_that_there_is_not_is_told_with_its_place() -> None:
+    Product.objects.create(external_id="tea", name="Tea")
+    step = {"action": "email", "content": CONTENT}
+    there = products.existing([[step]])
+    assert there == frozenset()
+    with pytest.raises(
+        steps.StepError, match=r"steps\[0\]\.content\.blocks\[3\]\.products\[0\]: there is no product 'mug'"
+    ):
+        steps.parse([step], steps.Known(frozenset(), frozenset(), frozenset(), there))
+    Product.objects.create(external_id="mug", name="Mug")
+    assert steps.parse([step], steps.Known(frozenset(), frozenset(), frozenset(), products.existing([[step]])))
