@@ -7,7 +7,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 import pytest
-from django.core import mail
+from django.core import mail, signing
 from django.core.mail import EmailMultiAlternatives
 from django.db import DatabaseError
 from django.test import Client
@@ -172,17 +172,24 @@ def test_parameters_never_choose_the_address(client: Client, delivery: Delivery)
 
 
 def test_tokens_of_one_purpose_are_worth_nothing_for_another(client: Client, delivery: Delivery) -> None:
-    tokens = {
-        "/c/{}": links.token(Purpose.CLICK, delivery.public_id, str(tracking.id_of(SHOP)), "", ""),
-        "/o/{}.gif": links.token(Purpose.OPEN, delivery.public_id),
-        "/u/{}/": unsubscribe.link(delivery.customer, "newsletter", delivery).split("/u/")[1].rstrip("/"),
+    customer, mail_id = delivery.customer.public_id, delivery.public_id
+    parts = {  # what each page wants to be told, signed for each purpose in turn
+        "/c/{}": (mail_id, str(tracking.id_of(SHOP)), "", ""),
+        "/o/{}.gif": (mail_id,),
+        "/p/{}/": (customer, mail_id),
+        "/r/{}/5/": (mail_id,),
+        "/u/{}/": (customer, "newsletter", mail_id),
     }
-    answers = {
-        (page, purpose): client.get(page.format(token)).status_code
-        for page in tokens
-        for purpose, token in tokens.items()
-    }
-    assert {key: code == 404 for key, code in answers.items()} == {key: key[0] != key[1] for key in answers}
+    meant = {"/c/{}": "click", "/o/{}.gif": "open", "/p/{}/": "preferences", "/r/{}/5/": "rating", "/u/{}/": "none"}
+    for page, told in parts.items():
+        for purpose in Purpose:
+            is_meant = purpose == f"campaigns.{meant[page]}"
+            answer = client.get(page.format(links.token(purpose, *told)))
+            assert (answer.status_code == 404) is not is_meant, (page, purpose)
+        leave = signing.Signer(salt=unsubscribe.PURPOSE, sep=".").sign_object(list(told))
+        assert (client.get(page.format(leave)).status_code == 404) is (page != "/u/{}/"), page
+    everything = unsubscribe.link(delivery.customer, "newsletter", delivery).split("/u/")[1].rstrip("/")
+    assert all(client.get(page.format(everything)).status_code == 404 for page in parts if page != "/u/{}/")
 
 
 def test_whoever_follows_a_link_gets_there_also_when_nothing_can_be_written(
