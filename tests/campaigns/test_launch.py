@@ -242,3 +242,35 @@ def test_a_campaign_that_is_stopped_cancels_what_it_planned_and_gives_up_what_it
     assert (deferred.decision.outcome, deferred.decision.reason) == ("ineligible", STOPPED)
     assert reconcile(one, T0).is_done
     assert AuditEntry.objects.get(what="campaign stopped").detail == {"cancelled": 2}
+
+
+def test_a_score_without_a_live_model_or_a_paused_segment_is_not_launched(version: ModelVersion) -> None:
+    ModelVersion.objects.update(state=ModelVersion.State.RETIRED)
+    with pytest.raises(LaunchError, match=r"trigger\.score: the score lapse has no live model"):
+        launch(draft(), None, T0)
+    lost = {"version": 1, "rule": {"field": "attributes.gone", "op": "is", "value": "x"}}
+    vip = Segment.objects.create(key="vip", name="VIP", rule=lost, created_at=T0)
+    with pytest.raises(LaunchError, match=r"trigger\.segment: the segment vip is paused: rule: no field named"):
+        launch(draft(key="in", trigger=segment_trigger()), None, T0)
+    with pytest.raises(LaunchError, match="audience: the segment vip is paused"):
+        launch(draft(key="to", trigger={"kind": "hand"}, audience=vip), None, T0)
+    with pytest.raises(LaunchError, match="audience: is missing"):
+        launch(draft(key="none", trigger={"kind": "hand"}), None, T0)
+
+
+def test_who_stays_in_a_segment_is_due_when_the_days_are_over(version: ModelVersion) -> None:
+    people = customers(3)
+    vip = Segment.objects.create(key="vip", name="VIP", rule=RULE, created_at=T0)
+    for one, days in zip(people, (30, 29, 1), strict=True):
+        since = T0 - timedelta(days=days)
+        Membership.objects.create(segment=vip, customer=one, bucket=one.bucket, since=since, as_of=since)
+    stays = {"kind": "segment", "segment": "vip", "edge": "stays", "days": 30}
+    one = draft(trigger=stays)
+    assert waiting(one, T0) == 1
+    launch(one, None, T0)
+    assert not decide(frame(people, 0.1), no_changes(), T0)
+    assert not decide(frame(people, 0.1), no_changes(), T0 + HOUR)
+    assert decide(frame(people, 0.1, "import"), no_changes(), T0 + 24 * HOUR) == {"deliver": 1}
+    assert set(Decision.objects.values_list("customer", "cause", "reason")) == {
+        (people[1].pk, "time", "Has been in the segment vip for 30 days.")
+    }
