@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 import polars as pl
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from campaigns import answers, claims, gate, offers, outages, restore, sending
 from campaigns.answers import Answer, Record
-from campaigns.channels import Receipt, Result, call, email
+from campaigns.channels import Receipt, Result, call, email, provider
 from campaigns.last_look import Run
 from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
 from customers import audit, events
@@ -91,6 +92,7 @@ def _drain(channel: Channel, until: datetime, limit: int | None) -> Counter[str]
             left = None if left is None else left - len(ids)
             came = _carry_all(ids, token, until, carrier, pace)
             done += came
+            claims.unused(channel, len(ids) - pace.taken())
             restore.note()
             _tell(Q(pk__in=ids), until)
             if trouble := carrier.trouble():
@@ -185,7 +187,9 @@ def _again(found: Delivery, at: datetime, reason: str) -> Delivery:
 
 
 def _carrier(channel: Channel) -> AbstractContextManager[Carrier]:
-    return nullcontext(call.Queue()) if channel == Channel.PHONE else email.Mailer()
+    if channel == Channel.PHONE:
+        return nullcontext(call.Queue())
+    return provider.Provider() if settings.EMAIL_BACKEND.startswith("anymail.") else email.Mailer()
 
 
 class Pace:
@@ -194,11 +198,17 @@ class Pace:
     def __init__(self) -> None:
         self.size = GROUP
         self.run = Run()
+        self._handed = 0
         self._began = self._looked = 0.0
 
     def begin(self) -> None:
         """Start the clock of a group."""
         self._began = self._looked = time.monotonic()
+
+    def taken(self) -> int:
+        """Give how many were handed over since this was last asked."""
+        handed, self._handed = self._handed, 0
+        return handed
 
     def is_over(self) -> bool:
         """Give whether the rest of the group goes back: it began too long ago, or all sending was stopped meanwhile."""
@@ -212,6 +222,7 @@ class Pace:
 
     def end(self, count: int) -> None:
         """Size the next group by how long this one took."""
+        self._handed += count
         if count:
             seconds = max(time.monotonic() - self._began, 0.001)
             self.size = max(1, min(GROUP, int(GROUP_SECONDS * count / seconds)))

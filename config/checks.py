@@ -10,7 +10,9 @@ from zoneinfo import available_timezones
 
 from django.apps import AppConfig
 from django.conf import settings
+from django.core import mail
 from django.core.checks import CheckMessage, Error
+from django.core.exceptions import ImproperlyConfigured
 
 MOST_BUCKETS = 1024
 LEAST_PASSWORD = 16
@@ -18,7 +20,17 @@ LEAST_PASSWORD = 16
 
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Give one error for every setting that cannot work."""
-    found = [_buckets(), _time_zone(), _cycle_every(), _public_url(), _redis_url(), _lake(), *_feedback(), _proxies()]
+    found = [
+        _buckets(),
+        _time_zone(),
+        _cycle_every(),
+        _public_url(),
+        _redis_url(),
+        _lake(),
+        *_feedback(),
+        _proxies(),
+        _provider(),
+    ]
     return [Error(sentence, id=f"cusp.{number}") for number, sentence in enumerate(found, start=1) if sentence]
 
 
@@ -65,6 +77,18 @@ def _feedback() -> tuple[str, str]:
         "proves that a report comes from your mail provider.",
         "" if key.isascii() and key.strip() == key else "MAILGUN_WEBHOOK_SIGNING_KEY is not a key of Mailgun's.",
     )
+
+
+def _provider() -> str:
+    """Say what a mail provider's backend lacks: a name that is known, its keys."""
+    if not settings.EMAIL_BACKEND.startswith("anymail."):
+        return ""
+    try:
+        mail.get_connection(settings.EMAIL_BACKEND)
+    except (ImproperlyConfigured, ImportError, AttributeError) as error:
+        said = " ".join(str(error).split())
+        return f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}, which cannot be used: {said}"
+    return ""
 
 
 def _proxies() -> str:

@@ -1,5 +1,6 @@
 """Every setting, read from the environment. What cannot work stops the start (config/checks.py)."""
 
+import os
 import re
 import sys
 from datetime import timedelta
@@ -147,11 +148,14 @@ CONTENT_SECURITY_POLICY = {
 
 # --- Mail -------------------------------------------------------------------------------------------------------
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+EMAIL_BACKEND = env("EMAIL_BACKEND", default="") or vars()["EMAIL_BACKEND"]  # one of anymail.backends: a provider's API
 EMAIL_TIMEOUT = env.int("EMAIL_TIMEOUT", default=20)
 # What proves the reports of mail providers; without it their webhooks are closed.
 ANYMAIL = {
     "WEBHOOK_SECRET": env("WEBHOOK_SECRET", default=""),
     "MAILGUN_WEBHOOK_SIGNING_KEY": env("MAILGUN_WEBHOOK_SIGNING_KEY", default=""),
+    "REQUESTS_TIMEOUT": EMAIL_TIMEOUT,
+    **{name.removeprefix("ANYMAIL_"): text for name, text in os.environ.items() if name.startswith("ANYMAIL_")},
 }
 
 # --- REST -------------------------------------------------------------------------------------------------------
