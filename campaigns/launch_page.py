@@ -7,11 +7,15 @@ from typing import NamedTuple
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.db.models import Exists, OuterRef
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
-from campaigns import brakes, campaign_page, forecast, launch, programme, steps, story, variants
+from campaigns import brakes, campaign_page, forecast, launch, programme, slots, steps, story, variants
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Offer
-from customers import audit, consent
+from customers import consent
 from customers.admin import Button
 from customers.models import Attribute, Channel, Consent, Customer
 from customers.panels import Cell, Panel, lines, moment, number, share
@@ -58,7 +62,21 @@ def plan(campaign: Campaign) -> Panel:
         facts.append(("Foreseen a day", number(campaign.forecast)))
     if campaign.owner_id:
         facts.append(("Looked after by", str(campaign.owner)))
-    return Panel("The plan", lines(said), facts=facts, warning=" ".join(_paused(campaign)))
+    return Panel("The plan", lines(said), facts=facts, drawing=_ways(campaign), warning=" ".join(_paused(campaign)))
+
+
+def _ways(campaign: Campaign) -> SafeString | None:
+    """Give the ways to the form and to the mails, while anything may be changed."""
+    if campaign.state == State.STOPPED:
+        return None
+    ways = [("Edit the plan", reverse("admin:campaigns_campaign_edit", args=[campaign.pk]))]
+    if campaign_page.is_mail(campaign):
+        composer = reverse("admin:campaigns_campaign_compose", args=[campaign.pk])
+        ways.append(("Write the mail", composer))
+        keys = [str(one.get("key")) for one in campaign.variants]
+        ways += [(f"Write variant {key}", f"{composer}?{urlencode({'variant': key})}") for key in keys]
+    text = '<a class="cusp-button" href="{}">{}</a>'
+    return format_html('<p class="cusp-row">{}</p>', format_html_join(" ", text, ((url, words) for words, url in ways)))
 
 
 def _paused(campaign: Campaign) -> Iterator[str]:
@@ -94,8 +112,7 @@ def ready(campaign: Campaign, at: datetime) -> Panel:
         launch.check(campaign)
         made = variants.parse(campaign, known())
     except ValueError as refused:
-        said = sentence(str(refused))
-        return Panel("Before it is launched", f"It cannot be launched yet. {said}")
+        return Panel("Before it is launched", f"It cannot be launched yet. {sentence(str(refused))}")
     counted = reach(campaign, made[0].step.channel)
     foreseen = forecast.foresee(campaign, at)
     facts: list[tuple[str, Cell]] = [
@@ -144,7 +161,7 @@ def buttons(campaign: Campaign) -> list[Button]:
     if campaign.state == State.PAUSED:
         return [Button("resume", "Resume", "main"), stop]
     if campaign.state == State.LIVE:
-        return [*_widenings(campaign), Button("pause", "Pause"), stop]
+        return [*_by_hand(campaign), *_widenings(campaign), Button("pause", "Pause"), stop]
     return []
 
 
@@ -176,44 +193,53 @@ def _widenings(campaign: Campaign) -> Iterator[Button]:
     wider = [one for one in WIDER if one > campaign.pilot_share + 1e-9]
     for one in dict.fromkeys((*wider[:1], *wider[-1:])):
         whom = "everybody" if one == 1 else share(one, 0)
-        kind = "main" if one == wider[0] else ""
-        yield Button(
-            f"widen-{round(100 * one)}",
-            f"Widen to {whom}",
-            kind,
-            f"Let {whom} of the customers get it?" if one < 1 else "Let everybody get it?",
-        )
+        asked = f"Let {whom} get it? It acts when others come to match."
+        yield Button(f"widen-{round(100 * one)}", f"Widen to {whom}", "main" if one == wider[0] else "", asked)
+    if wider:
+        asked = "Let everybody get it, and act on those who match already and were outside the pilot?"
+        yield Button("widen-100-also", "Widen to everybody, also who matches already", "", asked)
+
+
+def _by_hand(campaign: Campaign) -> Iterator[Button]:
+    """Offer to begin a campaign that goes by hand, with the number of its audience."""
+    if campaign.trigger.get("kind") == "hand":
+        many = number(Membership.objects.filter(segment=campaign.audience_id).count())
+        asked = f"Begin now for the {many} customers of “{campaign.audience}”, within consent, caps and control?"
+        yield Button("by-hand", f"Send now to {many} customers", "main", asked)
 
 
 def do(campaign: Campaign, name: str, by: User, at: datetime) -> str:
     """Do what a button says, and give a sentence about it."""
     if name.startswith("widen-"):
-        return _widen(campaign, int(name.removeprefix("widen-")) / 100, by, at)
+        return _widen(campaign, name, by, at)
+    if name == "by-hand":
+        slots.by_hand(campaign, by, at)
+        return f"{campaign.name} has begun. Who gets it and why stands below and under Decisions within moments."
     if name == "go-on":
         released = brakes.go_on(campaign, by, at)
         return f"{campaign.name} goes on. {number(released)} messages that it held back are on their way."
     if name in ("pause", "stop"):
         (launch.pause if name == "pause" else launch.stop)(campaign, by, at)
         return f"{campaign.name} is {'paused' if name == 'pause' else 'stopped'}."
-    if name == "pilot":
-        launch.edit(campaign, by, at, pilot_share=PILOT)
-    if name == "resume":
-        matching = launch.resume(campaign, by, at)
-    else:
-        matching = launch.launch(campaign, by, at, fires_on_start=name == "launch-for-all")
+    with transaction.atomic():
+        if name == "pilot":
+            launch.edit(campaign, by, at, pilot_share=PILOT)
+        if name == "resume":
+            matching = launch.resume(campaign, by, at)
+        else:
+            matching = launch.launch(campaign, by, at, fires_on_start=name == "launch-for-all")
     told = "it acts on them in the next cycle" if name == "launch-for-all" else "it acts when others come to match"
     whom = f" for {share(campaign.pilot_share)} of the customers" if campaign.pilot_share < 1 else ""
     return f"{campaign.name} is live{whom}. {number(matching)} customers match already; {told}."
 
 
-def _widen(campaign: Campaign, to: float, by: User, at: datetime) -> str:
-    """Let more customers in. The plan and its version stay, so that nobody's state is set anew; who was in stays in."""
-    with transaction.atomic():
-        wider = Campaign.objects.filter(pk=campaign.pk, state=State.LIVE, pilot_share__lt=to).update(pilot_share=to)
-        if not wider:
-            raise launch.LaunchError("It is no pilot any more that could be widened to this share.")
-        audit.note(at, by, "campaign widened", campaign.key, before=campaign.pilot_share, now=to)
-    return f"{campaign.name} is for {'everybody' if to == 1 else f'{share(to, 0)} of the customers'} now."
+def _widen(campaign: Campaign, name: str, by: User, at: datetime) -> str:
+    """Let more customers in; who was in stays in."""
+    _, percent, *also = name.split("-")
+    to = int(percent) / 100
+    matching = launch.widen(campaign, to, by, at, fires_for_waiting=bool(also))
+    told = f" It acts on the {number(matching)} who match already." if also and matching else ""
+    return f"{campaign.name} is for {'everybody' if to == 1 else f'{share(to, 0)} of the customers'} now.{told}"
 
 
 def known() -> steps.Known:
@@ -225,8 +251,9 @@ def known() -> steps.Known:
 
 
 def sentence(message: str) -> str:
-    """Give a fault as a sentence: what is wrong, then where."""
+    """Give a fault of a plan as a sentence that says where to mend it."""
     path, _, what = message.partition(": ")
     if not what or " " in path:
         return message
-    return f"{what[0].upper()}{what[1:]}{'' if what.endswith('.') else '.'} (At {path}.)"
+    where = "In the mail" if ".content" in path else "In the plan"
+    return f"{where}: {what}{'' if what.endswith('.') else '.'}"
