@@ -157,7 +157,7 @@ class TestHarm:
         told = dict(Campaign.objects.values_list("key", "paused_why"))
         assert told["bad"].startswith(f"15 {name} among its last 60 mails (25.0%)")
         assert told["good"] == ""
-        assert Alert.objects.get().kind == "campaign"
+        assert told["bad"] in Alert.objects.get(key="campaign.brake.bad").sentence
 
     def test_a_campaign_that_was_let_go_on_is_judged_by_what_it_sends_from_then(self) -> None:
         bad = people.campaign("bad")
