@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from campaigns import blocks, render
 from campaigns.json_fields import ContentError
+from campaigns.steps import EXAMPLE
 
 BLOCK = re.compile(r"blocks\[(\d+)\](?:\.columns\[(\d+)\]\[(\d+)\])?")
 OF_LANGUAGE = re.compile(r"content\.languages\.(?P<language>[a-z-]+)(?:\.blocks\.(?P<id>[^.]+))?")
@@ -99,6 +100,9 @@ def remarks(content: dict[str, Any], read: blocks.Content) -> Iterator[Problem]:
         for name in render.unguarded(text):
             said = f"Not every customer has {name}: choose what stands there then, as {{{{ {name} | default: '…' }}}}."
             yield _problem(content, place, said, is_fault=True)
+        if EXAMPLE in text:
+            said = f"Leads to {EXAMPLE}, an example: write your own address before it is launched."
+            yield _problem(content, place, said, is_fault=False)
     for line in blocks.lint(read):
         place, _, said = line.partition(": ")
         yield _problem(content, place, said, is_fault=False)
