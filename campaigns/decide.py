@@ -58,10 +58,8 @@ def decide(
     if frame.is_empty() or not campaigns:
         return Counter()
     seen = view(frame, changes, as_of, is_whole, happened)
-    found = []
-    for campaign in campaigns:
-        trigger = triggers.parse(campaign.trigger, seen.known)
-        found.append((campaign, trigger, find(seen, campaign, trigger)))
+    readable = ((campaign, triggers.readable(campaign.trigger, seen.known)) for campaign in campaigns)
+    found = [(campaign, trigger, find(seen, campaign, trigger)) for campaign, trigger in readable if trigger]
     return _decide(seen, found)
 
 

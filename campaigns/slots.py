@@ -23,7 +23,7 @@ from campaigns.triggers import HandTrigger, ScheduleTrigger, Slotted, Trigger
 from customers import bulk
 from customers.models import Customer
 from segments import membership, rulebook
-from segments.fields import Fields, catalogue
+from segments.fields import catalogue
 
 NO_VALUE = (pl.lit(None, pl.Float64).alias("value"), pl.lit(None, pl.Float64).alias("score"))
 LONGEST = 31  # days from one time of a schedule to the next
@@ -40,7 +40,7 @@ def plan(now: datetime) -> list[Slot]:
     names = catalogue(consents=())
     made = []
     for campaign in Campaign.objects.filter(state=Campaign.State.LIVE, trigger__kind="schedule").order_by("pk"):
-        trigger = _readable(campaign, names)
+        trigger = triggers.readable(campaign.trigger, names)
         if not isinstance(trigger, ScheduleTrigger):
             continue
         at = last_time(trigger, now, ZoneInfo(settings.TIME_ZONE))
@@ -69,7 +69,7 @@ def run(now: datetime) -> Counter[str]:
     names = catalogue(consents=())
     waiting = Slot.objects.filter(at__lte=now, done_at=None, campaign__state=Campaign.State.LIVE)
     for slot in waiting.select_related("campaign__audience").order_by("at", "pk"):
-        trigger = _readable(slot.campaign, names)
+        trigger = triggers.readable(slot.campaign.trigger, names)
         if trigger is None or not _is_answered(slot.campaign):
             continue
         for bucket in range(settings.BUCKETS):
@@ -84,7 +84,7 @@ def run(now: datetime) -> Counter[str]:
 
 def by_hand(campaign: Campaign, by: User, at: datetime) -> Slot:
     """Let a live campaign act on its whole audience now. Raises LaunchError."""
-    trigger = _readable(campaign, catalogue(consents=()))
+    trigger = triggers.readable(campaign.trigger, catalogue(consents=()))
     if not isinstance(trigger, HandTrigger):
         raise LaunchError("trigger.kind: only a campaign by hand is started by hand")
     with transaction.atomic():
@@ -102,14 +102,6 @@ def by_hand(campaign: Campaign, by: User, at: datetime) -> Slot:
             raise LaunchError("It was started at this very time already.") from twice
         note("started by hand", ours, by, at, {})
     return slot
-
-
-def _readable(campaign: Campaign, names: Fields) -> Trigger | None:
-    """Give the trigger; none where it names what is gone: then the campaign stands still, and its page says why."""
-    try:
-        return triggers.parse(campaign.trigger, names)
-    except triggers.TriggerError:
-        return None
 
 
 def _is_answered(campaign: Campaign) -> bool:

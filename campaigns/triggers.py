@@ -13,6 +13,7 @@ With "of": "percentile" the lines of a score are from 0 to 100. The other direct
 "month" (on 1 to 28), by the clock of TIME_ZONE.
 """
 
+import logging
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -52,6 +53,7 @@ __all__ = [
     "inside",
     "needed",
     "parse",
+    "readable",
     "why",
 ]
 
@@ -67,6 +69,7 @@ MOST_DAYS = 3650
 CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 CHANCE = "probability"  # the unit of scores that lie from 0 to 1
 Json = Mapping[str, object]
+log = logging.getLogger(__name__)
 
 
 class TriggerError(ValueError):
@@ -88,6 +91,15 @@ def parse(data: object, names: Fields) -> Trigger:
     for key in sorted(str(key) for key in data if key not in known):
         raise TriggerError(f"trigger.{key}", f"is not known here; there are {', '.join(sorted(known))}")
     return read(data, names)
+
+
+def readable(data: object, names: Fields) -> Trigger | None:
+    """Give the trigger; none where it names what is gone since its launch: then its campaign stands still."""
+    try:
+        return parse(data, names)
+    except TriggerError as error:
+        log.error("A campaign stands still: %s", error)
+        return None
 
 
 def inside(frame: pl.DataFrame, trigger: Standing, was_inside: pl.Series) -> pl.Series:

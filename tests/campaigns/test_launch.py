@@ -261,9 +261,9 @@ def test_a_score_without_a_live_model_or_a_paused_segment_is_not_launched(versio
 def test_who_stays_in_a_segment_is_due_when_the_days_are_over(version: ModelVersion) -> None:
     people = customers(3)
     vip = Segment.objects.create(key="vip", name="VIP", rule=RULE, created_at=T0)
-    for one, days in zip(people, (30, 29, 1), strict=True):
+    for each, days in zip(people, (30, 29, 1), strict=True):
         since = T0 - timedelta(days=days)
-        Membership.objects.create(segment=vip, customer=one, bucket=one.bucket, since=since, as_of=since)
+        Membership.objects.create(segment=vip, customer=each, bucket=each.bucket, since=since, as_of=since)
     stays = {"kind": "segment", "segment": "vip", "edge": "stays", "days": 30}
     one = draft(trigger=stays)
     assert waiting(one, T0) == 1
@@ -274,3 +274,12 @@ def test_who_stays_in_a_segment_is_due_when_the_days_are_over(version: ModelVers
     assert set(Decision.objects.values_list("customer", "cause", "reason")) == {
         (people[1].pk, "time", "Has been in the segment vip for 30 days.")
     }
+
+
+def test_a_campaign_whose_trigger_names_what_is_gone_stands_still_and_the_others_go_on() -> None:
+    people = customers(2)
+    campaign("lost", trigger=score_trigger(score="gone"), priority=1)
+    campaign()
+    assert not decide(frame(people, 0.1), no_changes(), T0)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 2}
+    assert set(Decision.objects.values_list("campaign__key", flat=True)) == {"winback"}
