@@ -7,7 +7,6 @@ from typing import NamedTuple
 import polars as pl
 
 from campaigns import decide, looks
-from campaigns.looks import Edges
 from campaigns.models import Campaign, Decision, Delivery, FrequencyCap
 from customers import bulk
 from customers.models import Customer
@@ -53,8 +52,7 @@ def decide_all(work: Work, at: datetime) -> Counter[str]:
     for n, campaign in enumerate(work.campaigns):
         moment = at + timedelta(minutes=n)
         for people in work.pieces:
-            edges = Edges(looks.states(people, campaign, moment), looks.due(people), pl.DataFrame())
-            counts.update(decide.of(campaign, edges, moment))
+            counts.update(decide.of(campaign, looks.due(people), moment))
     return counts
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from campaigns import looks
 from campaigns.decide import decide, of
-from campaigns.looks import Edges
 from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme, TriggerBaseline, TriggerState
 from customers import consent
 from customers.models import Consent, Customer, Event
@@ -495,7 +494,7 @@ def test_outside_the_pilot_nobody_is_treated_and_nobody_is_control() -> None:
     assert set(outside.values_list("arm", "reason", "probability")) == {("outside", "Outside the pilot of 25%.", 0.75)}
 
 
-def due(people: list[Customer], of: Campaign, at: datetime, before: int = 0) -> Edges:
+def due(people: list[Customer], before: int = 0) -> pl.DataFrame:
     """Give customers who are due by hand, having been so some times before."""
     nothing = pl.lit(None, pl.Float64)
     moment = pl.lit(None, pl.Datetime("us", "UTC"))
@@ -503,7 +502,7 @@ def due(people: list[Customer], of: Campaign, at: datetime, before: int = 0) -> 
         cause=pl.lit("hand"), value=nothing, score=nothing, happened_at=moment, fired_at=moment, is_late=pl.lit(False)
     )
     told = told.with_columns(round=pl.lit(before, pl.Int64), fires=pl.lit(True), is_inside=pl.lit(True))
-    return Edges(looks.states(told, of, at), looks.due(told), pl.DataFrame())
+    return looks.due(told)
 
 
 def test_a_due_frame_of_any_making_is_decided_once_a_round() -> None:
@@ -511,9 +510,9 @@ def test_a_due_frame_of_any_making_is_decided_once_a_round() -> None:
     told = frame(people, 0.9).with_columns(pl.Series("country", ["DE", "DE", "FR"]))
     assert membership.refresh(told, T0).height == 2
     winback = campaign(trigger={"kind": "hand"}, audience=vip)
-    assert of(winback, due(people, winback, T0), T0) == {"deliver": 2, "ineligible": 1}
-    assert not of(winback, due(people, winback, T0), T0)
+    assert of(winback, due(people), T0) == {"deliver": 2, "ineligible": 1}
+    assert not of(winback, due(people), T0)
     later = T0 + HOUR
-    assert of(winback, due(people, winback, later, 1), later) == {"deliver": 2, "ineligible": 1}
+    assert of(winback, due(people, 1), later) == {"deliver": 2, "ineligible": 1}
     assert set(TriggerState.objects.values_list("round", "fired_at")) == {(2, T0 + HOUR)}
-    assert not of(winback, due([], winback, T0), T0)
+    assert not of(winback, due([]), T0)
