@@ -24,7 +24,7 @@ from django.db import connection, transaction
 
 from campaigns import cycle, programme
 from campaigns.models import Cycle, Programme
-from config import bench_decisions, bench_models, bench_world
+from config import bench_decisions, bench_events, bench_models, bench_world
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -114,6 +114,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _small_cycle(bench)
     if size.customers <= TRAINED_MOST:
         _trained(bench, seed)
+    _answered(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
 
@@ -298,6 +299,13 @@ def _decisions(bench: Bench) -> None:
     floor = asked.seconds + sum(_copied_in(frame) for frame in bench_decisions.written(work))
     a_second = round(outcomes.total() / clock.seconds)
     bench.add(f"{outcomes.total():,} decisions", clock, floor, a_second=a_second, outcomes=dict(outcomes))
+
+
+def _answered(bench: Bench) -> None:
+    """Time the way from an event to the mail that answers it, fifty times a second."""
+    with _clock() as clock:
+        measured = bench_events.measure()
+    bench.add("event to accepted mail", clock, **measured.row())
 
 
 def _predictions(turned: Cycle) -> float:
