@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import timedelta
 from random import Random
 
 from django.db import connection
@@ -25,14 +25,14 @@ def plan_campaigns(campaigns: str, customers: str) -> None:
     Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0, "cap_messages": 1, "cap_days": 1})
     everybody = people.customers(int(customers))
     for number in range(int(campaigns)):
-        _plan(people.campaign(f"campaign{number}"), everybody, timezone.now())
+        _plan(people.campaign(f"campaign{number}"), everybody)
     Decision.objects.update(outcome=Decision.Outcome.DEFERRED, expires_at=timezone.now() + HOUR)
 
 
 def plan_mails(count: str) -> None:
     """Let so many customers have a message each."""
     Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0})
-    _plan(people.campaign(), people.customers(int(count)), timezone.now())
+    _plan(people.campaign(), people.customers(int(count)))
 
 
 def plan_pace(count: str, per_minute: str) -> None:
@@ -81,16 +81,17 @@ def deliver_at_its_pace() -> None:
 def leave(number: str, of: str) -> None:
     """Let one part of every second customer unsubscribe by the link of her mail; note when it was acknowledged."""
     mails = list(Delivery.objects.select_related("customer").order_by("due_at", "pk"))[::2]
-    ours = mails[int(number) :: int(of)]
-    Random(number).shuffle(ours)
+    first, *others = mails[int(number) :: int(of)]
+    Random(number).shuffle(others)
     client = Client(HTTP_HOST="localhost")
-    for mail in ours:
+    for mail in (first, *others):
         link = unsubscribe.link(mail.customer, "newsletter", mail)
         assert client.post(link[link.index("/u/") :]).status_code == 200
         with connection.cursor() as cursor:
             cursor.execute("INSERT INTO crowd_left VALUES (%s, clock_timestamp())", [mail.customer_id])
 
 
-def _plan(campaign: Campaign, customers: Iterable[Customer], now: datetime) -> None:
+def _plan(campaign: Campaign, customers: Iterable[Customer]) -> None:
+    """Plan messages that are due now, one after the other."""
     for customer in customers:
-        people.planned(customer, campaign, due=now)
+        people.planned(customer, campaign, due=timezone.now())
