@@ -314,11 +314,10 @@ def reached() -> Counter[tuple[Reach, int]]:
         of = Delivery.objects.values_list("customer", "customer__email", "decision__campaign").get(public_id=public_id)
         assert message.recipients() == [of[1]]
         found.append((Reach(of[0], "email"), of[2]))
-    for who, owner, of in CallTask.objects.values_list(
-        "customer", "delivery__customer", "delivery__decision__campaign"
-    ):
+    calls = CallTask.objects.values_list("customer", "delivery__customer", "delivery__decision__campaign")
+    for who, owner, campaign_id in calls:
         assert who == owner
-        found.append((Reach(who, "phone"), of))
+        found.append((Reach(who, "phone"), campaign_id))
     return Counter(found)
 
 
@@ -333,10 +332,10 @@ def unexplained(got: set[tuple[Reach, int]], world: World) -> list[tuple[int, st
     missing = []
     for of in Campaign.objects.all():
         channel = "phone" if of.steps == [CALL_STEP] else "email"
-        for one in world.all:
-            said = told.get((one.pk, of.pk), "nothing was decided")
-            if (Reach(one.pk, channel), of.pk) not in got and not any(word in said for word in WORDS):
-                missing.append((one.pk, of.key, said))
+        for customer in world.all:
+            said = told.get((customer.pk, of.pk), "nothing was decided")
+            if (Reach(customer.pk, channel), of.pk) not in got and not any(word in said for word in WORDS):
+                missing.append((customer.pk, of.key, said))
     return missing
 
 
