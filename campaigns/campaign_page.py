@@ -22,6 +22,7 @@ from segments.fields import catalogue
 from segments.models import Segment
 from segments.rules.nodes import Fields
 
+UNREADABLE = "The trigger cannot be used"
 STATE_TAGS = {
     **dict.fromkeys(("live", "sent", "done", "deliver"), "good"),
     **dict.fromkeys(("failed", "uncertain", "suppressed"), "bad"),
@@ -55,7 +56,7 @@ def trigger_words(campaign: Campaign, known: Names) -> str:
     try:
         trigger = triggers.parse(campaign.trigger, known.fields)
     except TriggerError as error:
-        return f"The trigger cannot be used: {error}"
+        return f"{UNREADABLE}: {error}"
     if isinstance(trigger, ScoreTrigger):
         return replace(trigger, score=f"“{known.targets.get(trigger.score, trigger.score)}”").sentence()
     if not isinstance(trigger, SegmentTrigger):

@@ -103,7 +103,8 @@ def told(form: CampaignForm) -> dict[str, list[str]]:
     is_readable = not {"trigger_kind", "control_share", "pilot_share"} & set(form.errors) and bool(
         form.instance.trigger
     )
-    return {"missing": missing, "said": story.tell(form.instance, campaign_page.names()) if is_readable else []}
+    said = story.tell(form.instance, campaign_page.names()) if is_readable else []
+    return {"missing": missing, "said": [one for one in said if not one.startswith(campaign_page.UNREADABLE)]}
 
 
 def ready(campaign: Campaign, at: datetime) -> Panel:

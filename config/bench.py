@@ -114,6 +114,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _small_cycle(bench)
     if size.customers <= TRAINED_MOST:
         _trained(bench, seed)
+    _decisions(bench)
     _answered(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows

@@ -21,20 +21,44 @@ from segments.models import Segment
 MARKETER = "marketer"
 NEEDED = (Decision.Outcome.DELIVER, Decision.Outcome.CONTROL, Decision.Outcome.HELD_OUT)
 
-WIN_BACK = """Hello {{ customer.first_name | default: "there" }},
-
-it has been a while, and your favourites are still on our shelves.
-
-[See what is new](https://shop.example.test/new)
-
-We would be glad to see you again."""
-THANK_YOU = """Hello {{ customer.first_name | default: "there" }},
-
-you are one of our best customers, and we would like to say thank you.
-
-This code takes {{ offer.value }} dollars off your next order, until {{ offer.valid_until }}:
-
-{{ offer.code }}"""
+GREETING = {"kind": "text", "id": "hello", "text": 'Hello {{ customer.first_name | default: "there" }},'}
+WIN_BACK: dict[str, Any] = {
+    "subject": "We have missed you",
+    "preheader": "Your favourites are still on our shelves.",
+    "blocks": [
+        {"kind": "heading", "id": "title", "text": "It has been a while"},
+        GREETING,
+        {
+            "kind": "text",
+            "id": "why",
+            "text": "your favourites are still on our shelves, and there is more beside them.",
+        },
+        {
+            "kind": "button",
+            "id": "new",
+            "label": "See what is new",
+            "url": "https://shop.example.test/new",
+            "tag": "new",
+        },
+        {"kind": "text", "id": "end", "text": "We would be glad to see you again."},
+    ],
+}
+THANK_YOU: dict[str, Any] = {
+    "subject": "A thank-you for you",
+    "preheader": "{{ offer.value }} dollars off your next order.",
+    "blocks": [
+        {"kind": "heading", "id": "title", "text": "Thank you"},
+        GREETING,
+        {
+            "kind": "text",
+            "id": "why",
+            "text": "you are one of our best customers. This code takes "
+            "{{ offer.value }} dollars off your next order, until {{ offer.valid_until }}:",
+        },
+        {"kind": "code", "id": "code"},
+        {"kind": "rating", "id": "rating", "question": "How happy are you with us?", "tag": "rating"},
+    ],
+}
 CALL_POINTS = """Ask whether everything was right with the last orders.
 {{ customer.first_name | default: "The customer" }} used to buy often and has gone quiet.
 Offer help before you offer a discount."""
@@ -61,10 +85,10 @@ def run(shop: Shop, say: Callable[[str], None], now: datetime) -> None:
     for as_of in _cycles_to_come(shop):
         turn = cycle.run(as_of)
         say(_turned(turn))
-    schedule.switch_off([Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE], now)
+    schedule.switch_off([Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE, Schedule.Key.WATCH], now)
     say(
         f"Cycles by the clock are switched off, because this calendar ends on {shop.cycles[-1]:%d %b %Y}: as of today "
-        "everybody would have gone. Operation > Schedules switches them on."
+        "everybody would have gone. The models are not looked after either. Operation > Schedules switches both on."
     )
     say("What these customers did was recorded before any of this was sent: a difference below is chance, not effect.")
     for segment in Segment.objects.order_by("key"):
@@ -143,9 +167,13 @@ def _make_campaigns(shop: Shop) -> None:
     crossing = {"kind": "score", "score": "lapse", "direction": "above", "enter": 0.6, "leave": 0.45}
     best = {"kind": "segment", "segment": "top-spenders", "edge": "entered"}
     quiet = {"kind": "segment", "segment": "regulars-gone-quiet", "edge": "entered"}
-    email = {"action": "email", "subject": "We have missed you", "body": WIN_BACK}
-    offer = {"action": "offer", "offer": "thank-you", "subject": "A thank-you for you", "body": THANK_YOU}
-    call = {"action": "call", "title": "Call a regular who has gone quiet", "talking_points": CALL_POINTS}
+    email = {"action": "email", "content": WIN_BACK}
+    offer = {"action": "offer", "offer": "thank-you", "content": THANK_YOU}
+    call: dict[str, Any] = {
+        "action": "call",
+        "title": "Call a regular who has gone quiet",
+        "talking_points": CALL_POINTS,
+    }
     plans = [
         ("win-back", "Win back", "newsletter", crossing, email),
         ("thank-you", "Thank you", "newsletter", best, offer),

@@ -12,7 +12,7 @@ from django.urls import reverse
 from customers import alerts, features, history, snapshot
 from customers.alerts import Cause
 from customers.models import Alert, Attribute
-from scoring import backtest, drift, encoding, seals, targets, training_queue, training_set
+from scoring import backtest, drift, seals, targets, training_queue, training_set
 from scoring.models import Backtest, Drift, Evaluation, ModelVersion, Target, TrainingRun
 from scoring.number_figures import GINI, TOTAL
 from scoring.report import TIME_ONLY, Guarded, Report
@@ -23,6 +23,7 @@ MOST = 50_000
 LOOKBACK = timedelta(days=90)  # to be left alone, where a target has no horizon
 NAMED = 3  # fields in a sentence
 NOTHING: Guarded = {"blocked": [], "warned": []}
+TOLD = ("features.", "attributes.")  # by the snapshot
 FAR = 0.25  # of a total of amounts, beyond chance
 
 
@@ -120,9 +121,9 @@ def _baseline_only(target: Target, live: ModelVersion | None) -> Iterator[Cause]
 def _unreadable(version: ModelVersion) -> Iterator[Cause]:
     """Give that a version's file is torn, or that it reads fields which customers no longer have."""
     said = ""
-    fields = {one.column for one in features.names()}
+    fields = {one.column for one in features.names()}  # what scoring itself adds to them is always there
     fields |= {f"attributes.{name}" for name in Attribute.objects.values_list("name", flat=True)}
-    gone = [name for name in version.features if name.startswith(encoding.PREFIXES) and name not in fields]
+    gone = [name for name in version.features if name.startswith(TOLD) and name not in fields]
     try:
         seals.content_of(version)
     except seals.ArtifactError as error:

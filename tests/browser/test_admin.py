@@ -61,8 +61,9 @@ def test_the_home_page_shows_the_loop_and_fits_the_screen(page: Page, live_serve
 
 def test_a_campaign_form_shows_the_fields_of_its_action(page: Page, live_server: LiveServer) -> None:
     enter(page, live_server, "/admin/campaigns/campaign/add/")
+    page.get_by_label("As plain text or MJML, right here").check()
     expect(page.get_by_label("Subject")).to_be_visible()
-    page.get_by_label("Then").select_option("call")
+    page.get_by_label("Make a call task").check()
     expect(page.get_by_label("Subject")).to_be_hidden()
     expect(page.get_by_label("Talking points")).to_be_visible()
 

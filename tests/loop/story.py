@@ -141,12 +141,17 @@ def make_segments() -> None:
 
 
 def make_campaigns() -> None:
-    """Launch an e-mail on a score crossing, an offer on a segment's entry, and a call on another's."""
+    """Launch an e-mail on a score crossing, an offer on a segment's entry, and a call on another's.
+
+    Where no model is live there is no score to cross: the e-mail then goes at once to those who become quiet.
+    """
     rules = programme.current()
     rules.holdout_share = 0.1
     rules.save(update_fields=["holdout_share"])
     Offer.objects.create(key="come-back", name="Come back", value=5.0, valid_days=21)
-    crossing = {"kind": "score", "score": SCORE, "direction": "above", "enter": 0.5, "leave": 0.4}
+    crossing: dict[str, Any] = {"kind": "score", "score": SCORE, "direction": "above", "enter": 0.5, "leave": 0.4}
+    if not ModelVersion.objects.filter(target__key=SCORE, state=ModelVersion.State.LIVE).exists():
+        crossing = {"kind": "segment", "segment": "quiet-regulars", "edge": "entered"}
     entry = {"kind": "segment", "segment": "quiet-regulars", "edge": "entered"}
     best = {"kind": "segment", "segment": "top-spenders", "edge": "entered"}
     plans: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [

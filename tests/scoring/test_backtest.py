@@ -174,6 +174,9 @@ def test_customers_who_changed_are_an_alert_once_a_day(version: ModelVersion) ->
 
 def test_a_torn_file_and_a_field_that_is_gone_are_an_alert(version: ModelVersion) -> None:
     shop(version, chances())
+    ModelVersion.objects.update(features=["features.orders", "recency.event", "value.chance"])
+    watch.watch(AS_OF + DAY)
+    assert not Alert.objects.filter(kind="artefact").exists()
     ModelVersion.objects.update(features=["attributes.plan", "features.orders", "attributes.size"])
     watch.watch(AS_OF + DAY)
     told = Alert.objects.get(kind="artefact").sentence
