@@ -24,7 +24,7 @@ from django.db import connection, transaction
 
 from campaigns import cycle, programme
 from campaigns.models import Cycle, Programme
-from config import bench_decisions, bench_events, bench_models, bench_world
+from config import bench_decisions, bench_events, bench_models, bench_sending, bench_world
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -116,6 +116,8 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
         _trained(bench, seed)
     _decisions(bench)
     _answered(bench)
+    _decisions(bench)
+    _sending(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
 
@@ -307,6 +309,44 @@ def _answered(bench: Bench) -> None:
     with _clock() as clock:
         measured = bench_events.measure()
     bench.add("event to accepted mail", clock, **measured.row())
+
+
+def _sending(bench: Bench) -> None:
+    """Time some 3,000 due mails of one worker, against handing them over as they were written: SMTP alone."""
+    at = END + timedelta(hours=12)
+    count = bench_sending.prepare(at) - bench_sending.WARM
+    _settle()
+    figures = Path(settings.LAKE_URL) / "sent.json"
+    with bench_sending.sink() as url:
+        ours = ["--send", str(count), at.isoformat(), "--json", str(figures)]
+        command = [sys.executable, "manage.py", "bench", *ours]
+        if subprocess.run(command, env={**os.environ, "EMAIL_URL": url, "EMAIL_BACKEND": ""}, check=False).returncode:
+            raise SystemExit("The sending failed.")
+    told = json.loads(figures.read_text())
+    clock = Clock(told["seconds"], told["worker_cpu"] + told["postgres_cpu"], told["postgres_cpu"], told["peak_mb"])
+    more = {name: told[name] for name in ("sent", "a_second", "worker_cpu", "postgres_cpu", "load")}
+    bench.add("sending", clock, told["floor"], **more)
+
+
+def send(count: int, at: datetime, figures: Path) -> None:
+    """Be the one worker that sends so many mails, and note what it took, and what SMTP alone takes."""
+    bench_sending.warm(at)
+    with _clock() as clock:
+        sent = bench_sending.send(at, count)
+    mails = bench_sending.written()[-sent:]
+    with _clock() as floor:
+        bench_sending.hand_over(mails)
+    told = {
+        "seconds": clock.seconds,
+        "worker_cpu": round(clock.cpu - clock.database, 2),
+        "postgres_cpu": round(clock.database, 2),
+        "peak_mb": clock.peak_mb,
+        "sent": sent,
+        "a_second": round(sent / clock.seconds),
+        "load": round(os.getloadavg()[0], 1),
+        "floor": floor.seconds,
+    }
+    figures.write_text(json.dumps(told))
 
 
 def _predictions(turned: Cycle) -> float:

@@ -43,7 +43,7 @@ def prepare(at: datetime) -> Work:
         )
         for n in range(1, CANDIDATES // people.height + 1)
     ]
-    return Work(campaigns, [_people(piece) for piece in people.iter_slices(PIECE)])
+    return Work(campaigns, [firing(piece) for piece in people.iter_slices(PIECE)])
 
 
 def decide_all(work: Work, at: datetime) -> Counter[str]:
@@ -68,7 +68,7 @@ def written(work: Work) -> tuple[pl.DataFrame, pl.DataFrame]:
     return bulk.read(rows, next(schemas)), bulk.read(deliveries, next(schemas))
 
 
-def _people(people: pl.DataFrame) -> pl.DataFrame:
+def firing(people: pl.DataFrame) -> pl.DataFrame:
     """Say of customers that they are due for the first time."""
     nothing, never = pl.lit(None, pl.Float64), pl.lit(None, bulk.UTC_MICROSECONDS)
     told = people.with_columns(cause=pl.lit("hand"), value=nothing, score=nothing, happened_at=never, fired_at=never)

@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--inside", nargs=2, type=int, help=SUPPRESS)
         parser.add_argument("--tend", type=Path, help=SUPPRESS)
         parser.add_argument("--turn", nargs="+", type=datetime.fromisoformat, help=SUPPRESS)
+        parser.add_argument("--send", nargs=2, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["inside"]:
@@ -46,6 +47,10 @@ class Command(BaseCommand):
             return
         if options["tend"]:
             bench_events.tend(options["tend"])
+            return
+        if options["send"]:
+            count, at = options["send"]
+            bench.send(int(count), datetime.fromisoformat(at), options["json"])
             return
         rows = []
         self.stdout.write(HEAD)
