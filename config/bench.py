@@ -114,7 +114,6 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _small_cycle(bench)
     if size.customers <= TRAINED_MOST:
         _trained(bench, seed)
-    _decisions(bench)
     _answered(bench)
     _decisions(bench)
     _sending(bench)
