@@ -18,7 +18,7 @@ from tests.campaigns.mailbox import planned_mails, states, use_smtp
 from tests.campaigns.people import T0
 from tests.servers import free_port
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.django_db, pytest.mark.long]
 PATIENCE = 0.3  # seconds that a server has for all its answers to one mail
 ENOUGH = 3.0  # seconds, for a run that meets one hanging server, on a busy machine
 HANG, DROP = "hang", "drop"

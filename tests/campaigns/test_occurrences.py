@@ -18,7 +18,7 @@ from customers.models import Customer
 from tests.campaigns.people import T0, campaign, frame, no_changes
 from tests.campaigns.turns import buy, decided, load, load_orders, tell, turn, turn_small
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.django_db, pytest.mark.long]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ORDERED: dict[str, Any] = {"kind": "event", "event": "Order Completed"}
 BIRTHDAY = {"kind": "date", "field": "birth_date", "days": 0, "hour": 9, "yearly": True}

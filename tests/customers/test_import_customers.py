@@ -162,6 +162,7 @@ def test_codes_with_leading_zeros_stay_text(tmp_path: Path) -> None:
     assert Customer.objects.get(external_id="1").attributes == {"zip": "01234", "tags": ["a", "b", "c"]}
 
 
+@pytest.mark.long
 def test_telco_comes_in_with_eleven_blanks_as_no_value(data: Path, tmp_path: Path) -> None:
     path = data / "telco_ibm" / "Telco-Customer-Churn.csv.gz"
     counts = tmp_path / "counts.json"

@@ -33,6 +33,8 @@ from scoring.number_figures import Amounts
 from scoring.training_set import TrainingRefused, TrainingSet, ordered
 from tests.scoring.worlds import AS_OF, DAY, order_times, people, store_shop
 
+pytestmark = pytest.mark.long
+
 HORIZON = 60
 STANDS = [AS_OF - (HORIZON + 30 * i) * DAY for i in range(5)]
 

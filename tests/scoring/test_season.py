@@ -14,6 +14,8 @@ from scoring.populations import NO_CHANGES, History
 from scoring.training_set import TrainingSet, ordered
 from tests.scoring.worlds import AS_OF, DAY, people
 
+pytestmark = pytest.mark.long
+
 HORIZON, STEP = timedelta(days=60), timedelta(days=30)
 YEAR_DAYS = 365.25
 EVENT = Events("Order Completed")

@@ -15,6 +15,8 @@ from scoring.models import ModelVersion, Target
 from scoring.training_set import TrainingRefused, TrainingSet, of_attribute
 from tests.scoring.worlds import AS_OF, DAY, attribute_set, order_set, order_times, people, signal
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.long
 def test_a_planted_signal_is_found_and_its_interval_covers_the_truth() -> None:

@@ -18,7 +18,7 @@ from segments.why import why
 from tests.customers.test_api import bearer
 from tests.segments.crowd import AS_OF, GERMAN, HOUR, cycle, ids, members, people, saved
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.django_db, pytest.mark.long]
 
 
 def crowd() -> pl.DataFrame:
