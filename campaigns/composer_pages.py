@@ -203,7 +203,7 @@ def designs(request: HttpRequest, place: Place) -> JsonResponse:
             "html": own_designs.drawn(one.content),
             "needs_offer": place.step["action"] != "offer" and own_designs.needs_offer(one.content),
         }
-        for one in MailDesign.objects.order_by("-is_ready_made", "name")
+        for one in MailDesign.objects.order_by("-is_ready_made", "name", "pk")
     ]
     return JsonResponse({"designs": found, "may_write": may_write})
 

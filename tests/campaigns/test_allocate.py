@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 import polars as pl
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -208,7 +207,10 @@ print(dict(allocate.allocate(datetime.datetime.fromisoformat(sys.argv[1]))))
 def test_processes_that_share_out_at_once_spend_it_once(world: list[Customer]) -> None:
     campaign(budget=5.0, message_cost=1.0)
     held(world)
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{settings.DATABASES['default']['NAME']}").geturl()
+    place = connection.settings_dict
+    url = (
+        urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{place['NAME']}", query=f"host={place['HOST']}").geturl()
+    )
     environment = {**os.environ, "DATABASE_URL": url, "DJANGO_SETTINGS_MODULE": "config.settings"}
     workers = [
         subprocess.Popen(

@@ -135,8 +135,8 @@ def test_of_a_score_of_one_day_nothing_is_foreseen() -> None:
 def test_an_event_is_foreseen_by_the_customers_of_each_day() -> None:
     EventName.objects.create(name="Order Completed")
     one, other = people.customers(2)
-    for days, who in ((10, one), (5, one), (5, one), (5, other)):
-        add_event(who.pk, "Order Completed", T0 - days * DAY + timedelta(seconds=who.pk))
+    for second, (days, who) in enumerate(((10, one), (5, one), (5, one), (5, other))):
+        add_event(who.pk, "Order Completed", T0 - days * DAY + timedelta(seconds=second))
     history.sync()
     told = forecast.foresee(plan(SHOP), T0)
     assert told.a_day == pytest.approx(2 / 10, rel=1e-3)

@@ -196,5 +196,6 @@ def test_nothing_begins_after_the_buttons_answer(monkeypatch: pytest.MonkeyPatch
     assert len(gate.pass_([first], "token", LATER).passed) == 1
     button.join(10)
     assert answered.is_set()
+    monkeypatch.setattr(gate, "_begin", begin)
     assert len(gate.pass_([second], "token", LATER).refused) == 1
     assert states() == ["sending", "planned"]
