@@ -10,7 +10,7 @@ from tests.prove.proofs import PROOFS
 
 
 def main() -> None:
-    """Run the proofs that are named, or all; a page is written for each that holds at full size."""
+    """Run the proofs that are named, or all; a page is written for each at full size, also with what it misses."""
     parser = argparse.ArgumentParser(prog="python -m tests.prove", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(PROOFS))
     parser.add_argument("--small", action="store_true", help="the share that the tests run; writes nothing")
@@ -32,8 +32,10 @@ def _run(home: Home, name: str, is_small: bool) -> None:
         said = "\n\n".join(map(str, found.tables))
     else:
         said = str(evidence.write(name, found, f"python -m tests.prove {name}", seconds))
-    sys.stdout.write(f"{name}: holds, {seconds:.0f} s\n{said}\n")
+    sys.stdout.write(f"{name}: {'does not hold' if found.missed else 'holds'}, {seconds:.0f} s\n{said}\n")
     sys.stdout.flush()
+    if found.missed:
+        sys.exit("\n".join(found.missed))
 
 
 if __name__ == "__main__":

