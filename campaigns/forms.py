@@ -26,6 +26,7 @@ ENTRY = (("every", "Every time it happens"), ("days", "Again only after some day
 LIMITED = (("drop", "Leave it"), ("delay", "Wait until it may"))
 KEPT = ("entry", "cooldown_days", "lateness_hours", "when_limited", "delay_hours", "priority", "message_cost")
 NAMED = ("name", "key")
+PARSED = ("trigger", "steps", "variants")  # put together of fields of their own
 LABELS = {
     "name": "Name",
     "key": "Key",
@@ -118,28 +119,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Campaign
-        fields = (
-            "name",
-            "key",
-            "audience",
-            "topic",
-            "entry",
-            "cooldown_days",
-            "lateness_hours",
-            "fires_on_import",
-            "when_limited",
-            "delay_hours",
-            "priority",
-            "budget",
-            "message_cost",
-            "most_a_day",
-            "pilot_share",
-            "control_share",
-            "goal_event",
-            "goal_days",
-            "value",
-            "owner",
-        )
+        fields = ("key", *(name for name in launch.EDITABLE if name not in PARSED))
         labels = LABELS
         help_texts = HELP
         widgets = {

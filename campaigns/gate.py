@@ -73,10 +73,10 @@ def pass_(ids: Sequence[int], token: str, until: datetime, run: Run | None = Non
         if not ours:
             return gated
         look = last_look.take(ours, people, rules, until, run or Run())
-        known = _offers(ours)
+        known, plans = _offers(ours), _plans(ours)
         for delivery in ours:
             refused = STOPPED if rules.is_sending_stopped else last_look.judge(delivery, look, until)
-            verdict = refused or _ready(delivery, look, known)
+            verdict = refused or _ready(delivery, look, known, plans)
             if isinstance(verdict, Refused):
                 gated.refused.append((delivery, verdict))
             else:
@@ -110,11 +110,16 @@ def _parsed(plan: str, variant: str) -> steps.Step:
     return variants.step_of(Campaign(steps=own, variants=others), variant)
 
 
-def _ready(delivery: Delivery, look: Look, known: dict[str, Offer]) -> Passed | Refused:
+def _plans(ours: Sequence[Delivery]) -> dict[int, str]:
+    """Give the plan of each campaign as a text, by which what was parsed is found again."""
+    campaigns = {one.decision.campaign_id: one.decision.campaign for one in ours}
+    return {pk: json.dumps([campaign.steps, campaign.variants]) for pk, campaign in campaigns.items()}
+
+
+def _ready(delivery: Delivery, look: Look, known: dict[str, Offer], plans: dict[int, str]) -> Passed | Refused:
     """Give the delivery with its variant's step and offer, or the reason why there is nothing to send."""
-    campaign = delivery.decision.campaign
     try:
-        step = _parsed(json.dumps([campaign.steps, campaign.variants]), delivery.decision.variant)
+        step = _parsed(plans[delivery.decision.campaign_id], delivery.decision.variant)
     except steps.StepError as error:
         return Refused(State.CANCELLED, f"The campaign cannot be used: {error}")
     if step.action != delivery.action:

@@ -4,29 +4,13 @@
 
     const WAIT_MS = 300;
 
-    // The newest answer is shown; what is late is dropped.
     function startTelling(place, form) {
-        const slot = place.querySelector("[data-slot]");
-        let asked = 0;
-        let waiting = 0;
-        function ask() {
-            if (!form.elements.trigger_kind.value) return;
-            asked += 1;
-            const mine = asked;
-            slot.setAttribute("aria-busy", "true");
-            fetch(place.dataset.sentence, { method: "POST", body: new FormData(form) })
-                .then((answer) => (answer.ok && !answer.redirected ? answer.text() : Promise.reject()))
-                .then((text) => { if (mine === asked) slot.innerHTML = text; })
-                .catch(() => { if (mine === asked) slot.textContent = "The plan cannot be told now."; })
-                .finally(() => { if (mine === asked) slot.removeAttribute("aria-busy"); });
-        }
-        function soon() {
-            window.clearTimeout(waiting);
-            waiting = window.setTimeout(ask, WAIT_MS);
-        }
-        form.addEventListener("input", soon);
-        form.addEventListener("change", soon);
-        ask();
+        window.cuspAsk(form, place.querySelector("[data-slot]"), {
+            address: place.dataset.sentence,
+            isReady: () => Boolean(form.elements.trigger_kind.value),
+            failure: "The plan cannot be told now.",
+            wait: WAIT_MS,
+        });
     }
 
     // Rows that may be left empty: the filled ones are shown, and one more by its button.

@@ -4,28 +4,8 @@
 
     const WAIT_MS = 350;
 
-    // The newest answer is shown; what is late is dropped.
     function startCounting(place, form) {
         const slot = place.querySelector("[data-slot]");
-        let asked = 0;
-        let waiting = 0;
-        function ask() {
-            if (!form.elements.question.value) return;
-            asked += 1;
-            const mine = asked;
-            slot.setAttribute("aria-busy", "true");
-            fetch(place.dataset.count, { method: "POST", body: new FormData(form) })
-                .then((answer) => (answer.ok && !answer.redirected ? answer.text() : Promise.reject()))
-                .then((text) => { if (mine === asked) slot.innerHTML = text; })
-                .catch(() => { if (mine === asked) slot.textContent = "This cannot be counted now."; })
-                .finally(() => { if (mine === asked) slot.removeAttribute("aria-busy"); });
-        }
-        function soon() {
-            window.clearTimeout(waiting);
-            waiting = window.setTimeout(ask, WAIT_MS);
-        }
-        form.addEventListener("input", soon);
-        form.addEventListener("change", soon);
         slot.addEventListener("click", function (event) {
             const days = event.target.dataset.days;
             const control = days && form.elements[`${form.elements.question.value}-horizon_days`];
@@ -34,7 +14,12 @@
             control.dispatchEvent(new Event("input", { bubbles: true }));
             control.focus();
         });
-        ask();
+        window.cuspAsk(form, slot, {
+            address: place.dataset.count,
+            isReady: () => Boolean(form.elements.question.value),
+            failure: "This cannot be counted now.",
+            wait: WAIT_MS,
+        });
     }
 
     // Below a value stand those that customers have, with how many have each: a press fills it in.
