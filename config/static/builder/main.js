@@ -7,26 +7,7 @@ import { askBeforeSaving } from "./save.js";
 import { newStore } from "./store.js";
 import { newTreeView } from "./tree_view.js";
 import * as trees from "./tree.js";
-
-function startUndo(box, store) {
-    const [undo, redo] = ["undo", "redo"].map((name) => box.querySelector(`[data-do=${name}]`));
-    const update = () => {
-        undo.disabled = !store.canUndo;
-        redo.disabled = !store.canRedo;
-    };
-    undo.addEventListener("click", () => store.undo());
-    redo.addEventListener("click", () => store.redo());
-    box.addEventListener("keydown", (event) => {
-        if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.name === "rule_json") return;
-        const key = event.key.toLowerCase();
-        if (key !== "z" && key !== "y") return;
-        event.preventDefault();
-        if (key === "y" || event.shiftKey) store.redo();
-        else store.undo();
-    });
-    store.listen(update);
-    update();
-}
+import { startUndo } from "./undo.js";
 
 function startReady(box, form, store) {
     const cards = box.querySelector("[data-ready]");
@@ -73,7 +54,7 @@ async function start(box) {
     box.classList.add("cb-started");
     const view = newTreeView(box.querySelector("[data-tree]"), store, catalogue, { measures: listed.measures, ways: listed.ways });
     const json = newJsonView(box, store);
-    startUndo(box, store);
+    startUndo(box, store, box, (target) => target.name === "rule_json");
     startReady(box, form, store);
     startTheirs(form, store);
     const preview = newPreview(box, store, catalogue, { address: box.dataset.preview, token, key: box.dataset.key, rule });

@@ -2,31 +2,12 @@
 
 import { el } from "../builder/dom.js";
 import { newStore } from "../builder/store.js";
+import { startUndo } from "../builder/undo.js";
 import * as contents from "./content.js";
 import { chooseDesign, choosePicture, get, openDialog, saveDesign, sendTest } from "./dialogs.js";
 import * as fields from "./fields.js";
 import { newList } from "./list.js";
 import { newPreview, post } from "./preview.js";
-
-function startUndo(page, store) {
-    const [undo, redo] = ["undo", "redo"].map((name) => page.querySelector(`[data-do=${name}]`));
-    const update = () => {
-        undo.disabled = !store.canUndo;
-        redo.disabled = !store.canRedo;
-    };
-    undo.addEventListener("click", () => store.undo());
-    redo.addEventListener("click", () => store.redo());
-    document.addEventListener("keydown", (event) => {
-        if (!(event.ctrlKey || event.metaKey) || event.altKey || event.target.closest?.("dialog")) return;
-        const key = event.key.toLowerCase();
-        if (key !== "z" && key !== "y") return;
-        event.preventDefault();
-        if (key === "y" || event.shiftKey) store.redo();
-        else store.undo();
-    });
-    store.listen(update);
-    update();
-}
 
 function startHead(place, store, names) {
     function field(name, label, help, placeholder) {
@@ -167,7 +148,7 @@ function start(page) {
     const { urls } = told;
     const body = () => ({ content: contents.stored(store.root.content), language: store.root.language, customer: store.root.customer });
     page.classList.add("cm-started");
-    startUndo(page, store);
+    startUndo(page, store, document, (target) => Boolean(target.closest?.("dialog")));
     startHead(page.querySelector("[data-head]"), store, told.names);
     startLanguages(page.querySelector("[data-languages]"), store, told.languages);
     newList(page.querySelector("[data-list]"), store, {
