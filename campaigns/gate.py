@@ -130,7 +130,7 @@ def _ready(delivery: Delivery, look: Look, known: dict[str, Offer], plans: dict[
     offer = known.get(step.offer)
     if offer is None:
         return Refused(State.CANCELLED, f"There is no offer '{step.offer}'.")
-    return replace(passed, code=OfferCode(offer=offer, delivery=delivery))
+    return replace(passed, code=OfferCode(offer=offer, delivery=delivery, customer=passed.customer))
 
 
 def _begin(ready: Sequence[Passed], until: datetime) -> list[Passed]:

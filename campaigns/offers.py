@@ -36,6 +36,9 @@ def reserve(wanted: Sequence[OfferCode], at: datetime) -> dict[int, OfferCode]:
         if code is one or code.offer_id != one.offer_id:
             code.offer, code.code = one.offer, _new_code(one.offer)
         code.valid_until, code.state = at + timedelta(days=one.offer.valid_days), OfferCode.State.RESERVED
+    for offer_id in {one.offer_id for one in new}:  # who gets a new code of an offer gives the older one back
+        theirs = OfferCode.objects.filter(offer=offer_id, customer__in=[one.customer_id for one in new])
+        theirs.filter(state__in=OfferCode.HELD).update(state=OfferCode.State.LAPSED)
     OfferCode.objects.bulk_create(new)
     OfferCode.objects.bulk_update(changed, ["offer", "code", "valid_until", "state"])
     return codes

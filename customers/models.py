@@ -91,6 +91,7 @@ class Identity(models.Model):
     class Kind(models.TextChoices):
         EXTERNAL = "external", "External id"
         ANONYMOUS = "anonymous", "Anonymous id"
+        DEVICE = "device", "Device for push messages"
 
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="identities")
     kind = models.CharField(max_length=20, choices=Kind.choices)
@@ -451,6 +452,9 @@ class Alert(models.Model):
         CYCLE = "cycle", "A cycle left customers out"
         CAMPAIGN = "campaign", "A campaign paused itself"
         SENDING = "sending", "Sending is stopped or in doubt"
+        OFFER = "offer", "An offer runs out of codes"
+        CALLS = "calls", "Calls wait for too long"
+        WEBHOOK = "webhook", "Another program does not answer"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"

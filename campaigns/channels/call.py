@@ -36,6 +36,7 @@ def make(passed: Passed) -> Receipt:
         delivery=passed.delivery,
         defaults={
             "customer": passed.customer,
+            "campaign": decision.campaign,
             "title": title[:200],
             "talking_points": talking_points,
             "reasons": reasons,

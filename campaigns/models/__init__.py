@@ -1,9 +1,9 @@
 """What we do about it: campaigns, decisions, deliveries, offers, call tasks, and the cycle that drives them."""
 
+from campaigns.models.calls import Agent, Call, CallTask
 from campaigns.models.contents import Asset, MailDesign
 from campaigns.models.cycles import Cycle, CycleTask, Schedule
 from campaigns.models.decisions import (
-    CallTask,
     Decision,
     Delivery,
     DeliveryAttempt,
@@ -13,9 +13,12 @@ from campaigns.models.decisions import (
 )
 from campaigns.models.plans import Campaign, FrequencyCap, Offer, Outage, Programme, Slot, Throughput
 from campaigns.models.touches import MailLink, Touch
+from campaigns.models.webhooks import Gateway, Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
+    "Agent",
     "Asset",
+    "Call",
     "CallTask",
     "Campaign",
     "Cycle",
@@ -24,6 +27,7 @@ __all__ = [
     "Delivery",
     "DeliveryAttempt",
     "FrequencyCap",
+    "Gateway",
     "MailDesign",
     "MailLink",
     "Offer",
@@ -36,4 +40,7 @@ __all__ = [
     "Touch",
     "TriggerBaseline",
     "TriggerState",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookMessage",
 ]

@@ -105,6 +105,9 @@ class Schedule(models.Model):
         TOUCHES = "touches", "Tell people's clicks from machines'"
         BRAKES = "brakes", "Look after the sending"
         TELL = "tell", "Send alerts by e-mail"
+        WEBHOOKS = "webhooks", "Tell other programs"
+        CALLS = "calls", "Give abandoned calls back"
+        CODES = "codes", "Release codes that lapsed"
 
     key = models.SlugField(max_length=60, unique=True)
     every_seconds = models.IntegerField(validators=[MinValueValidator(1)])

@@ -1,6 +1,5 @@
 """Who is due, what was decided, and its way through a channel."""
 
-from django.conf import settings
 from django.db import models
 from django.db.models import F, Max, Q
 
@@ -145,6 +144,12 @@ class Delivery(models.Model):
         EMAIL = "email", "E-mail"
         OFFER = "offer", "Offer by e-mail"
         CALL = "call", "Call task"
+        SMS = "sms", "SMS"
+        PUSH = "push", "Push message"
+        WEBHOOK = "webhook", "Webhook"
+        ATTRIBUTE = "attribute", "Change an attribute"
+        LIST = "list", "Add to a list"
+        NOTHING = "nothing", "Nothing"
 
     public_id = models.CharField(max_length=32, default=new_public_id, editable=False)
     decision = models.ForeignKey(Decision, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
@@ -202,59 +207,53 @@ class DeliveryAttempt(models.Model):
 
 
 class OfferCode(models.Model):
-    """One customer's code."""
+    """One customer's code, or one of an uploaded list that is nobody's yet."""
 
     class State(models.TextChoices):
+        FREE = "free", "Free"
         RESERVED = "reserved", "Reserved"
         GIVEN = "given", "Given"
         REDEEMED = "redeemed", "Redeemed"
+        LAPSED = "lapsed", "Lapsed"
         RELEASED = "released", "Released"
 
-    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="codes")
-    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="offer_code")
+    HELD = (State.RESERVED, State.GIVEN)  # the customer's, and still good
+    TAKEN = (*HELD, State.REDEEMED)  # out of the stock
+
+    offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="codes", db_index=False)
+    customer = models.ForeignKey(Customer, null=True, blank=True, on_delete=models.CASCADE, related_name="offer_codes")
+    delivery = models.OneToOneField(
+        Delivery, null=True, blank=True, on_delete=models.CASCADE, related_name="offer_code"
+    )
     code = models.CharField(max_length=40, unique=True)
     state = models.CharField(max_length=20, choices=State.choices, default=State.RESERVED)
-    valid_until = models.DateTimeField()
+    valid_until = models.DateTimeField(null=True, blank=True)
+    given_at = models.DateTimeField(null=True, blank=True)
     redeemed_at = models.DateTimeField(null=True, blank=True)
+    order_value = models.FloatField(null=True, blank=True, help_text="Of the order it was redeemed with.")
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["offer", "state", "id"], name="offer_code_stock"),
+            models.Index(
+                fields=["valid_until"], name="offer_code_lapses", condition=Q(state__in=("reserved", "given"))
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["offer", "customer"], name="offer_code_one_held", condition=Q(state__in=("reserved", "given"))
+            ),
+            models.CheckConstraint(
+                condition=Q(state="free") | Q(customer__isnull=False), name="offer_code_is_somebodys"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.code
 
-
-class CallTask(models.Model):
-    """A call for an agent to make, and what came of it."""
-
-    class State(models.TextChoices):
-        OPEN = "open", "Open"
-        CLAIMED = "claimed", "Claimed"
-        DONE = "done", "Done"
-
-    class Outcome(models.TextChoices):
-        REACHED = "reached", "Reached"
-        NO_ANSWER = "no_answer", "No answer"
-        CALL_BACK = "call_back", "Call back"
-        REFUSED = "refused", "Refused"
-        DO_NOT_CALL = "do_not_call", "Do not call again"
-
-    delivery = models.OneToOneField(Delivery, on_delete=models.CASCADE, related_name="call_task")
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="call_tasks")
-    state = models.CharField(max_length=10, choices=State.choices, default=State.OPEN)
-    outcome = models.CharField(max_length=20, choices=Outcome.choices, blank=True)
-    title = models.CharField(max_length=200)
-    talking_points = models.TextField(blank=True)
-    reasons = models.JSONField(default=list)
-    expected_gain = models.FloatField(null=True)
-    due_at = models.DateTimeField()
-    agent = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL)
-    claimed_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField(null=True, blank=True)
-    note = models.TextField(blank=True)
-
-    class Meta:
-        indexes = [models.Index(fields=["state", "due_at"], name="call_task_queue")]
-        constraints = [
-            models.CheckConstraint(condition=~Q(state="done") | ~Q(outcome=""), name="call_task_done_has_outcome")
-        ]
-
-    def __str__(self) -> str:
-        return self.title
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Move the codes; of one offer both held, the one who stays keeps hers, and the other lapses."""
+        mine = cls.objects.filter(customer=kept, state__in=cls.HELD).values("offer_id")
+        cls.objects.filter(customer=gone, state__in=cls.HELD, offer__in=mine).update(state=cls.State.LAPSED)
+        cls.objects.filter(customer=gone).update(customer=kept)

@@ -1,5 +1,7 @@
 """What we mean to do: the programme over all campaigns, offers, and campaigns."""
 
+from datetime import time
+
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
@@ -25,6 +27,10 @@ class Programme(models.Model):
     stopped_at = models.DateTimeField(null=True, blank=True, editable=False)
     place = models.CharField(
         max_length=200, blank=True, editable=False, help_text="Where this database lives: elsewhere, it was restored."
+    )
+    calling_from = models.TimeField(default=time(8), help_text="Nobody is called before this hour of the customer,")
+    calling_until = models.TimeField(
+        default=time(21), help_text="nor from this one. Stricter laws of a place hold too."
     )
     quiet_from = models.TimeField(null=True, blank=True, help_text="No message begins from this hour of the customer,")
     quiet_until = models.TimeField(null=True, blank=True, help_text="until this one. Both empty: no quiet hours.")
@@ -93,13 +99,46 @@ class Outage(models.Model):
 
 
 class Offer(models.Model):
-    """A code that is worth something for a time."""
+    """A code of the customer's own that is worth something for a time, of which there may be so many."""
 
+    class Codes(models.TextChoices):
+        GENERATED = "generated", "Made here, one a customer"
+        POOL = "pool", "From an uploaded list"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     key = models.SlugField(max_length=60, unique=True)
     name = models.CharField(max_length=120)
     value = models.FloatField(validators=[MinValueValidator(0.0)], help_text="In the shop's currency, or in percent.")
     is_percent = models.BooleanField(default=False)
+    cost = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0)],
+        help_text="What one that is redeemed costs us; empty: what it is worth to the customer.",
+    )
+    margin = models.FloatField(
+        default=1.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text="The part of an order that we earn, before the offer: 0.3 is 30 %.",
+    )
     valid_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
+    starts_at = models.DateTimeField(null=True, blank=True, help_text="Given from then on; empty: at once.")
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="No code is good after it; empty: no end.")
+    audience = models.ForeignKey(
+        Segment,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Only members may have it.",
+    )
+    stock = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="How many there are; empty: no limit, or as many as the uploaded list has.",
+    )
+    codes_from = models.CharField(max_length=10, choices=Codes.choices, default=Codes.GENERATED)
     terms = models.TextField(blank=True)
 
     def __str__(self) -> str:

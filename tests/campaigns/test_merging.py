@@ -33,8 +33,10 @@ def test_decisions_keep_their_deliveries_and_are_numbered_after_those_of_the_kep
     codes = offer()
     for who, of in ((kept, one), (kept, one), (gone, one), (gone, one), (gone, other)):
         delivery = planned(who, of, "call")
-        CallTask.objects.create(delivery=delivery, customer=who, title=f"{who} {of.key}", due_at=T0)
-        OfferCode.objects.create(offer=codes, delivery=delivery, code=f"X{delivery.pk}", valid_until=T0)
+        CallTask.objects.create(delivery=delivery, customer=who, campaign=of, title=f"{who} {of.key}", due_at=T0)
+        OfferCode.objects.create(
+            offer=codes, delivery=delivery, customer=who, state="redeemed", code=f"X{delivery.pk}", valid_until=T0
+        )
     before = set(Delivery.objects.values_list("pk", "decision", "call_task", "offer_code"))
     merge("c0", "c1", T0)
     rounds = Decision.objects.order_by("campaign__key", "round").values_list("campaign__key", "customer", "round")

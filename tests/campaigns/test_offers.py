@@ -36,8 +36,10 @@ def test_reserving_again_keeps_the_code_and_moves_its_end() -> None:
     people.offer("ten")
     (delivery,) = planned_mails(1, steps=[people.OFFER_STEP])
     offer = Offer.objects.get()
-    first = offers.reserve([OfferCode(delivery=delivery, offer=offer)], T0)[delivery.pk]
-    again = offers.reserve([OfferCode(delivery=delivery, offer=offer)], T0 + timedelta(days=1))[delivery.pk]
+    first = offers.reserve([OfferCode(delivery=delivery, offer=offer, customer=delivery.customer)], T0)[delivery.pk]
+    again = offers.reserve(
+        [OfferCode(delivery=delivery, offer=offer, customer=delivery.customer)], T0 + timedelta(days=1)
+    )[delivery.pk]
     assert (again.code, again.valid_until) == (first.code, T0 + timedelta(days=15))
 
 

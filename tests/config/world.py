@@ -307,6 +307,7 @@ def deliver(decision: Decision, is_call: bool, offer: Offer) -> None:
         CallTask.objects.create(
             delivery=delivery,
             customer=decision.customer,
+            campaign=decision.campaign,
             title=f"Say thank you to {decision.customer.first_name}",
             talking_points="Ask how it went.\nOffer help before a discount.",
             reasons=["5 orders in 90 days", "last order 12 days ago"],
@@ -317,8 +318,9 @@ def deliver(decision: Decision, is_call: bool, offer: Offer) -> None:
         OfferCode.objects.create(
             offer=offer,
             delivery=delivery,
+            customer=decision.customer,
             code=f"TEN-{delivery.pk:06}",
-            state="given",
+            state="redeemed",
             valid_until=T + timedelta(days=14),
         )
 

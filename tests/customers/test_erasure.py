@@ -12,7 +12,18 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from campaigns.models import CallTask, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, TriggerState
+from campaigns.models import (
+    Call,
+    CallTask,
+    Decision,
+    Delivery,
+    DeliveryAttempt,
+    Offer,
+    OfferCode,
+    TriggerState,
+    Webhook,
+    WebhookMessage,
+)
 from customers import consent, erasure, history, snapshot
 from customers.history import Scope
 from customers.models import (
@@ -118,9 +129,23 @@ def acted_on(her: Customer) -> None:
         decision=decision, step=7, defaults={"customer": her, "action": "call", "channel": "phone", "due_at": T}
     )
     DeliveryAttempt.objects.create(delivery=delivery, number=1, began_at=T, receipt=f"<{EMAIL}> unknown")
-    OfferCode.objects.create(offer=Offer.objects.all()[0], delivery=delivery, code="ZERLINA10", valid_until=T)
-    CallTask.objects.create(
-        delivery=delivery, customer=her, title="Ring Zerlina", due_at=T, note="Mrs. Quastenberg", talking_points=EMAIL
+    OfferCode.objects.create(
+        offer=Offer.objects.all()[0], delivery=delivery, customer=her, code="ZERLINA10", state="redeemed"
+    )
+    task = CallTask.objects.create(
+        delivery=delivery,
+        customer=her,
+        campaign=decision.campaign,
+        title="Ring Zerlina",
+        due_at=T,
+        note="Mrs. Quastenberg",
+        talking_points=EMAIL,
+    )
+    Call.objects.create(task=task, number=1, at=T, outcome="no_answer", note="Zerlina was out")
+    webhook = Webhook.objects.create(key="crm", name="CRM", url="https://crm.example/", secret="whsec_x", created_at=T)
+    body = '{"data": {"customer": "Zerlina"}}'
+    WebhookMessage.objects.create(
+        webhook=webhook, type="call.made", body=body, delivery=delivery, created_at=T, due_at=T
     )
 
 
