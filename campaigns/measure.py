@@ -104,6 +104,18 @@ def measure(campaign: Campaign, as_of: datetime) -> Report:
     )
 
 
+def closed_arms(campaign: Campaign, as_of: datetime) -> tuple[Arm, Arm] | None:
+    """Give the treated and the control group of whom the goal's time has run out; None where chance did not make them.
+
+    Where both arms have customers of all ages, those whose time still runs would make every effect look smaller.
+    """
+    closed = _first_decisions(campaign, as_of).filter(pl.col("as_of") <= as_of - timedelta(days=campaign.goal_days))
+    if not _is_balanced(closed):
+        return None
+    people = _with_goals(closed, campaign, as_of)
+    return _arm(people, TREATED), _arm(people, CONTROL)
+
+
 def compare(treated: Arm, other: Arm) -> Comparison:
     """Give treated minus another arm, with what that makes over all treated customers."""
     value = difference_of_means(treated.value, other.value)

@@ -1,7 +1,8 @@
 """Statistics as small frozen values that add: any split of the customers gives the same sums and the same result."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import exp, isfinite, sqrt
 
 from scipy.stats import norm, t
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
@@ -86,6 +87,26 @@ def difference_of_proportions(one: Proportion, other: Proportion, confidence: fl
         one.successes, one.n, other.successes, other.n, method="newcomb", compare="diff", alpha=1 - confidence
     )
     return Difference(Interval(one.successes / one.n - other.successes / other.n, float(low), float(high)))
+
+
+def pooled_ratio(strata: Sequence[tuple[Proportion, Proportion]], confidence: float = CONFIDENCE) -> Difference:
+    """Give how many times the first share of each pair is as large as the second, pooled over pairs by their numbers.
+
+    The estimate is Mantel and Haenszel's (1959), so that pairs whose arms differ in size do not pass for an effect; its
+    interval is Greenland and Robins's (1985), of one pair that of Katz and others (1978).
+    """
+    one, other = (sum((pair[side] for pair in strata), Proportion()) for side in (0, 1))
+    if too_few := _too_few(one.n, other.n):
+        return Difference(None, too_few)
+    sizes = [(a.n, b.n, a.n + b.n) for a, b in strata if a.n and b.n]
+    counts = [(a.successes, b.successes) for a, b in strata if a.n and b.n]
+    up = sum(x * n0 / n for (x, _), (_, n0, n) in zip(counts, sizes, strict=True))
+    down = sum(y * n1 / n for (_, y), (n1, _, n) in zip(counts, sizes, strict=True))
+    if up == 0.0 or down == 0.0:
+        return Difference(None, "No interval: in one of the arms there is no case to compare.")
+    spread = sum((x + y) * n1 * n0 / n**2 - x * y / n for (x, y), (n1, n0, n) in zip(counts, sizes, strict=True))
+    half = float(norm.ppf(0.5 + confidence / 2)) * sqrt(max(0.0, spread) / (up * down))
+    return Difference(Interval(up / down, up / down * exp(-half), up / down * exp(half)))
 
 
 def difference_of_means(one: Mean, other: Mean, confidence: float = CONFIDENCE) -> Difference:

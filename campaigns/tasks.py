@@ -5,7 +5,7 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import alert_mails, brakes, cycle, deliver, schedule, slots, stages, tracking, uncertain
+from campaigns import alert_mails, brakes, cycle, deliver, save_rates, schedule, slots, stages, tracking, uncertain
 from customers import erasure
 from scoring import training_work, watch
 
@@ -66,6 +66,7 @@ def train() -> None:
 @schedule.noted(schedule.WATCH)
 def watch_models() -> None:
     watch.watch(timezone.now())
+    save_rates.watch(timezone.now())
 
 
 @shared_task

@@ -15,7 +15,7 @@ from customers.admin import BaseAdmin, Button, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
 from customers.models import Customer
 from customers.panels import Cell, Panel, column, lines, link, moment, number, tag
-from scoring import model_page, removal, target_page, training_page, training_queue, versions, why
+from scoring import model_page, removal, save_rate, target_page, training_page, training_queue, versions, why
 from scoring.api import scores_of
 from scoring.known_values import known_values
 from scoring.model_story import learner
@@ -65,16 +65,20 @@ class TargetAdmin(BaseAdmin):
 
     def buttons(self, request: HttpRequest, item: Target) -> list[Button]:
         """Offer to train it, and what may be done with its versions."""
-        found = target_page.train_buttons(item) if self.has_change_permission(request, item) else []
+        found = []
+        if self.has_change_permission(request, item):
+            found = [*target_page.train_buttons(item), *target_page.rate_buttons(item)]
         if request.user.has_perm("scoring.change_modelversion"):
             found += target_page.buttons(item)
         return found
 
     def do(self, request: HttpRequest, item: Target, name: str) -> str:
-        """Train it, or go back to the version before."""
+        """Train it, take over what campaigns measured, or go back to the version before."""
         by: Any = request.user
         if name == "train":
             return training_page.begin(item, by, timezone.now())
+        if name == "rate":
+            return save_rate.take(item, by, timezone.now())
         back = versions.roll_back(item, by, timezone.now())
         return f"{back} is live again: the next full cycle scores everybody by it."
 
@@ -184,7 +188,8 @@ class TargetAdmin(BaseAdmin):
     def panels(self, request: HttpRequest, item: Target) -> list[Panel]:
         """Give the live version's figures and charts, then all versions."""
         live = target_page.live_of(item)
-        return [*(model_page.panels(live, request) if live else []), target_page.all_versions(item)]
+        told = model_page.panels(live, request) if live else []
+        return [*told, *target_page.won(item), target_page.all_versions(item)]
 
 
 @admin.register(ModelVersion)

@@ -35,6 +35,19 @@ class LiveSerializer(serializers.Serializer[Any]):
     figures = serializers.DictField()
 
 
+class MeasuredRateSerializer(serializers.Serializer[Any]):
+    """The share that a contact wins, measured by campaigns with control groups; no value: `why` says why."""
+
+    value = serializers.FloatField(allow_null=True)
+    low = serializers.FloatField(allow_null=True)
+    high = serializers.FloatField(allow_null=True)
+    why = serializers.CharField()
+    campaigns = serializers.IntegerField()
+    treated = serializers.IntegerField()
+    control = serializers.IntegerField()
+    as_of = serializers.DateTimeField()
+
+
 class TargetSerializer(serializers.Serializer[Any]):
     """What a model predicts."""
 
@@ -51,7 +64,8 @@ class TargetSerializer(serializers.Serializer[Any]):
     value = serializers.FloatField(allow_null=True)
     contact_cost = serializers.FloatField(allow_null=True)
     offer_cost = serializers.FloatField(allow_null=True)
-    save_rate = serializers.FloatField(allow_null=True)
+    save_rate = serializers.FloatField(allow_null=True, help_text="The share that a contact wins, as it is used.")
+    measured_rate = MeasuredRateSerializer(allow_null=True)
     excluded = serializers.ListField(child=serializers.CharField())
     vouched = serializers.ListField(child=serializers.CharField())
     retrain_days = serializers.IntegerField()

@@ -77,6 +77,23 @@ class Target(models.Model):
         return self.label
 
 
+class MeasuredRate(models.Model):
+    """The share that a contact wins, as campaigns on a score measured it. Written by scoring.save_rate alone."""
+
+    target = models.OneToOneField(Target, on_delete=models.CASCADE, related_name="measured_rate")
+    as_of = models.DateTimeField()
+    value = models.FloatField(null=True, help_text="None: it could not be told; `why` says why.")
+    low = models.FloatField(null=True)
+    high = models.FloatField(null=True)
+    why = models.CharField(max_length=200, blank=True)
+    campaigns = models.IntegerField()
+    treated = models.IntegerField()
+    control = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"measured rate of {self.target}"
+
+
 class ModelVersion(models.Model):
     """One fitted pipeline with its evaluation. At most one version of a target is live."""
 

@@ -58,8 +58,14 @@ def terms_of(target: Target) -> Terms | None:
     """Give a target's terms; None where nobody said what one is worth."""
     if target.value is None:
         return None
-    is_loss = target.question in LOSSES if target.question else target.kind in KINDS_OF_LOSS
-    return Terms(target.value, target.contact_cost or 0.0, target.offer_cost or 0.0, target.save_rate, is_loss)
+    return Terms(
+        target.value, target.contact_cost or 0.0, target.offer_cost or 0.0, target.save_rate, speaks_of_loss(target)
+    )
+
+
+def speaks_of_loss(target: Target) -> bool:
+    """Tell whether a target foresees what should not happen."""
+    return target.question in LOSSES if target.question else target.kind in KINDS_OF_LOSS
 
 
 def break_even(terms: Terms) -> float | None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -263,7 +264,8 @@ def _refusing(prefix: str = "") -> Iterator[None]:
 
 
 def _shown(found: list[Target]) -> list[Target]:
-    """Give targets with their live version and its figures."""
+    """Give targets with their live version, its figures, and what campaigns measured."""
+    prefetch_related_objects(found, "measured_rate")
     live = ModelVersion.objects.filter(state=ModelVersion.State.LIVE, target__in=found)
     versions = {version.target_id: version for version in live}
     figures = figures_of(list(versions.values()))

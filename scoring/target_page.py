@@ -8,8 +8,8 @@ import polars as pl
 
 from customers import charts
 from customers.admin import Button
-from customers.panels import Panel, link, moment, number, share, tag, when
-from scoring import counts, model_page, ranking, targets, training_page, versions
+from customers.panels import Cell, Panel, link, moment, number, share, tag, when
+from scoring import counts, model_page, ranking, save_rate, targets, training_page, versions
 from scoring.counts import Counted
 from scoring.horizons import Suggested, newest, suggested
 from scoring.model_story import bare, from_where, learner
@@ -50,6 +50,23 @@ def buttons(target: Target) -> list[Button]:
         return []
     asked = f"Go back to version {before.number}? The next full cycle scores everybody by it."
     return [Button("back", f"Roll back to version {before.number}", "", asked)]
+
+
+def rate_buttons(target: Target) -> list[Button]:
+    """Give the button that takes over the share that campaigns measured, where it is surely above 0."""
+    if targets.is_number(target) or save_rate.may_take(target) is None:
+        return []
+    return [Button("rate", "Use the measured share")]
+
+
+def won(target: Target) -> list[Panel]:
+    """Give which share a contact wins, measured and used; of a number there is none."""
+    if targets.is_number(target):
+        return []
+    rate = save_rate.of(target)
+    groups = f"{number(rate.treated)} treated, {number(rate.control)} in control groups" if rate else ""
+    facts: list[tuple[str, Cell]] = [("Compared", groups), ("As of", moment(rate.as_of))] if rate else []
+    return [Panel("How many a contact wins", save_rate.words(target), facts=facts)]
 
 
 def live_of(target: Target) -> ModelVersion | None:
