@@ -11,7 +11,7 @@ from django.conf import settings
 from skops import io as skops_io
 from skops.io.exceptions import UntrustedTypesFoundException
 
-from scoring import encoding, numbers, waiting
+from scoring import encoding, number_rules, numbers, waiting
 from scoring.formula import MEMBER
 from scoring.learners import Floats, Model, Sigmoid
 from scoring.models import ModelVersion
@@ -21,8 +21,9 @@ from scoring.seals import content_of
 from scoring.seals import mac_of as mac_of
 from scoring.unfolding import unfold
 
-Served = Model | numbers.Model | waiting.Model
+Served = Model | numbers.Model | waiting.Model | number_rules.Rate | number_rules.Gap
 CHANCE, AMOUNT, DAYS = "chance", "amount", "days"  # what a model tells
+RATE, GAP = "rate", "gap"  # simple rules of amounts and of days
 FORM = 3  # raised when the content's form changes; an older file is refused and the model trained again
 TRUSTED = (
     "numpy.dtype",
@@ -69,6 +70,11 @@ def _plain(model: Served) -> dict[str, Any]:
     """Give what a file holds of a model, as numbers, texts and fitted learners."""
     if isinstance(model, waiting.Model):
         return {**_plain(model.chance), "kind": DAYS, "days": _points(model.days)}
+    if isinstance(model, number_rules.Rate):
+        return {"kind": RATE, "horizon": model.days, "level": model.level}
+    if isinstance(model, number_rules.Gap):
+        told = {"slope": model.calibration.slope, "shift": model.calibration.shift}
+        return {"kind": GAP, "horizon": model.days, **told, "days": _points(model.curve)}
     found: dict[str, Any] = {
         "reading": model.reading.to_json(),
         "fitted": dict(model.fitted),
@@ -90,6 +96,10 @@ def _plain(model: Served) -> dict[str, Any]:
 
 
 def _model(plain: dict[str, Any]) -> Served:
+    if plain["kind"] == RATE:
+        return number_rules.Rate(plain["horizon"], plain["level"])
+    if plain["kind"] == GAP:
+        return number_rules.Gap(plain["horizon"], Sigmoid(plain["slope"], plain["shift"]), Curve(*plain["days"]))
     reading, fitted, learner = encoding.from_json(plain["reading"]), plain["fitted"], plain["learner"]
     if plain["kind"] == AMOUNT:
         ranks = {name: Curve(*points) for name, points in plain["ranks"].items()}

@@ -1,16 +1,18 @@
 """Versions of models of numbers: stored with their evaluations, and told."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from django.db import transaction
 from django.db.models import Max
 
-from scoring import artifacts, forecasts, number_champion, number_figures, training_set, words
+from scoring import artifacts, forecasts, number_champion, number_figures, training_set, versions, words
+from scoring.artifacts import Served
 from scoring.forecasts import Progress, Tested, Trained
 from scoring.models import Evaluation, ModelVersion, Target
-from scoring.report import Check
+from scoring.number_rules import Rule
+from scoring.report import Check, Report
 
 LONGEST_REASON = 600
 AMOUNT_BANDS = [{"name": n, "from_percentile": p} for n, p in (("low", 0.0), ("medium", 50.0), ("high", 90.0))]
@@ -28,47 +30,73 @@ def train(target: Target, as_of: datetime, seed: int, progress: Progress) -> Mod
     return version
 
 
-def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelVersion:
-    """Store the model, its version and its evaluations.
+class _Kept(NamedTuple):
+    """What becomes of one version: who speaks, whether it goes live, why, and its report."""
 
-    It replaces the live version if it passes the gate and is not worse.
+    model: Served
+    learner: str
+    goes_live: bool
+    reason: str
+    report: Report
+
+
+def keep(trained: Trained, target: Target, as_of: datetime, seed: int) -> ModelVersion:
+    """Store the model, its version and its evaluations; it replaces the live version if it passes and is not worse.
+
+    Where it does not and no model is live, the best simple rule goes live beside it, if that is better than chance.
     """
     live = target.versions.filter(state=ModelVersion.State.LIVE).first()
-    report, checks = trained.report, trained.report["gate"]["checks"]
+    report, checks = trained.report.copy(), trained.report["gate"]["checks"]
     if trained.passed and live:
         checks = [*checks, number_champion.compare(trained, live, seed)]
-        report = report.copy()
         report["gate"] = {**report["gate"], "checks": checks, "passed": all(check["passed"] for check in checks)}
     wins = report["gate"]["passed"]
+    rule = None if wins or (live and not live.is_baseline) else trained.rule
+    said = _reason(checks)
+    if rule:
+        said += f" Until a model does better, {forecasts.IN_WORDS[rule.learner]} is live."
     with transaction.atomic():
         Target.objects.select_for_update().get(pk=target.pk)
-        number = (target.versions.aggregate(last=Max("number"))["last"] or 0) + 1
-        artefact, mac = artifacts.write(trained.model, target.key, number)
-        if wins:
-            target.versions.filter(state=ModelVersion.State.LIVE).update(
-                state=ModelVersion.State.RETIRED, retired_at=as_of
-            )
-        version = ModelVersion.objects.create(
-            target=target,
-            number=number,
-            state=ModelVersion.State.LIVE if wins else ModelVersion.State.CANDIDATE,
-            reason=_reason(checks)[:LONGEST_REASON],
-            learner=trained.learner,
-            validated=trained.training_set.validated,
-            as_of=as_of,
-            created_at=as_of,
-            live_since=as_of if wins else None,
-            seed=seed,
-            features=[column.name for column in trained.model.reading.columns],
-            artefact=artefact,
-            artefact_mac=mac,
-            customers=trained.report["customers"],
-            positives=trained.report["positives"],
-            bands=DAY_BANDS if target.kind == Target.Kind.NEXT else AMOUNT_BANDS,
-            report=report,
-        )
-        Evaluation.objects.bulk_create(_evaluations(trained, version))
+        made = _Kept(trained.model, trained.learner, wins, said, report)
+        version = _store(made, trained, ModelVersion(target=target, as_of=as_of, seed=seed))
+        if rule:
+            beside = _Kept(rule, rule.learner, True, _why_rule(trained, rule), _report_of_rule(trained, rule))
+            _store(beside, trained, ModelVersion(target=target, as_of=as_of, seed=seed, is_baseline=True))
     return version
+
+
+def _store(kept: _Kept, trained: Trained, version: ModelVersion) -> ModelVersion:
+    """Store a model file, its version and its evaluations."""
+    target = version.target
+    version.number = (target.versions.aggregate(last=Max("number"))["last"] or 0) + 1
+    version.artefact, version.artefact_mac = artifacts.write(kept.model, target.key, version.number)
+    version.learner, version.reason, version.report = kept.learner, kept.reason[:LONGEST_REASON], dict(kept.report)
+    version.validated, version.created_at = trained.training_set.validated, version.as_of
+    version.features = [column.name for column in kept.model.reading.columns]
+    version.customers, version.positives = trained.report["customers"], trained.report["positives"]
+    version.bands = DAY_BANDS if target.kind == Target.Kind.NEXT else AMOUNT_BANDS
+    version.save(force_insert=True)
+    Evaluation.objects.bulk_create(_evaluations(trained, version))
+    if kept.goes_live:
+        versions.go_live(version, version.as_of)
+    return version
+
+
+def _why_rule(trained: Trained, rule: Rule) -> str:
+    gini = trained.pooled[rule.learner][number_figures.GINI]
+    words = forecasts.IN_WORDS[rule.learner]
+    return f"No model surely ranks customers better than {words}, which is better than chance: Gini {gini.value:.3f}."
+
+
+def _report_of_rule(trained: Trained, rule: Rule) -> Report:
+    """Give the report of the simple rule's own version: it had to beat chance alone."""
+    report = trained.report.copy()
+    check: Check = {"name": "chance", "passed": True, "sentence": _why_rule(trained, rule)}
+    report["gate"] = {"passed": True, "baseline": rule.learner, "checks": [check]}
+    report.pop("drivers", None)
+    report.pop("season", None)
+    report.pop("notes", None)
+    return report
 
 
 def _reason(checks: list[Check]) -> str:

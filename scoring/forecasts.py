@@ -12,17 +12,18 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from scoring import drivers, learners, number_drivers, number_figures, numbers, value, waiting
+from scoring import drivers, learners, number_drivers, number_figures, number_rules, numbers, value, waiting
 from scoring.evaluation import Figure
 from scoring.learners import Flags, Floats
 from scoring.models import Target
 from scoring.number_drivers import Piece
 from scoring.number_figures import CAPTURE, GINI, MAE, SPEARMAN, TOTAL, Amounts
+from scoring.number_rules import GAP, RATE, Rule
 from scoring.report import Check, Gate, Report, Season
 from scoring.training_set import TrainingRefused, TrainingSet, draws
 from scoring.words import Words
 
-MEAN, RATE, GAP, CHANCE = "mean", "last rate", "usual gap", "chance by BG/NBD"
+MEAN, CHANCE = "mean", "chance by BG/NBD"
 IN_WORDS = {
     MEAN: "the mean of all customers",
     RATE: "everybody's own rate so far",
@@ -37,7 +38,6 @@ YEAR = timedelta(days=365)
 NEAR = timedelta(days=16)
 SEASON_BOUNDS = (1 / 3, 3.0)
 LARGE, SHOWN = 0.05, 3
-RATE_DAYS = (30.0, 365.0)  # a rate is taken over no shorter and no longer a past
 
 UNNAMED: Words = {}
 Progress = Callable[[str, float], None]
@@ -72,6 +72,7 @@ class Trained:
     tests: list[Tested]
     pooled: dict[str, dict[str, Figure]]
     report: Report
+    rule: Rule | None = None
 
     @property
     def passed(self) -> bool:
@@ -106,7 +107,7 @@ def learn(examples: TrainingSet, target: Target, seed: int, progress: Progress, 
     report["drivers"] = number_drivers.found(
         _pieces(examples, judged, learner, seed), called, seed, is_chance=is_chance
     )
-    return Trained(model, learner, examples, judged, pooled, report)
+    return Trained(model, learner, examples, judged, pooled, report, _rule(examples, target, judged, report, seed))
 
 
 def origins(examples: TrainingSet) -> list[Origin]:
@@ -205,16 +206,15 @@ def _foreseen(
         found = {learners.AVERAGE: chances}
         if value.CHANCE in frame.columns:
             found[CHANCE] = frame[value.CHANCE].fill_null(0.0).to_numpy()
-        if "features.gap_mean_days" in frame.columns:
-            late = pl.col("features.recency_days") - pl.col("features.gap_mean_days")
-            found[GAP] = frame.select(late.abs().neg().fill_null(-1e6)).to_series().to_numpy()
+        if number_rules.may_read(frame, GAP):
+            rule = _fit_rule(examples, GAP, closed)
+            found[GAP] = rule.ranks(rule.reading.matrix(frame))
         return found, model.told(chances)
     found = model.reckon(matrix, numbers.SPEAKERS)
     found[MEAN] = np.full(frame.height, np.maximum(examples.amounts()[closed], 0.0).mean())
-    if "features.spend_365d" in frame.columns and "features.first_order_days" in frame.columns:
-        past = pl.col("features.first_order_days").clip(*RATE_DAYS)
-        rate = (pl.col("features.spend_365d") / past * examples.horizon.days).fill_null(0.0)
-        found[RATE] = frame.select(rate).to_series().to_numpy()
+    if number_rules.may_read(frame, RATE):
+        rule = _fit_rule(examples, RATE, closed)
+        found[RATE] = rule.ranks(rule.reading.matrix(frame))
     return found, np.full(frame.height, np.nan)
 
 
@@ -289,10 +289,31 @@ def _gate(examples: TrainingSet, target: Target, tests: list[Tested], learner: s
     ours = ranking_of(examples, target, tests, learner, seed)
     rules = {name: ranking_of(examples, target, tests, name, seed) for name in tests[0].foreseen if name in IN_WORDS}
     baseline = max(rules, key=lambda name: rules[name].value) if rules else MEAN
-    checks = [_beats("chance", "chance", ours, number_figures.Draws(0.0, np.zeros(len(ours.resampled))))]
+    checks = [_beats("chance", "chance", ours, _chance(ours))]
     if rules:
         checks.append(_beats("simple rule", IN_WORDS[baseline], ours, rules[baseline]))
     return {"passed": all(check["passed"] for check in checks), "baseline": baseline, "checks": checks}
+
+
+def _fit_rule(examples: TrainingSet, name: str, rows: Flags | None = None) -> Rule:
+    """Fit a simple rule on some rows, or on all."""
+    frame, came = examples.frame, examples.amounts()
+    if rows is not None:
+        frame, came = frame.filter(pl.Series(rows)), came[rows]
+    return number_rules.fit(name, frame, came, examples.horizon)
+
+
+def _rule(examples: TrainingSet, target: Target, tests: list[Tested], report: Report, seed: int) -> Rule | None:
+    """Give the best simple rule fitted on all rows, where it surely ranks customers better than chance."""
+    name = report["gate"]["baseline"]
+    if name not in (RATE, GAP):
+        return None
+    ranks = ranking_of(examples, target, tests, name, seed)
+    return _fit_rule(examples, name) if _beats("chance", "chance", ranks, _chance(ranks))["passed"] else None
+
+
+def _chance(ranks: number_figures.Draws) -> number_figures.Draws:
+    return number_figures.Draws(0.0, np.zeros(len(ranks.resampled)))
 
 
 def _beats(name: str, rule: str, ours: number_figures.Draws, theirs: number_figures.Draws) -> Check:

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from scoring import artifacts, champion, forecasts, gate, waiting
+from scoring import artifacts, champion, forecasts, gate, number_rules, waiting
 from scoring.artifacts import ArtifactError
 from scoring.encoding import FrameMismatch
 from scoring.evaluation import Gain
@@ -36,4 +36,6 @@ def compare(trained: Trained, live: ModelVersion, seed: int) -> Check:
 
 def _foreseen(model: artifacts.Served, frame: pl.DataFrame) -> Floats:
     matrix = model.reading.matrix(frame)
+    if isinstance(model, number_rules.Gap):
+        return model.ranks(matrix)
     return model.chance.predict(matrix) if isinstance(model, waiting.Model) else model.predict(matrix)

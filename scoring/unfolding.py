@@ -9,16 +9,20 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 from sklearn.pipeline import Pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from scoring import numbers, waiting
+from scoring import number_rules, numbers, waiting
+from scoring.encoding import Encoding
 from scoring.formula import EDGE, Floats, Formula, Layers, Line, Part, Trees, logit
 from scoring.learners import LOGISTIC, Model, line_of, members
 
 
-def unfold(model: Model | numbers.Model | waiting.Model) -> Formula:
+def unfold(model: Model | numbers.Model | waiting.Model | number_rules.Rule) -> Formula:
     """Give the formula of the learner that speaks, or of those it asks.
 
-    Days are explained by the chance they are read from, amounts by the logarithm that the boosting adds up to.
+    Days are explained by the chance they are read from, amounts by the logarithm that the boosting adds up to. A simple
+    rule of a number explains itself: nothing is to be unfolded.
     """
+    if isinstance(model, number_rules.Rate | number_rules.Gap):
+        return Formula(Encoding(()), ())
     if isinstance(model, waiting.Model):
         return unfold(model.chance)
     if isinstance(model, numbers.Model):

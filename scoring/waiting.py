@@ -38,12 +38,17 @@ class Model:
 
     def told(self, chances: Floats) -> Floats:
         """Give the day by which it is as likely as not, from the chance within the horizon."""
-        share = np.log(2) / -np.log1p(-np.clip(chances, 1e-9, CERTAIN))
-        found: Floats = np.where(share <= 1, self.days(share), np.nan)
-        return found
+        return day_of(self.days, chances)
 
     def calibrated(self, calibration: Sigmoid) -> "Model":
         return replace(self, chance=self.chance.speaking(self.chance.learner, calibration))
+
+
+def day_of(days: Curve, chances: Floats) -> Floats:
+    """Give the day by which it is as likely as not, NaN where that is not within the horizon."""
+    share = np.log(2) / -np.log1p(-np.clip(chances, 1e-9, CERTAIN))
+    found: Floats = np.where(share <= 1, days(share), np.nan)
+    return found
 
 
 def fit(frame: pl.DataFrame, days: Floats, seed: int, excluded: Collection[str] = ()) -> Model:

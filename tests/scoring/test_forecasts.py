@@ -11,6 +11,7 @@ from django.core.management import call_command
 
 from customers import bulk, snapshot
 from customers.history import Scope
+from customers.models import EventName
 from scoring import (
     artifacts,
     forecast_versions,
@@ -18,6 +19,7 @@ from scoring import (
     labels,
     number_champion,
     number_figures,
+    number_rules,
     numbers,
     ranking,
     scores,
@@ -30,6 +32,7 @@ from scoring.evaluation import Figure
 from scoring.forecasts import Trained
 from scoring.models import ModelVersion, Target
 from scoring.number_figures import Amounts
+from scoring.report import Check
 from scoring.training_set import TrainingRefused, TrainingSet, ordered
 from tests.scoring.worlds import AS_OF, DAY, order_times, people, store_shop
 
@@ -103,7 +106,7 @@ def next_order() -> Trained:
 
 def test_what_is_spent_is_ranked_better_than_by_simple_rules(spend: Trained) -> None:
     assert spend.passed, spend.report["gate"]["checks"]
-    ours, rate = spend.pooled[spend.learner], spend.pooled[forecasts.RATE]
+    ours, rate = spend.pooled[spend.learner], spend.pooled[number_rules.RATE]
     assert ours["gini"].value > rate["gini"].value
     assert ours["gini"].low > 0.3
     assert abs(ours["total_error"].value) < 0.25
@@ -193,6 +196,72 @@ def test_half_of_those_who_are_told_a_day_order_by_it(next_order: Trained) -> No
     assert np.isnan(days[:2]).all()
     assert (np.diff(days[2:]) < 0).all()
     assert days[2] == pytest.approx(HORIZON, abs=0.5)
+
+
+@pytest.mark.parametrize(("name", "rule"), [("spend", number_rules.RATE), ("next_order", number_rules.GAP)])
+def test_a_stored_rule_tells_what_was_judged(name: str, rule: str, request: pytest.FixtureRequest) -> None:
+    trained: Trained = request.getfixturevalue(name)
+    assert trained.rule is not None
+    assert trained.rule.learner == rule
+    frame = trained.training_set.frame[:300]
+    matrix = trained.rule.reading.matrix(frame)
+    again = artifacts.from_bytes(artifacts.to_bytes(trained.rule))
+    told = trained.rule.predict(matrix)
+    assert np.array_equal(again.predict(matrix), told, equal_nan=True)
+    if rule == number_rules.RATE:
+        paid, since = (frame[f"features.{one}"].to_numpy() for one in ("spend_365d", "first_order_days"))
+        plain = paid / np.clip(since, 30, 365)
+        assert told[plain > 0] / plain[plain > 0] == pytest.approx(told[plain > 0][0] / plain[plain > 0][0])
+    else:
+        assert 0 < np.nanmin(told) < np.nanmax(told) <= HORIZON
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [("spend", Target.Kind.SPEND, "everybody's own rate so far"), ("next_order", Target.Kind.NEXT, "the usual gap")],
+)
+def test_the_best_simple_rule_goes_live_where_no_model_beats_it(
+    name: str, kind: Target.Kind, words: str, request: pytest.FixtureRequest
+) -> None:
+    trained: Trained = request.getfixturevalue(name)
+    assert trained.rule is not None
+    report = trained.report.copy()
+    check: Check = {"name": "simple rule", "passed": False, "sentence": "It does not surely rank better."}
+    report["gate"] = {**report["gate"], "passed": False, "checks": [check]}
+    EventName.objects.create(name="Order Completed")
+    target = targets.store(ordering(kind))
+    failed = replace(trained, report=report)
+    version = forecast_versions.keep(failed, target, AS_OF, 0)
+    live = target.versions.get(state=ModelVersion.State.LIVE)
+    assert (version.state, version.is_baseline) == (ModelVersion.State.CANDIDATE, False)
+    assert (live.is_baseline, live.learner) == (True, trained.rule.learner)
+    assert f"Until a model does better, {words}" in version.reason
+    assert "which is better than chance: Gini 0." in live.reason
+    assert training.summary(live)["gini"] == training.summary(live)["baseline"]["gini"]
+    frame = trained.training_set.frame[:50]
+    served = artifacts.read(live)
+    assert np.isfinite(served.predict(served.reading.matrix(frame))).any()
+
+    again = forecast_versions.keep(failed, target, AS_OF + DAY, 0)
+    assert again.state == ModelVersion.State.CANDIDATE
+    newest = target.versions.get(state=ModelVersion.State.LIVE)
+    assert newest.is_baseline
+    assert newest.before == live
+    wins = forecast_versions.keep(trained, target, AS_OF + 2 * DAY, 0)
+    assert wins.state == ModelVersion.State.LIVE
+    assert wins.before == newest
+    assert forecast_versions.keep(failed, target, AS_OF + 3 * DAY, 0).state == ModelVersion.State.CANDIDATE
+    assert target.versions.get(state=ModelVersion.State.LIVE) == wins
+
+
+def test_no_rule_is_served_that_is_no_better_than_chance(spend: Trained) -> None:
+    frame = spend.training_set.frame
+    dice = np.random.default_rng(2)
+    blind = frame.with_columns(pl.Series("features.spend_365d", dice.random(frame.height)))
+    trained = forecasts.learn(replace(spend.training_set, frame=blind), SPEND, 0, training.silent)
+    assert trained.rule is None
 
 
 @pytest.mark.parametrize("name", ["spend", "next_order"])
