@@ -123,7 +123,9 @@ def _write_attempts(answers: Sequence[Answer], until: datetime) -> None:
 def _settle(answers: Sequence[Answer], until: datetime) -> None:
     """Finish the codes and, where an address does not exist, the address."""
     coded = [one for one in answers if one.passed.code]
-    if sent := [one.delivery for one in coded if one.state() == State.SENT]:
+    # What is told on the phone is given once the customer was reached.
+    mailed = [one for one in coded if one.delivery.action != Delivery.Action.CALL]
+    if sent := [one.delivery for one in mailed if one.state() == State.SENT]:
         offers.give(sent)
     if failed := [one.delivery for one in coded if one.state() == State.FAILED]:
         offers.release(failed)

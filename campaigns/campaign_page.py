@@ -107,7 +107,7 @@ def _mail(first: EmailStep) -> SafeString:
 
 
 def _call(first: CallStep) -> SafeString:
-    values = {"customer": composer.ADA, "company": programme.current().company, "reasons": []}
+    values = {**composer.values(programme.current(), None, first.offer), "reasons": []}
     title, points = (render.prose(text, values) for text in (first.title, first.talking_points))
     return format_html('<p><strong>{}</strong></p><p class="cusp-talk">{}</p>', title, points)
 

@@ -36,7 +36,11 @@ OPS_OF = {
     Type.DATE: {"is": "on", "least": "after", "most": "before"},
 }
 YES = ("yes", "true", "1", "on")
-STEP_FIELDS = {"email": ("subject", "body"), "offer": ("offer", "subject", "body"), "call": ("title", "talking_points")}
+STEP_FIELDS = {
+    "email": ("subject", "body"),
+    "offer": ("offer", "subject", "body"),
+    "call": ("offer", "title", "talking_points"),
+}
 BLOCKS, TEXT = "blocks", "text"
 SCORE = ("score", "direction", "enter", "leave")
 # The answers that another question shows.
@@ -258,6 +262,8 @@ def step_of(cleaned: Mapping[str, Any], stored: Mapping[str, Any]) -> dict[str, 
         offer = {"offer": cleaned.get("offer") or ""} if action == "offer" else {}
         return {"action": action, **offer, "content": stored.get("content") or {}}
     texts = {name: cleaned.get(name) or "" for name in STEP_FIELDS.get(action, ())}
+    if action == "call" and not texts["offer"]:
+        texts.pop("offer")
     return {"action": action, **{name: text.replace("\r\n", "\n") for name, text in texts.items()}}
 
 

@@ -25,8 +25,9 @@ CUSTOMER = ("email", "external_id", "first_name", "last_name", "name", "country"
 CUSTOMER_NAMES = frozenset(f"customer.{name}" for name in CUSTOMER)
 ALWAYS_THERE = frozenset({"customer.email", "customer.external_id"})
 MAIL_NAMES = CUSTOMER_NAMES | {"company", "postal_address", "unsubscribe_url", "preferences_url"}
-OFFER_NAMES = MAIL_NAMES | {"offer.code", "offer.name", "offer.value", "offer.valid_until", "offer.terms"}
-CALL_NAMES = CUSTOMER_NAMES | {"customer.phone", "company", "reasons"}
+ABOUT_OFFER = frozenset({"offer.code", "offer.name", "offer.value", "offer.valid_until", "offer.terms"})
+OFFER_NAMES = MAIL_NAMES | ABOUT_OFFER
+CALL_NAMES = CUSTOMER_NAMES | {"customer.phone", "company", "reasons"} | ABOUT_OFFER
 ATTRIBUTES = "customer.attributes."
 
 MOST_CHARACTERS, MOST_ITEMS = 200_000, 2_000

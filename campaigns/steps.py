@@ -2,7 +2,7 @@
 
 Forms: {"action": "email", "subject": ..., "body": ...}, or {"action": "email", "content": {...}} (campaigns.blocks)
        {"action": "offer", "offer": "<key>", ...} and either of these
-       {"action": "call", "title": ..., "talking_points": ...}
+       {"action": "call", "title": ..., "talking_points": ...}, and with a code to tell on the phone "offer": "<key>"
 """
 
 from collections.abc import Iterator
@@ -80,6 +80,7 @@ class OfferStep(EmailStep):
 class CallStep:
     title: str
     talking_points: str
+    offer: str = ""
     action: ClassVar[Delivery.Action] = Delivery.Action.CALL
     channel: ClassVar[Channel] = Channel.PHONE
     names: ClassVar[frozenset[str]] = render.CALL_NAMES
@@ -145,10 +146,7 @@ def _step(path: str, data: object, known: Known | None) -> Step:
         case "offer":
             return _offer(path, data, known)
         case "call":
-            values = _values(path, data, ("title", "talking_points"))
-            call = CallStep(**values)
-            _check_texts(path, call, values, known)
-            return call
+            return _call(path, data, known)
         case action:
             raise StepError(f"{path}.action", f"expects one of {', '.join(ACTIONS)}, got {action!r}")
 
@@ -173,13 +171,31 @@ def _offer(path: str, data: dict[str, object], known: Known | None) -> OfferStep
         values = _values(path, data, ("offer", "subject", "body"))
         step = OfferStep(values["subject"], values["body"], offer=values["offer"])
         _check_mail(path, step, known)
-    if known is not None and step.offer not in known.offers:
-        raise StepError(f"{path}.offer", f"there is no offer '{step.offer}'")
+    _check_offer(path, step.offer, known)
     if step.content is None and "offer.code" not in render.check(step.body, step.names):
         raise StepError(f"{path}.body", "must show {{ offer.code }}")
     if step.content is not None and not blocks.shows_code(step.content):
         raise StepError(f"{path}.content.blocks", "must show {{ offer.code }}, or hold a block of the kind code")
     return step
+
+
+def _call(path: str, data: dict[str, object], known: Known | None) -> CallStep:
+    values = _values(path, data, ("title", "talking_points"), other=("offer",))
+    offer = _values(path, {"offer": data["offer"]}, ("offer",))["offer"] if "offer" in data else ""
+    step = CallStep(**values, offer=offer)
+    _check_texts(path, step, values, known)
+    if offer:
+        _check_offer(path, offer, known)
+        return step
+    for place, text in step.texts():
+        if any(name.startswith("offer.") for name in render.check(text, step.names)):
+            raise StepError(f"{path}.{place}", "speaks of an offer, and the step names none")
+    return step
+
+
+def _check_offer(path: str, key: str, known: Known | None) -> None:
+    if known is not None and key not in known.offers:
+        raise StepError(f"{path}.offer", f"there is no offer '{key}'")
 
 
 def _content(path: str, data: dict[str, object], names: frozenset[str], known: Known | None) -> Content:

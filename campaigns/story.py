@@ -34,7 +34,7 @@ def _gets(campaign: Campaign) -> Iterator[str]:
     subject = campaign_page.headline(step)
     named = f"“{subject}”" if subject else "that is still to be written"
     yield f"Then Ada gets {what} {named}, if she {belongs}agreed to “{campaign.topic}”."
-    offer = Offer.objects.filter(key=step.get("offer", "")).first() if step.get("action") == "offer" else None
+    offer = Offer.objects.filter(key=step.get("offer", "")).first() if step.get("offer") else None
     if offer:
         good = f"good for {number(offer.valid_days)} days"
         yield f"With a code of her own for “{offer}”: {campaign_page.worth(offer)}, {good}."

@@ -1,7 +1,7 @@
 """Call tasks: the channel that ends in our own agents' queue."""
 
 from campaigns import render
-from campaigns.channels import Receipt, Result
+from campaigns.channels import Receipt, Result, email
 from campaigns.gate import Passed
 from campaigns.models import CallTask
 from campaigns.steps import CallStep
@@ -28,6 +28,8 @@ def make(passed: Passed) -> Receipt:
         raise TypeError(f"{step} is not a call")
     reasons = [decision.reason]
     values = {"customer": passed.facts(), "company": passed.programme.company, "reasons": reasons}
+    if passed.code:
+        values["offer"] = email.offer_values(passed.code, passed.customer.language or "")
     try:
         title, talking_points = render.line(step.title, values), render.prose(step.talking_points, values)
     except render.TemplateRefused as error:

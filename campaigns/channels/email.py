@@ -186,11 +186,12 @@ def values(passed: Passed, link: str) -> dict[str, object]:
         began_at = passed.delivery.began_at or passed.delivery.due_at
         told |= products.of(content, passed.customer.pk, began_at)
         if passed.code:
-            told["offer"] = _offer(passed.code, content.letter(passed.customer.language or "").language)
+            told["offer"] = offer_values(passed.code, content.letter(passed.customer.language or "").language)
     return told
 
 
-def _offer(code: OfferCode, language: str) -> dict[str, object]:
+def offer_values(code: OfferCode, language: str) -> dict[str, object]:
+    """Give what a text may say of a customer's code, in her language."""
     offer = code.offer
     with translation.override(language):
         until = date_format(timezone.localtime(code.valid_until), "DATE_FORMAT")

@@ -7,7 +7,7 @@ from django.contrib.auth.models import User
 
 from campaigns import calls, deliver
 from campaigns.calls import CallRefused
-from campaigns.models import CallTask, Decision
+from campaigns.models import CallTask, Decision, OfferCode
 from customers import consent
 from customers.models import Event
 from tests.campaigns import people
@@ -102,3 +102,13 @@ def test_a_call_in_the_queue_stops_with_the_consent() -> None:
     consent.withdraw(task.customer_id, "phone", "newsletter", "a letter", NOON)
     with pytest.raises(CallRefused, match="may not be called"):
         calls.claim(task, agent(), NOON)
+
+
+def test_a_code_that_is_told_on_the_phone_is_not_given_before_anybody_was_called() -> None:
+    people.offer("ten")
+    points = "Her code is {{ offer.code }}, worth {{ offer.value }}."
+    planned_mails(1, steps=[{**people.CALL_STEP, "offer": "ten", "talking_points": points}])
+    deliver.deliver(T0)
+    code = OfferCode.objects.get()
+    assert code.state == "reserved"
+    assert CallTask.objects.get().talking_points == f"Her code is {code.code}, worth 10."

@@ -74,6 +74,15 @@ def test_offers_and_attributes_must_exist_where_they_are_known() -> None:
     )
 
 
+def test_a_call_may_name_an_offer_whose_code_the_agent_tells() -> None:
+    known = Known(offers=frozenset({"ten"}), attributes=frozenset())
+    told = {**CALL, "talking_points": "Tell her {{ offer.code }}."}
+    assert steps.parse([{**told, "offer": "ten"}], known)[0].offer == "ten"  # type: ignore[union-attr]
+    assert refused([{**told, "offer": "tem"}], known) == "steps[0].offer: there is no offer 'tem'"
+    assert refused([{**told, "offer": 3}]) == "steps[0].offer: expects a text"
+    assert refused([told]) == "steps[0].talking_points: speaks of an offer, and the step names none"
+
+
 def test_names_that_may_be_missing_are_listed() -> None:
     assert steps.unguarded(steps.parse([EMAIL])[0]) == ["customer.first_name"]
 
