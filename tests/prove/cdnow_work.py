@@ -9,7 +9,9 @@ import polars as pl
 
 from customers import history, snapshot
 from customers.history import Scope
-from scoring import value
+from scoring import forecasts, training, training_set, value
+from scoring.models import Target
+from scoring.training_set import TrainingRefused
 
 
 def foresee(as_of: str, days: str, path: str) -> None:
@@ -31,4 +33,16 @@ def foresee(as_of: str, days: str, path: str) -> None:
         "by_orders": float(((expected > np.log(2)) == (orders > 0)).mean()),  # one order or more, were they Poisson
         "by_chance": float(((chance > 0.5) == (orders > 0)).mean()),
     }
-    Path(path).write_text(json.dumps({**found.plain(), **figures}))
+    Path(path).write_text(json.dumps({**found.plain(), **figures, "refused": _refusal(at, horizon)}))
+
+
+def _refusal(at: datetime, horizon: timedelta) -> str:
+    """Say why no learner stands beside BG/NBD: what training a target on the same days answers."""
+    spend = Target(
+        key="spend", kind=Target.Kind.SPEND, event="Order Completed", horizon_days=horizon.days, created_at=at
+    )
+    try:
+        forecasts.learn(training_set.build(spend, at), spend, 0, training.silent)
+    except TrainingRefused as refused:
+        return str(refused)
+    return ""

@@ -31,6 +31,14 @@ def cdnow(ours: Embedded, rows: int) -> list[Row]:
         at_most(shop, "mean absolute error of orders in 39 weeks", 0.786, {"value": told["mae"]}),
         at_least(shop, "right about an order in 39 weeks, by the orders expected", 0.78, {"value": told["by_orders"]}),
         stated(shop, "right about an order in 39 weeks, by the chance", {"value": told["by_chance"]}),
+        Row(
+            shop,
+            "BG/NBD alone, with no learner to blend it with: why",
+            "stated",
+            told["refused"],
+            "",
+            bool(told["refused"]),
+        ),
     ]
 
 
