@@ -51,14 +51,18 @@ class Column:
     def width(self) -> int:
         return len(self.levels) + 1 if self.kind == "text" else 1
 
+    def unlimited(self) -> "Column":
+        """Give the column without what one model learnt of it besides: models read the same, and pull in others."""
+        return replace(self, usual=None, low=None, high=None)
+
     def expressions(self) -> list[pl.Expr]:
-        """Give its columns of the matrix; no value is null in a number and 0 in all levels."""
+        """Give its columns of the matrix, nothing pulled in; no value is null in a number and 0 in all levels."""
         if self.kind == "text":
             text = pl.col(self.name)
             levels = [(text == level).fill_null(value=False) for level in self.levels]
             other = (~text.is_in(list(self.levels))).fill_null(value=False)
             return [part.cast(pl.Float64) for part in (*levels, other)]
-        return [self.scaled() if self.low is None else self.scaled().clip(self.low, self.high)]
+        return [self.scaled()]
 
     def scaled(self) -> pl.Expr:
         """Give the number as it is read, before outliers are pulled in: a skewed one by its logarithm."""
@@ -129,7 +133,7 @@ class Inputs:
 
     def __init__(self, frame: pl.DataFrame, readings: Sequence[Encoding]) -> None:
         """Reckon the columns. Raises FrameMismatch where the frame lacks one."""
-        columns = list(dict.fromkeys(column for reading in readings for column in reading.columns))
+        columns = list(dict.fromkeys(column.unlimited() for reading in readings for column in reading.columns))
         Encoding(tuple(columns)).check(frame)
         parts = [part for column in columns for part in column.expressions()]
         plain = frame.select(part.alias(str(i)) for i, part in enumerate(parts)).fill_null(float("nan"))
@@ -142,11 +146,15 @@ class Inputs:
 
     def matrix(self, reading: Encoding, rows: Rows | None = None) -> Matrix:
         """Give the matrix of one of the models, for all rows of the frame or for some by their numbers."""
-        places = [place for column in reading.columns for place in self._places[column]]
-        height = self._height if rows is None else len(rows)
-        found = np.empty((height, len(places)), dtype=np.float64, order="F")
-        for i, place in enumerate([places[at] for at in reading.order] if reading.order else places):
-            found[:, i] = self._columns[place] if rows is None else self._columns[place][rows]
+        parts = [(column, place) for column in reading.columns for place in self._places[column.unlimited()]]
+        is_whole = rows is None or len(rows) == self._height
+        found = np.empty((self._height if rows is None else len(rows), len(parts)), dtype=np.float64, order="F")
+        for i, (column, place) in enumerate([parts[at] for at in reading.order] if reading.order else parts):
+            values = self._columns[place] if is_whole else self._columns[place][rows]
+            if column.low is None:
+                found[:, i] = values
+            else:
+                np.clip(values, column.low, column.high, out=found[:, i])
         return found
 
 

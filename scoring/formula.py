@@ -19,6 +19,7 @@ from scoring.seals import ArtifactError
 
 MEMBER = "formula.npz"  # of a model file
 EDGE = 1e-6  # no chance is certain
+BLOCK = 2_048  # rows that a network is asked about at a time, so that they stay near the processor
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -87,12 +88,31 @@ class Layers:
     shifts: tuple[Floats, ...]
 
     def chances(self, matrix: Matrix) -> Floats:
-        holes = np.isnan(matrix)
-        found = np.hstack([np.where(holes, self.fill, matrix), holes[:, self.marked]])
-        found = (found - self.mean) / self.scale
-        for number, (weights, shift) in enumerate(zip(self.weights, self.shifts, strict=True)):
-            found = (found if number == 0 else np.maximum(found, 0.0)) @ weights + shift
-        return expit(found[:, 0])
+        found = np.empty(len(matrix))
+        for first in range(0, len(matrix), BLOCK):
+            rows = self._first(matrix[first : first + BLOCK])
+            for weights, shift in zip(self.weights[1:], self.shifts[1:], strict=True):
+                rows = np.maximum(rows, 0.0, out=rows) @ weights + shift
+            found[first : first + BLOCK] = expit(rows[:, 0])
+        return found
+
+    def _first(self, matrix: Matrix) -> Matrix:
+        """Give what the first layer adds up to."""
+        slopes, missing, start = self._folded
+        is_missing = np.isnan(matrix)
+        holes = np.flatnonzero(is_missing.any(axis=0))
+        found: Matrix = np.where(is_missing, 0.0, matrix) @ slopes
+        found += start
+        return found + is_missing[:, holes] @ missing[holes] if len(holes) else found
+
+    @functools.cached_property
+    def _folded(self) -> tuple[Matrix, Matrix, Floats]:
+        """Give the first layer with the filling and the scaling in it: what a column adds, adds as NaN; the start."""
+        width = len(self.fill)
+        slopes: Matrix = self.weights[0] / self.scale[:, None]
+        missing = self.fill[:, None] * slopes[:width]
+        missing[self.marked] += slopes[width:]
+        return slopes[:width], missing, self.shifts[0] - self.mean @ slopes
 
 
 Part = Line | Trees | Layers

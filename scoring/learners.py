@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from scoring import encoding
 from scoring.encoding import Encoding, Matrix
-from scoring.formula import Line
+from scoring.formula import Layers, Line
 from scoring.tables import Tables, tables_of
 
 LOGISTIC, TREE, FOREST, BOOSTING = "logistic", "tree", "forest", "boosting"
@@ -76,6 +76,19 @@ def line_of(pipeline: Pipeline) -> Line:
     return Line(start, slopes[:width], missing)
 
 
+def layers_of(pipeline: Pipeline) -> Layers:
+    """Give a fitted pipeline of `_network` as plain numbers: the same chances up to the rounding of sums."""
+    fill, scale, network = (step for _, step in pipeline.steps)
+    return Layers(
+        fill.statistics_,
+        fill.indicator_.features_,
+        scale.mean_,
+        scale.scale_,
+        tuple(network.coefs_),
+        tuple(network.intercepts_),
+    )
+
+
 @dataclass(frozen=True)
 class Model:
     """A fitted pipeline: how to read a frame, the learners, which of them speaks, and its calibration."""
@@ -113,6 +126,8 @@ class Model:
             return np.empty(0)
         if isinstance(fitted, Pipeline) and member == LOGISTIC:
             return self._line.chances(matrix)
+        if isinstance(fitted, Pipeline):
+            return self._layers.chances(matrix)
         if isinstance(fitted, HistGradientBoostingClassifier):
             chances: Floats = expit(self._tables(matrix))
             return chances
@@ -122,6 +137,11 @@ class Model:
     def _line(self) -> Line:
         """Give the logistic regression as one line, worked out once."""
         return line_of(self.fitted[LOGISTIC])
+
+    @functools.cached_property
+    def _layers(self) -> Layers:
+        """Give the network's layers, worked out once."""
+        return layers_of(self.fitted[NETWORK])
 
     @functools.cached_property
     def _tables(self) -> Tables:

@@ -11,8 +11,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from scoring import number_rules, numbers, waiting
 from scoring.encoding import Encoding
-from scoring.formula import EDGE, Floats, Formula, Layers, Line, Part, Trees, logit
-from scoring.learners import LOGISTIC, Model, line_of, members
+from scoring.formula import EDGE, Floats, Formula, Line, Part, Trees, logit
+from scoring.learners import LOGISTIC, Model, layers_of, line_of, members
 
 
 def unfold(model: Model | numbers.Model | waiting.Model | number_rules.Rule) -> Formula:
@@ -35,7 +35,7 @@ def _part(fitted: Any, width: int) -> Part:
     if isinstance(fitted, Pipeline) and LOGISTIC in fitted.named_steps:
         return line_of(fitted)
     if isinstance(fitted, Pipeline):
-        return _layers(fitted)
+        return layers_of(fitted)
     if isinstance(fitted, HistGradientBoostingClassifier):
         return _boosting(fitted)
     if isinstance(fitted, DecisionTreeClassifier):
@@ -45,18 +45,6 @@ def _part(fitted: Any, width: int) -> Part:
     if isinstance(fitted, DummyClassifier):
         return _constant(fitted, width)
     raise TypeError(f"There is no formula for {type(fitted).__name__}.")
-
-
-def _layers(pipeline: Pipeline) -> Layers:
-    fill, scale, network = (step for _, step in pipeline.steps)
-    return Layers(
-        fill.statistics_,
-        fill.indicator_.features_,
-        scale.mean_,
-        scale.scale_,
-        tuple(network.coefs_),
-        tuple(network.intercepts_),
-    )
 
 
 def _boosting(fitted: HistGradientBoostingClassifier | HistGradientBoostingRegressor) -> Trees:
