@@ -16,9 +16,11 @@ from campaigns.models import (
     OfferCode,
     Programme,
     Schedule,
+    Slot,
 )
 from campaigns.offer_pages import OfferAdmin, OfferCodeAdmin
 from campaigns.programme_page import ProgrammeAdmin
+from campaigns.slot_pages import SlotAdmin
 from campaigns.topic_admin import TopicAdmin
 from customers.models import Topic
 
@@ -31,4 +33,5 @@ admin.site.register(Delivery, DeliveryAdmin)
 admin.site.register(Offer, OfferAdmin)
 admin.site.register(OfferCode, OfferCodeAdmin)
 admin.site.register(Programme, ProgrammeAdmin)
+admin.site.register(Slot, SlotAdmin)
 admin.site.register(Topic, TopicAdmin)

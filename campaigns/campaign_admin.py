@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
-from campaigns import campaign_page, composer, composer_pages, launch, launch_page, reconcile_panel
+from campaigns import campaign_page, composer, composer_pages, launch, launch_page, reconcile_panel, slot_pages
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
@@ -99,7 +99,8 @@ class CampaignAdmin(BaseAdmin):
         if item.state == Campaign.State.DRAFT:
             return [launch_page.plan(item), launch_page.ready(item, timezone.now()), page.step(item)]
         books = reconcile_panel.panel(item, timezone.now())
-        return [launch_page.plan(item), page.effect(item), page.decisions(item), books, page.step(item)]
+        runs = slot_pages.last(item)
+        return [launch_page.plan(item), page.effect(item), *runs, page.decisions(item), books, page.step(item)]
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses, with those of the form."""

@@ -9,9 +9,10 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
+from campaigns import slots
 from campaigns.assignment import CONTROL, HOLDOUT
 from campaigns.ledger_panels import CAUSES
-from campaigns.models import Campaign, Decision
+from campaigns.models import Campaign, Decision, Slot
 from campaigns.variants import MAIN
 
 Choices = Iterable[tuple[str, str]]
@@ -65,6 +66,26 @@ class VariantFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
         """Keep the decisions of one variant."""
         return queryset.filter(variant=self.value()) if self.value() else queryset
+
+
+class SlotFilter(admin.SimpleListFilter):
+    """By the run of a campaign by schedule or by hand, where a run's page asks for it."""
+
+    title, parameter_name = "run", "slot"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Choices:
+        """Give the run that is asked for."""
+        slot = self._slot(request.GET.get("slot", ""))
+        return [(str(slot.pk), str(slot))] if slot else []
+
+    def queryset(self, request: HttpRequest, queryset: "QuerySet[Any]") -> "QuerySet[Any]":
+        """Keep the decisions of one run."""
+        slot = self._slot(self.value() or "")
+        return queryset.filter(pk__in=slots.decided(slot).values("pk")) if slot else queryset
+
+    def _slot(self, value: str) -> Slot | None:
+        is_id = value.isdecimal() and len(value) < 19
+        return Slot.objects.select_related("campaign").filter(pk=int(value)).first() if is_id else None
 
 
 class DayFilter(admin.SimpleListFilter):

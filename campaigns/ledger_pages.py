@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from campaigns import customer_scores, customer_story, explain, explain_page, uncertain_page
 from campaigns.campaign_page import state_tag
-from campaigns.ledger_filters import CampaignFilter, CauseFilter, DayFilter, DrawnFilter, VariantFilter
+from campaigns.ledger_filters import CampaignFilter, CauseFilter, DayFilter, DrawnFilter, SlotFilter, VariantFilter
 from campaigns.ledger_panels import attempts, deliveries_of, headers, rests_on, touches
 from campaigns.models import Decision, Delivery
 from customers.admin import AddressSearchMixin, Button, LargeAdmin
@@ -34,7 +34,7 @@ class DecisionAdmin(AddressSearchMixin, LargeAdmin):
     list_display = ("customer", "campaign", "outcome_shown", "reason", column("score", "Score", three), "as_of")
     next_step = "A live campaign decides about everybody who crosses its line, in every cycle."
     list_select_related = ("customer", "campaign")
-    list_filter = ("outcome", "campaign", DrawnFilter, VariantFilter, CauseFilter, DayFilter)
+    list_filter = ("outcome", "campaign", DrawnFilter, VariantFilter, CauseFilter, DayFilter, SlotFilter)
     search_fields = ("customer__external_id",)
     search_help_text = "A customer's whole e-mail address or external id"
     fields = (("customer", "campaign"), ("outcome", "reason"), ("as_of", "due_at"))

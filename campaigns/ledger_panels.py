@@ -3,7 +3,7 @@
 from django.db.models import Count, Q
 from django.utils.html import format_html
 
-from campaigns import programme
+from campaigns import programme, slots
 from campaigns.campaign_page import state_tag
 from campaigns.channels.email import feedback_id, message_id
 from campaigns.models import Decision, Delivery
@@ -17,7 +17,7 @@ CAUSES = {
     "rule": "an edited rule",
     "model": "a new model",
     "start": "the launch, which was asked to act on those who matched already",
-    "schedule": "a time that the campaign names",
+    "widened": "a pilot that was widened, which was asked to act on those who matched already",
     "hand": "somebody, by hand",
 }
 
@@ -36,6 +36,8 @@ def rests_on(item: Decision) -> Panel:
         ("Drawn", f"{item.draw:.4f} of 0 to 1"),
         ("Given up after", moment(item.expires_at)),
     ]
+    if slot := slots.slot_of(item):
+        facts.insert(1, ("In the run", link(slot, moment(slot.at))))
     return Panel("What it rests on", facts=facts)
 
 

@@ -155,6 +155,7 @@ class SlotSerializer(serializers.Serializer[Any]):
 
     campaign = serializers.CharField(source="campaign.key")
     at = serializers.DateTimeField()
+    began_at = serializers.DateTimeField(allow_null=True, help_text="As of when the first were decided about.")
     done_at = serializers.DateTimeField(allow_null=True, help_text="When everybody was decided about.")
 
 

@@ -11,12 +11,13 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from campaigns import allocate, decide, pilot, triggers
 from campaigns.causes import HAND, TIME, WIDENED
 from campaigns.launch import LaunchError, User, author_of, note
 from campaigns.looks import due, late, may_enter, with_states
-from campaigns.models import Campaign, Slot
+from campaigns.models import Campaign, Decision, Slot
 from campaigns.occurrences import alive_since
 from campaigns.pilot import PEOPLE
 from campaigns.triggers import HandTrigger, ScheduleTrigger, Slotted, Trigger
@@ -63,23 +64,60 @@ def last_time(trigger: ScheduleTrigger, now: datetime, zone: ZoneInfo) -> dateti
 def run(now: datetime) -> Counter[str]:
     """Decide about all whom the due slots of live campaigns are for; give the decisions by outcome.
 
-    A slot whose campaign is not live, or whose audience cannot be found out, waits.
+    A slot whose campaign is not live, or whose audience cannot be found out, waits; and one that comes after another of
+    its campaign waits for a later time than that was done at, so that every decision is of one slot.
     """
     counts: Counter[str] = Counter()
     names = catalogue(consents=())
-    waiting = Slot.objects.filter(at__lte=now, done_at=None, campaign__state=Campaign.State.LIVE)
-    for slot in waiting.select_related("campaign__audience").order_by("at", "pk"):
+    for slot in _next_ones(now):
         trigger = triggers.readable(slot.campaign.trigger, names)
         if trigger is None or not _is_answered(slot.campaign):
             continue
+        Slot.objects.filter(Q(began_at=None) | Q(began_at__gt=now), pk=slot.pk).update(began_at=now)
         for bucket in range(settings.BUCKETS):
             counts.update(_decide(slot, trigger, bucket, now))
         going = Campaign.objects.filter(pk=slot.campaign_id, state=Campaign.State.LIVE)
         if going.exists():
-            Slot.objects.filter(pk=slot.pk, done_at=None).update(done_at=now)
+            Slot.objects.filter(Q(done_at=None) | Q(done_at__lt=now), pk=slot.pk).update(done_at=now)
     if counts:
         allocate.allocate(now)
     return counts
+
+
+def _next_ones(now: datetime) -> list[Slot]:
+    """Give the first due slot of each live campaign that is through with the one before."""
+    waiting = Slot.objects.filter(at__lte=now, done_at=None, campaign__state=Campaign.State.LIVE)
+    just_done = Slot.objects.filter(campaign=OuterRef("campaign"), done_at__gte=now)
+    free = waiting.filter(~Exists(just_done)).select_related("campaign__audience").order_by("at", "pk")
+    first: dict[int, Slot] = {}
+    for slot in free:
+        first.setdefault(slot.campaign_id, slot)
+    return list(first.values())
+
+
+def decided(slot: Slot) -> "QuerySet[Decision]":
+    """Give the decisions of a slot."""
+    if slot.began_at is None:
+        return Decision.objects.none()
+    ours = Decision.objects.filter(
+        campaign=slot.campaign_id, cause__in=_causes(slot.campaign), bucket__in=range(settings.BUCKETS)
+    )
+    until = {"as_of__lte": slot.done_at} if slot.done_at else {}
+    return ours.filter(as_of__gte=slot.began_at, **until).order_by()
+
+
+def slot_of(decision: Decision) -> Slot | None:
+    """Give the slot that a decision was made for; none where an edge made it."""
+    if decision.cause not in _causes(decision.campaign):
+        return None
+    began = Slot.objects.filter(campaign=decision.campaign_id, began_at__lte=decision.as_of)
+    slot = began.order_by("-began_at", "-pk").first()
+    return slot if slot and (slot.done_at is None or slot.done_at >= decision.as_of) else None
+
+
+def _causes(campaign: Campaign) -> tuple[str, ...]:
+    """Give the causes of decisions that slots made: a campaign that goes by edges has them of a wider pilot alone."""
+    return (HAND, TIME, WIDENED) if campaign.trigger.get("kind") in ("schedule", "hand") else (WIDENED,)
 
 
 def by_hand(campaign: Campaign, by: User, at: datetime) -> Slot:

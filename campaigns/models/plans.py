@@ -223,14 +223,19 @@ class Campaign(models.Model):
 
 
 class Slot(models.Model):
-    """One time at which a campaign by schedule or by hand is to act on its whole audience."""
+    """One time at which a campaign by schedule or by hand is to act on its whole audience.
+
+    Its decisions are those of its campaign from `began_at` to `done_at`: of one campaign a slot begins only after the
+    one before is done (campaigns.slots). So decisions, written by the million, carry nothing for it.
+    """
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="slots")
     at = models.DateTimeField()
     author = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
-    done_at = models.DateTimeField(null=True, blank=True, help_text="When all buckets were decided about.")
+    began_at = models.DateTimeField(null=True, blank=True, help_text="As of when the first bucket was decided about.")
+    done_at = models.DateTimeField(null=True, blank=True, help_text="As of when all buckets were decided about.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["campaign", "at"], name="slot_once")]

@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection, connections
+from django.db.models import Model
+from django.test import Client
 from pytest_django import Settings
 
 from campaigns import launch, slots
@@ -206,6 +208,50 @@ def test_of_two_workers_at_once_nobody_is_decided_about_twice(audience: list[Cus
     assert Decision.objects.count() == Delivery.objects.count() == 8
 
 
+@door
+@stored
+def test_the_page_of_a_run_says_when_by_whom_and_what_was_decided(audience: list[Customer], client: Client) -> None:
+    ada = User.objects.create_superuser("ada")
+    news = to_vips({"kind": "hand"}, control_share=0.5)
+    client.force_login(ada)
+    assert "It has not acted on its audience yet." in page(client, news)
+    first = slots.by_hand(news, ada, T0 + DAY)
+    assert "It waits until the campaign is live" in page(client, first)
+    counts = slots.run(T0 + DAY)
+    assert set(counts) == {"deliver", "control"}
+    told = page(client, first)
+    assert "8 customers were considered." in told
+    assert ">ada<" in told
+    assert told.count("See them") == 2
+    assert f"/admin/campaigns/slot/{first.pk}/change/" in page(client, news)
+    list_ = f"/admin/campaigns/decision/?slot={first.pk}&outcome__exact=deliver"
+    assert client.get(list_).content.decode().count("/admin/campaigns/decision/") >= counts["deliver"]
+    assert f"/admin/campaigns/slot/{first.pk}/change/" in page(client, Decision.objects.all()[0])
+
+
+@door
+@stored
+def test_every_decision_is_of_one_run(audience: list[Customer]) -> None:
+    news = to_vips(DAILY)
+    both = [Slot.objects.create(campaign=news, at=T0 + days * DAY) for days in (1, 2)]
+    Campaign.objects.update(state="paused")
+    assert slots.run(T0 + 3 * DAY) == {}
+    Campaign.objects.update(state="live", lateness_hours=200)
+    assert slots.run(T0 + 3 * DAY) == {"deliver": 8}
+    assert slots.run(T0 + 3 * DAY) == {}, "the second waits for a later time than that of the first"
+    assert slots.run(T0 + 3 * DAY + HOUR) == {"deliver": 8}
+    found = [set(slots.decided(slot).values_list("pk", flat=True)) for slot in Slot.objects.order_by("at")]
+    assert [len(one) for one in found] == [8, 8]
+    assert not found[0] & found[1]
+    assert {slots.slot_of(one) for one in Decision.objects.filter(pk__in=found[0])} == {both[0]}
+    assert {slots.slot_of(one) for one in Decision.objects.filter(pk__in=found[1])} == {both[1]}
+
+
+def page(client: Client, item: Model) -> str:
+    name = item._meta.model_name
+    return client.get(f"/admin/campaigns/{name}/{item.pk}/change/").content.decode()
+
+
 @pytest.fixture
 def piloted(audience: list[Customer]) -> Campaign:
     """Give a pilot of half the customers; all ten have crossed its line once."""
@@ -234,6 +280,8 @@ def test_a_wider_pilot_acts_on_those_who_match_only_if_that_is_asked_for(
     assert slots.act(T0 + 3 * HOUR) == {"deliver": outside - back}
     assert slots.act(T0 + 4 * HOUR) == {}
     late = Decision.objects.filter(round=2)
+    assert set(slots.decided(Slot.objects.get())) == set(late)
+    assert {slots.slot_of(one) for one in Decision.objects.filter(round=1)} == {None}
     assert {(one.cause, one.reason) for one in late} == {("widened", "Matched already when the pilot was widened.")}
     assert TriggerState.objects.filter(is_inside=True).count() == 9
     assert not decide(frame(audience[1:], 0.9), no_changes(), T0 + 5 * HOUR)
