@@ -1,13 +1,12 @@
-"""The page of one customer: what happened, consents and attributes; upper apps add what they know."""
+"""The page of one customer: what it was worth, consents and attributes; upper apps add what they know."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest
-from django.utils.safestring import SafeString
 
 from customers import charts, consent, consent_page
-from customers.models import AttributeChange, Channel, ConsentChange, Customer, Event
-from customers.panels import LAST, Cell, Panel, link, moment, number, plain, tag
+from customers.models import AttributeChange, Channel, ConsentChange, Customer
+from customers.panels import LAST, Cell, Panel, moment, plain, tag
 
 DRAWN = 400
 # What stands first, of an address's query too: campaigns adds the story of all that happened.
@@ -16,10 +15,10 @@ CUSTOMER_PANELS: list[Callable[[Customer], Panel]] = []  # scoring, segments and
 
 
 def panels(customer: Customer, request: HttpRequest) -> list[Panel]:
-    """Give the timeline, what upper apps know, consents and attributes."""
+    """Give what upper apps know, what the events were worth, consents and attributes."""
     first = [one(customer, request.GET.dict()) for one in CUSTOMER_LEADS]
     known = [one(customer) for one in CUSTOMER_PANELS]
-    return [*first, events(customer), *known, consents(customer, request), attributes(customer)]
+    return [*first, *worth(customer), *known, consents(customer, request), attributes(customer)]
 
 
 def consents(customer: Customer, request: HttpRequest) -> Panel:
@@ -55,29 +54,11 @@ def attributes(customer: Customer) -> Panel:
     return Panel("Attributes", head=("Name", "Value", "Known since"), rows=rows, empty="Nothing more was told.")
 
 
-def events(customer: Customer) -> Panel:
-    """Give a drawing of what happened, and the last events."""
-    found = list(customer.events.select_related("source").order_by("-occurred_at", "-pk")[:DRAWN])
-    rows = [
-        (link(e, moment(e.occurred_at)), e.name, _amount(e), e.order_id or "–", e.source.name) for e in found[:LAST]
-    ]
-    return Panel(
-        "What happened",
-        f"The {len(rows)} latest events." if rows else "",
-        head=("When", "Event", "Value", "Order", "Source"),
-        rows=rows,
-        drawing=_timeline(found),
-        empty="Nothing has happened yet. Import events with manage.py import_events.",
-    )
-
-
-def _amount(event: Event) -> str:
-    return f"{number(event.value, 2)} {event.currency or ''}".strip()
-
-
-def _timeline(found: list[Event]) -> SafeString | None:
-    """Give the events that have a value, over time."""
-    worth = [(event.occurred_at, event.value) for event in reversed(found) if event.value is not None]
-    if len(worth) < 2:
-        return None
-    return charts.over_time(worth, f"value of each of the last {len(worth)} events that have one", is_line=False)
+def worth(customer: Customer) -> list[Panel]:
+    """Give the last events that have a value, over time; nothing of fewer than two."""
+    found = customer.events.filter(value__isnull=False).order_by("-occurred_at", "-pk")
+    told = [(at, value or 0.0) for at, value in found.values_list("occurred_at", "value")[:DRAWN]][::-1]
+    if len(told) < 2:
+        return []
+    label = f"value of each of the last {len(told)} events that have one"
+    return [Panel("What it was worth", drawing=charts.over_time(told, label, is_line=False))]

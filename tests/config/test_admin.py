@@ -94,6 +94,28 @@ def test_the_page_of_a_customer_asks_a_bounded_number_of_questions(boss: Client)
         assert said in page
 
 
+def test_what_happened_to_a_customer_stands_once_on_her_page(boss: Client) -> None:
+    world.fill()
+    one = Event.objects.filter(value__isnull=False).order_by("-occurred_at", "-pk")[0]
+    page = boss.get(reverse("admin:customers_customer_change", args=[one.customer_id])).content.decode()
+    assert page.count(f"/admin/customers/event/{one.pk}/change/") == 1
+    assert "The story so far" in page
+    assert "What happened" not in page
+
+
+@pytest.mark.parametrize("address", ["segments/segment", "campaigns/campaign", "customers/customer"])
+def test_the_way_back_names_no_place_twice(boss: Client, address: str) -> None:
+    page = boss.get(f"/admin/{address}/").content.decode()
+    named = address.split("/")[0].capitalize()
+    way = [one.strip() for one in re.findall(r'truncate tracking-tight">\s*(.*?)\s*</', page)]
+    assert way == [named]
+    event = [
+        one.strip()
+        for one in re.findall(r'tracking-tight">\s*(.*?)\s*</', boss.get("/admin/customers/event/").content.decode())
+    ]
+    assert event[:2] == ["Customers", "Events"]
+
+
 def test_a_target_that_is_rescored_less_often_says_when_it_is_next(boss: Client) -> None:
     world.fill()
     target = Target.objects.get(key="lapse")
