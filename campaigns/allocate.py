@@ -20,6 +20,7 @@ from campaigns.deferral import GIVEN_UP, WAITS
 from campaigns.eligibility import COUNTED, WAITING
 from campaigns.models import Campaign, Decision, Delivery
 from campaigns.policy import HELD, REASON_LENGTH, Patience
+from campaigns.webhooks import notices
 from customers import bulk
 
 HELD_ROWS: bulk.Schema = {
@@ -134,7 +135,7 @@ def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
     over = _given_up(held, campaign, as_of)
     rest = held.join(over, on="id", how="anti")
     if rest.is_empty() or campaign.state != Campaign.State.LIVE:
-        return _write(over)
+        return _write(over, as_of)
     ours = limits.read(rest.select("customer_id", "bucket").unique(), as_of)
     shared, wait = variants.parse(campaign), patience(campaign, as_of)
     channel = shared[0].step.channel
@@ -149,7 +150,7 @@ def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
     planning.plan(going.rename({"id": "decision_id"}), campaign, shared)
     planning.give_way(gives_way["delivery_id"], campaign, as_of)
     parts = (over, judged.filter(~is_free), chosen)
-    return _write(pl.concat([part.select(CHANGES) for part in parts]))
+    return _write(pl.concat([part.select(CHANGES) for part in parts]), as_of)
 
 
 def purse(campaign: Campaign, as_of: datetime) -> Purse:
@@ -188,7 +189,8 @@ def _beyond(room: int | None) -> pl.Expr:
     return pl.lit(False) if room is None else pl.col("rank") > room
 
 
-def _write(changes: pl.DataFrame) -> Counter[str]:
+def _write(changes: pl.DataFrame, as_of: datetime) -> Counter[str]:
     rows = changes.select("id", "outcome", pl.col("reason").str.slice(0, REASON_LENGTH), "due_at")
     bulk.update(Decision, rows, key=["id"])
+    notices.decisions(rows.filter(pl.col("outcome") != Outcome.DEFERRED)["id"], as_of)
     return Counter(rows["outcome"].to_list())

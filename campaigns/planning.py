@@ -13,6 +13,7 @@ from campaigns.caps import MOMENT
 from campaigns.deferral import REASON_LENGTH, WAITS
 from campaigns.models import Campaign, Decision, Delivery
 from campaigns.variants import Variant
+from campaigns.webhooks import notices
 from customers import bulk, events
 from customers.ids import among
 from customers.models import PUBLIC_ID_BYTES
@@ -50,6 +51,7 @@ def store(decisions: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Da
     stored = bulk.read(rows.values_list("id", "public_id"), DECIDED)
     made = decisions.join(stored, on="public_id", maintain_order="left")
     _tell(made, campaign.key, as_of)
+    notices.decisions(made["decision_id"], as_of)
     return made
 
 

@@ -6,7 +6,7 @@ the few who were rescored since.
 
 import functools
 import zlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,6 +23,7 @@ from scoring.models import BandChange, ModelVersion, Ranking, Score, ScoreRun, T
 
 DECIMALS = 6
 MILLION = 10**DECIMALS
+NOTED = ["customer_id", "target_id", "as_of"]  # what a change of band is known by
 KEPT_RUNS = 2
 MANY = 50_000  # values of a probability that are looked up in a table; fewer are searched one by one
 FEW = 5_000  # customers whose scores are asked for by id
@@ -31,6 +32,7 @@ BANDS: list[dict[str, Any]] = [
     {"name": "medium", "from": 0.3},
     {"name": "high", "from": 0.7},
 ]
+FOLLOWERS: list[Callable[[pl.DataFrame, datetime], None]] = []  # told of every band that changes, in its transaction
 ROWS: bulk.Schema = {"target_id": pl.Int64, "customer_id": pl.Int64, "version_id": pl.Int64, "value": pl.Float64}
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -171,9 +173,20 @@ def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before
 
 def _insert_moved(both: pl.DataFrame, as_of: datetime) -> None:
     moved = both.filter((pl.col("band") != pl.col("band_before")) & (pl.col("band_before") != ""))
-    if moved.height:
-        moved = moved.with_columns(pl.lit(as_of).cast(bulk.UTC_MICROSECONDS).alias("as_of"))
-        bulk.insert(BandChange, moved, ignore=["customer_id", "target_id", "as_of"])
+    if moved.is_empty():
+        return
+    with transaction.atomic():
+        fresh = _not_noted(moved.with_columns(pl.lit(as_of).cast(bulk.UTC_MICROSECONDS).alias("as_of")), as_of)
+        if bulk.insert(BandChange, fresh, ignore=NOTED):
+            for follow in FOLLOWERS:
+                follow(fresh, as_of)
+
+
+def _not_noted(moved: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+    """Give the changes that nobody has noted: a worker may come after one that was killed."""
+    schema: bulk.Schema = {"target_id": pl.Int64, "customer_id": pl.Int64}
+    there = BandChange.objects.filter(among("customer_id", moved["customer_id"]), as_of=as_of)
+    return moved.join(bulk.read(there.values_list(*schema), schema), on=list(schema), how="anti", maintain_order="left")
 
 
 def published() -> ScoreRun | None:

@@ -187,8 +187,9 @@ def _replace(rows: pl.DataFrame, run: ScoreRun, as_of: datetime) -> None:
     """Write newer scores over older ones of the published run, and note the bands that change."""
     before = ranking.rows_of(run, rows)
     changed = ["value", "version_id"]
-    bulk.upsert(Score, rows, key=KEY, update=[*changed, "as_of"], newer="as_of", compare=changed)
-    ranking.note(before, ranking.rows_of(run, rows), as_of)
+    with transaction.atomic():
+        bulk.upsert(Score, rows, key=KEY, update=[*changed, "as_of"], newer="as_of", compare=changed)
+        ranking.note(before, ranking.rows_of(run, rows), as_of)
 
 
 def _kept_since(target: str, version: int, as_of: datetime) -> datetime | None:

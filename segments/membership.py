@@ -1,6 +1,6 @@
 """Who is in which segment: what all rules say now, and the differences to what is stored."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,9 @@ PAIR = ["segment_id", "customer_id"]
 CHANGES: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
 KIND = MembershipChange.Kind
 TICK = timedelta(microseconds=1)
+FOLLOWERS: list[
+    Callable[[pl.DataFrame, datetime], None]
+] = []  # told of every change, in the transaction that writes it
 
 
 def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
@@ -200,4 +203,6 @@ def _write(changes: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     except IntegrityError:  # the same time again, with other facts: whoever follows the commits is told the later ones
         bulk.delete(MembershipChange, rows.select(*PAIR, "as_of"))
         bulk.insert(MembershipChange, rows)
+    for follow in FOLLOWERS:
+        follow(changes, as_of)
     return changes

@@ -1,0 +1,1 @@
+"""Other programs are told what happens here, by Standard Webhooks (version 1.0.0)."""

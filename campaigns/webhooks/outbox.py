@@ -1,0 +1,81 @@
+"""Messages on their way to other programs: written where the fact is written, so that both are committed or neither."""
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from campaigns.models import Delivery, Webhook, WebhookMessage
+from customers import bulk
+from customers.models import new_public_id
+
+MOST_BYTES = 20_000  # of a body, as the standard advises
+MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"
+BODIES: bulk.Schema = {"webhook_id": pl.Int64, "type": pl.String, "body": pl.String}
+State = WebhookMessage.State
+
+
+class TooLarge(ValueError):
+    """A message that is larger than other programs should be sent; the sentence says how large."""
+
+
+class Wish(NamedTuple):
+    """What one live webhook wants to hear of: kinds of notices, and of which segments; none: of all."""
+
+    webhook_id: int
+    types: Sequence[str]
+    segments: Sequence[str]
+
+
+def wishes(*types: str) -> list[Wish]:
+    """Give what each live webhook wants, of those that want one of these kinds."""
+    live = Webhook.objects.filter(state=Webhook.State.LIVE).order_by("pk")
+    found = (Wish(*row) for row in live.values_list("pk", "types", "segments"))
+    return [wish for wish in found if not set(types).isdisjoint(wish.types)]
+
+
+def told(at: datetime) -> str:
+    """Give a time as bodies say it."""
+    return at.astimezone(UTC).strftime(MOMENT)
+
+
+def body(type: str, data: Mapping[str, object], at: datetime) -> str:
+    """Give the body of one message. Raises TooLarge."""
+    text = json.dumps({"type": type, "timestamp": told(at), "data": data}, ensure_ascii=False, separators=(",", ":"))
+    size = len(text.encode())
+    if size >= MOST_BYTES:
+        raise TooLarge(f"A message of {size:,} bytes is larger than other programs are sent: {MOST_BYTES:,} at most.")
+    return text
+
+
+def plan(
+    webhook: Webhook, type: str, data: Mapping[str, object], at: datetime, *, delivery: Delivery | None = None
+) -> WebhookMessage:
+    """Plan one message to one webhook, in the caller's transaction; a delivery has one, however often this is asked.
+
+    That of a disabled webhook waits until it is enabled. Raises TooLarge.
+    """
+    values = {"webhook": webhook, "type": type, "body": body(type, data, at), "created_at": at, "due_at": at}
+    if delivery is None:
+        return WebhookMessage.objects.create(**values)
+    return WebhookMessage.objects.get_or_create(delivery=delivery, defaults=values)[0]
+
+
+def put(bodies: pl.DataFrame, at: datetime) -> None:
+    """Plan messages (`webhook_id`, `type`, `body`), each webhook's in the order of the rows."""
+    if bodies.is_empty():
+        return
+    moment = pl.lit(at, bulk.UTC_MICROSECONDS)
+    ids = pl.Series([new_public_id() for _ in range(bodies.height)], dtype=pl.String)
+    rows = bodies.select(
+        *BODIES,
+        public_id=ids,
+        state=pl.lit(State.PLANNED.value),
+        created_at=moment,
+        due_at=moment,
+        token=pl.lit(""),
+        attempts=pl.lit(0, pl.Int64),
+    )
+    bulk.insert(WebhookMessage, rows)
