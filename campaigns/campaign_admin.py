@@ -56,7 +56,7 @@ class CampaignAdmin(BaseAdmin):
     @admin.display(description="What")
     def action_shown(self, campaign: Campaign) -> str:
         """Give the action in words."""
-        return campaign_page.action_words(campaign)
+        return campaign_page.action(campaign)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         """Give the list that reads all names at once."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 from django.db.models import Count
 from django.urls import reverse
@@ -10,10 +9,9 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import brand, composer, measure, programme, render, steps, triggers
+from campaigns import action_words, measure, render, step_preview, steps, triggers
 from campaigns.models import Campaign, Decision, Delivery, Offer
 from campaigns.stats import Difference, wilson
-from campaigns.steps import CallStep, EmailStep
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, TriggerError
 from customers import charts
 from customers.panels import Cell, Panel, lines, number, share, tag
@@ -64,52 +62,24 @@ def trigger_words(campaign: Campaign, known: Names) -> str:
     return replace(trigger, segment=f"“{known.segments.get(trigger.segment, trigger.segment)}”").sentence()
 
 
-def headline(step: Mapping[str, Any]) -> str:
-    """Give the subject of a step's mail, or the title of its task; nothing while it is still to be written."""
-    content = step.get("content")
-    subject = content.get("subject") if isinstance(content, dict) else step.get("subject")
-    return str(subject or step.get("title") or "")
-
-
 def is_mail(campaign: Campaign) -> bool:
     """Say whether a campaign writes mails."""
-    return bool(campaign.steps) and campaign.steps[0].get("action") in ("email", "offer")
+    return bool(campaign.steps) and campaign.steps[0].get("action") in action_words.MAILS
 
 
-def action_words(campaign: Campaign) -> str:
+def action(campaign: Campaign) -> str:
     """Give what is done in a few words."""
-    step = campaign.steps[0] if campaign.steps else {}
-    what = {"email": "Send the e-mail", "offer": "Send the offer", "call": "Make the call task"}.get(
-        str(step.get("action"))
-    )
-    return f"{what} “{headline(step) or 'still to be written'}”" if what else "Nothing yet"
+    return action_words.does(campaign.steps[0] if campaign.steps else {})
 
 
 def step(campaign: Campaign) -> Panel:
-    """Give the message as an invented customer would get it, or the talking points."""
+    """Give what happens to an invented customer: the message that she gets, the talking points, or what changes."""
     try:
         first = steps.parse(campaign.steps)[0]
-        title = "What the agent reads" if isinstance(first, CallStep) else "What the customer gets"
-        drawing = _call(first) if isinstance(first, CallStep) else _mail(first)
+        drawing = step_preview.draw(first)
     except (render.TemplateRefused, steps.StepError) as error:
         return Panel("What the customer gets", warning=f"The text cannot be shown: {error}")
-    return Panel(title, "As for Ada Example, whom we invented.", drawing=drawing)
-
-
-def _mail(first: EmailStep) -> SafeString:
-    house = programme.current()
-    content = first.mail(composer.values(house, None, getattr(first, "offer", "")), "", brand.of(house))
-    text = (
-        '<p class="cusp-subject"><span class="cusp-quiet">Subject</span> {}</p>'
-        '<iframe class="cusp-mail" title="Preview of the mail" sandbox="" srcdoc="{}"></iframe>'
-    )
-    return format_html(text, content.subject, content.html)
-
-
-def _call(first: CallStep) -> SafeString:
-    values = {**composer.values(programme.current(), None, first.offer), "reasons": []}
-    title, points = (render.prose(text, values) for text in (first.title, first.talking_points))
-    return format_html('<p><strong>{}</strong></p><p class="cusp-talk">{}</p>', title, points)
+    return Panel(step_preview.title(first), "As for Ada Example, whom we invented.", drawing=drawing)
 
 
 def worth(offer: Offer) -> str:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from django.db.models import F, QuerySet, Value
 
-from campaigns.eligibility import COUNTED, WAITING, among
+from campaigns.eligibility import COUNTED, IS_CONTACT, WAITING, among
 from campaigns.models import Decision, Delivery, FrequencyCap, Programme
 from customers import bulk
 
@@ -91,7 +91,7 @@ def messages(people: pl.DataFrame, as_of: datetime, caps: Collection[Cap]) -> pl
     """Give the messages of these customers that a cap may count as of a time: begun lately, or planned to go."""
     longest = max(cap.window for cap in caps)
     topic = F("decision__campaign__topic") if any(cap.topic for cap in caps) else Value("")
-    ours = Delivery.objects.filter(among(people)).annotate(topic=topic)
+    ours = Delivery.objects.filter(IS_CONTACT, among(people)).annotate(topic=topic)
     begun = ours.filter(state__in=COUNTED, began_at__gt=as_of - longest, began_at__lte=as_of)
     waiting = ours.filter(state__in=WAITING, decision__outcome=Decision.Outcome.DELIVER)
     later = _read(waiting, "due_at").with_columns(pl.max_horizontal("at", pl.lit(as_of, bulk.UTC_MICROSECONDS)))

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from django.db.models import Q
 
 from campaigns.caps import MOMENT, Cap
-from campaigns.eligibility import COUNTED, WAITING
+from campaigns.eligibility import COUNTED, IS_CONTACT, WAITING
 from campaigns.models import Campaign, Decision, Delivery
 
 WAITS, WAITED, GIVEN_UP = " Waits until ", " Waited until ", " Given up: "
@@ -73,7 +73,7 @@ def messages(customer_ids: Iterable[int], at: datetime, all_caps: Iterable[Cap])
     """Give what was begun lately or is planned for some customers. What a clock ahead of ours began counts too."""
     since = at - max(cap.window for cap in all_caps)
     counted = Q(state__in=COUNTED, began_at__gt=since) | Q(state__in=WAITING, decision__outcome=Outcome.DELIVER)
-    rows = Delivery.objects.filter(counted, customer_id__in=list(customer_ids))
+    rows = Delivery.objects.filter(counted, IS_CONTACT, customer_id__in=list(customer_ids))
     columns = ("customer_id", "pk", "priority", "state", "began_at", "due_at", "channel", "decision__campaign__topic")
     found: dict[int, list[Message]] = defaultdict(list)
     for customer_id, pk, priority, state, began_at, due_at, channel, topic in rows.values_list(*columns):

@@ -3,11 +3,12 @@
 import polars as pl
 from django.db.models import Q
 
-from campaigns.models import Delivery
+from campaigns.models import Delivery, Way
 from customers import bulk
 from customers.consent import ADDRESSES, hashes_of
+from customers.devices import DEVICE, DEVICES
 from customers.ids import among as is_one_of
-from customers.models import Consent, Customer, Suppression
+from customers.models import Consent, Customer, Identity, Suppression
 
 FEW = 5_000  # customers below which a query names them; above it, their buckets
 COUNTED = (Delivery.State.SENDING, Delivery.State.SENT, Delivery.State.UNCERTAIN)
@@ -19,6 +20,7 @@ CONTACTS: bulk.Schema = {
     "country": pl.String,
 }
 WAITING = (Delivery.State.PLANNED, Delivery.State.CLAIMED)
+IS_CONTACT = ~Q(channel=Way.DATA)  # of deliveries
 
 
 def among(people: pl.DataFrame, ids: str = "customer", buckets: str = "customer__bucket") -> Q:
@@ -42,23 +44,38 @@ def contacts(people: pl.DataFrame) -> pl.DataFrame:
 def allowed(people: pl.DataFrame, channel: str, topic: str, known: pl.DataFrame | None = None) -> pl.DataFrame:
     """Give the customers of a frame (`customer_id`, `bucket`) with `is_consented`, `has_address`, `is_suppressed`.
 
-    `known` are their contacts, where they were read before. A channel without addresses of its own (push) has none.
+    `known` are their contacts, where they were read before. Who is not contacted needs none of it.
     """
+    if not Way(channel).is_contact:
+        yes, no = pl.lit(True), pl.lit(False)
+        return people.select("customer_id", is_consented=yes, has_address=yes, is_suppressed=no)
     granted = bulk.read(
         Consent.objects.filter(among(people), channel=channel, topic=topic, is_granted=True).values_list("customer_id"),
         {"customer_id": pl.Int64},
     )
-    column = ADDRESSES.get(channel)
-    addresses = (contacts(people) if known is None else known).select(
-        "customer_id", address=pl.col(column) if column else pl.lit(None, pl.String)
-    )
+    is_consented = pl.col("customer_id").is_in(granted["customer_id"].implode())
+    if channel == Way.PUSH:
+        return people.join(_of_devices(people), on="customer_id", how="left", maintain_order="left").select(
+            "customer_id",
+            is_consented=is_consented,
+            has_address=pl.col("is_open").is_not_null(),
+            is_suppressed=~pl.col("is_open").fill_null(True),
+        )
+    addresses = (contacts(people) if known is None else known).select("customer_id", address=ADDRESSES[channel])
     joined = people.select("customer_id").join(addresses, on="customer_id", how="left", maintain_order="left")
     return joined.select(
         "customer_id",
-        is_consented=pl.col("customer_id").is_in(granted["customer_id"].implode()),
+        is_consented=is_consented,
         has_address=pl.col("address").fill_null("") != "",
         is_suppressed=_suppressed(joined["address"], channel),
     )
+
+
+def _of_devices(people: pl.DataFrame) -> pl.DataFrame:
+    """Give the customers with a device, and whether one of each is open."""
+    rows = bulk.read(Identity.objects.filter(among(people), kind=DEVICE).values_list(*DEVICES), DEVICES)
+    opened = rows.select("customer_id", is_open=~_suppressed(rows["value"], Way.PUSH.value))
+    return opened.group_by("customer_id").agg(pl.col("is_open").any())
 
 
 def _suppressed(addresses: pl.Series, channel: str) -> pl.Series:

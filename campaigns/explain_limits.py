@@ -8,11 +8,11 @@ import polars as pl
 
 from campaigns import assignment, programme, quiet, variants
 from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, Shares
-from campaigns.eligibility import COUNTED
+from campaigns.eligibility import COUNTED, IS_CONTACT
 from campaigns.explain_words import at
 from campaigns.models import Campaign, Delivery, FrequencyCap, Programme
 from campaigns.steps import StepError
-from customers import consent
+from customers import consent, devices
 from customers.models import Channel, Consent, ConsentChange, Customer, Suppression
 from segments.models import Membership
 
@@ -34,10 +34,13 @@ def obstacles(customer: Customer, campaign: Campaign, now: datetime) -> list[Obs
     shares = Shares(
         ours.holdout_share, campaign.control_share, campaign.pilot_share, {one.key: one.share for one in shared}
     )
-    channel = shared[0].step.channel
+    way = shared[0].step.channel
+    found = [*_state(campaign, ours), *_drawn(customer, campaign, shares)]
+    if not way.is_contact:
+        return [*found, *_audience(customer, campaign)]
+    channel = Channel(way)
     return [
-        *_state(campaign, ours),
-        *_drawn(customer, campaign, shares),
+        *found,
         *_reach(customer, campaign, channel),
         *_audience(customer, campaign),
         *_caps(customer, campaign, ours, channel, now),
@@ -83,14 +86,23 @@ def _reach(customer: Customer, campaign: Campaign, channel: Channel) -> Iterator
         yield Obstacle(
             f"There is no consent for {word} about “{topic}”. {said}", "The customer would have to agree to it."
         )
-    address = getattr(customer, consent.ADDRESSES.get(channel.value, ""), None)
-    if not address:
+    addresses = _addresses(customer, channel)
+    if not addresses:
         yield Obstacle(f"There is no address for {word}.", "One would have to be known.")
         return
-    closed = Suppression.objects.filter(channel=channel, address_hash=consent.hash_of(channel, address)).first()
+    hashes = {consent.hash_of(channel, one) for one in addresses}
+    shut = list(Suppression.objects.filter(channel=channel, address_hash__in=hashes))
+    closed = shut[0] if len(shut) == len(hashes) else None
     if closed:
         said = f"The address for {word} is closed since {at(closed.at)}: {closed.get_reason_display().lower()}."
         yield Obstacle(said, "The suppression would have to be taken away, by somebody who may.")
+
+
+def _addresses(customer: Customer, channel: Channel) -> list[str]:
+    if channel == Channel.PUSH:
+        return devices.of([customer.pk]).get(customer.pk, [])
+    address = getattr(customer, consent.ADDRESSES[channel])
+    return [address] if address else []
 
 
 def _audience(customer: Customer, campaign: Campaign) -> Iterator[Obstacle]:
@@ -106,7 +118,7 @@ def _caps(
     customer: Customer, campaign: Campaign, ours: Programme, channel: Channel, now: datetime
 ) -> Iterator[Obstacle]:
     """Say which caps are full, and when the first message that counts falls out of each."""
-    began = Delivery.objects.filter(customer=customer, state__in=COUNTED, began_at__lte=now)
+    began = Delivery.objects.filter(IS_CONTACT, customer=customer, state__in=COUNTED, began_at__lte=now)
     caps = [FrequencyCap(messages=ours.cap_messages, days=ours.cap_days), *FrequencyCap.objects.order_by("days")]
     for cap in caps:
         if cap.channel not in ("", channel) or cap.topic not in ("", campaign.topic):

@@ -19,7 +19,7 @@ from customers.models import Customer
 
 SENDING_LEASE = timedelta(minutes=10)  # longer than a mail server may take over all its answers to a group
 REASON_LENGTH = 300
-WITH_CODES = (Delivery.Action.OFFER, Delivery.Action.CALL)
+WITH_CODES = {Delivery.Action.OFFER, Delivery.Action.CALL, Delivery.Action.SMS, Delivery.Action.PUSH}
 
 State = Delivery.State
 STOPPED = Refused(State.PLANNED, "All sending is stopped.")
@@ -100,7 +100,7 @@ def _ours(ids: Sequence[int], token: str, people: dict[int, Customer]) -> list[D
 
 
 def _offers(ours: Sequence[Delivery]) -> dict[str, Offer]:
-    if not any(delivery.action in WITH_CODES for delivery in ours):
+    if not WITH_CODES & {delivery.action for delivery in ours}:
         return {}
     return {offer.key: offer for offer in Offer.objects.all()}
 
@@ -126,11 +126,12 @@ def _ready(delivery: Delivery, look: Look, known: dict[str, Offer], plans: dict[
     if step.action != delivery.action:
         return Refused(State.CANCELLED, "The campaign no longer has this step.")
     passed = Passed(delivery, look.people[delivery.customer_id], look.rules, step, None)
-    if not isinstance(step, steps.OfferStep | steps.CallStep) or not step.offer:
+    key = steps.offer_of(step)
+    if not key:
         return passed
-    offer = known.get(step.offer)
+    offer = known.get(key)
     if offer is None:
-        return Refused(State.CANCELLED, f"There is no offer '{step.offer}'.")
+        return Refused(State.CANCELLED, f"There is no offer '{key}'.")
     return replace(passed, code=OfferCode(offer=offer, delivery=delivery, customer=passed.customer))
 
 

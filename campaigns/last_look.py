@@ -12,13 +12,27 @@ from campaigns import caps, deferral, programme, quiet
 from campaigns.assignment import held_out
 from campaigns.caps import Cap
 from campaigns.deferral import Limits, Message, Ruling
-from campaigns.models import Campaign, Decision, Delivery, Programme
-from customers.consent import hash_of
+from campaigns.models import Campaign, Decision, Delivery, Programme, Way
+from customers import devices as device_book
+from customers.consent import ADDRESSES, hash_of
 from customers.models import Channel, Consent, Customer, Suppression
 from segments.models import Membership
 
 Outcome = Decision.Outcome
+MISSING = {
+    Channel.EMAIL: "There is no e-mail address.",
+    Channel.PHONE: "There is no phone number.",
+    Channel.SMS: "There is no phone number.",
+    Channel.PUSH: "There is no device that takes messages.",
+}
 PAUSE = timedelta(minutes=15)  # until a campaign that paused itself is looked at again
+
+
+def _now(at: datetime) -> datetime:
+    return at
+
+
+UNLIMITED = Limits((), (), _now)
 
 
 class Refused(NamedTuple):
@@ -56,17 +70,35 @@ class Look:
     closed: frozenset[tuple[str, str]]
     held_out: frozenset[int]
     members: frozenset[tuple[int, int]]
+    devices: dict[int, list[str]]
     run: Run
 
+    def addresses(self, customer: Customer, channel: Channel) -> list[str]:
+        """Give where a channel reaches a customer."""
+        if channel == Channel.PUSH:
+            return self.devices.get(customer.pk, [])
+        address = getattr(customer, ADDRESSES[channel])
+        return [address] if address else []
+
+    def open_addresses(self, customer: Customer, channel: Channel) -> tuple[str, ...]:
+        """Give those that are not suppressed."""
+        found = self.addresses(customer, channel)
+        return tuple(one for one in found if (channel, hash_of(channel, one)) not in self.closed)
+
     def note(self, delivery: Delivery, until: datetime) -> None:
-        """Count a delivery that begins against those that are judged after it."""
+        """Count a delivery that begins against those that are judged after it, if it contacts the customer."""
+        if not Way(delivery.channel).is_contact:
+            return
         kept = [one for one in self.messages.get(delivery.customer_id, []) if one.delivery_id != delivery.pk]
         topic = delivery.decision.campaign.topic
         kept.append(Message(delivery.pk, delivery.priority, True, until, delivery.channel, topic))
         self.messages[delivery.customer_id] = kept
 
-    def limits(self, customer: Customer) -> Limits:
-        """Give what limits the messages to one of the customers."""
+    def limits(self, delivery: Delivery) -> Limits:
+        """Give what limits a delivery: nothing where nobody is contacted."""
+        if not Way(delivery.channel).is_contact:
+            return UNLIMITED
+        customer = self.people[delivery.customer_id]
         allowed_at = partial(quiet.allowed_at, customer, programme=self.rules, others=self.run.elsewhere)
         return Limits(self.run.caps, self.messages.get(customer.pk, []), allowed_at)
 
@@ -76,21 +108,18 @@ def take(
 ) -> Look:
     """Read what the deliveries' customers allow, in a few statements for all of them."""
     granted = Consent.objects.filter(customer_id__in=people, is_granted=True)
+    devices = _devices(deliveries)
     return Look(
         rules=rules,
         people=people,
         messages=deferral.messages(people, until, run.caps),
         granted=frozenset(granted.values_list("customer_id", "channel", "topic")),
-        closed=_closed(deliveries, people),
+        closed=_closed(deliveries, people, devices),
         held_out=_held_out(people, rules.holdout_share),
         members=_members(deliveries, people),
+        devices=devices,
         run=run,
     )
-
-
-def address_of(customer: Customer, channel: str) -> str:
-    """Give where the channel reaches a customer, or nothing."""
-    return (customer.phone if channel == Channel.PHONE else customer.email) or ""
 
 
 def judge(delivery: Delivery, look: Look, until: datetime) -> Refused | None:
@@ -99,7 +128,7 @@ def judge(delivery: Delivery, look: Look, until: datetime) -> Refused | None:
         return refused
     if reason := _person(delivery, look):
         return Refused(Delivery.State.CANCELLED, reason, Ruling(Outcome.INELIGIBLE, reason))
-    ruling = deferral.judge(delivery, look.limits(look.people[delivery.customer_id]), until)
+    ruling = deferral.judge(delivery, look.limits(delivery), until)
     if ruling.outcome == Outcome.DELIVER:
         return None
     state = Delivery.State.PLANNED if ruling.outcome == Outcome.DEFERRED else Delivery.State.CANCELLED
@@ -122,29 +151,43 @@ def _plan(delivery: Delivery, until: datetime) -> Refused | None:
 
 
 def _person(delivery: Delivery, look: Look) -> str:
-    channel, campaign = Channel(delivery.channel), delivery.decision.campaign
+    way, campaign = Way(delivery.channel), delivery.decision.campaign
     customer = look.people[delivery.customer_id]
-    address = address_of(customer, channel)
     if customer.pk in look.held_out:
         return f"Among the {100 * look.rules.holdout_share:g}% whom all campaigns leave alone."
-    if not address:
-        return "There is no phone number." if channel == Channel.PHONE else f"There is no {_word(channel)} address."
-    if (channel, hash_of(channel, address)) in look.closed:
-        return "The address is suppressed."
-    if (customer.pk, channel, campaign.topic) not in look.granted:
-        return f"There is no consent for {channel}:{campaign.topic}."
+    if way.is_contact and (reason := _contact(customer, Channel(way), campaign.topic, look)):
+        return reason
     if campaign.audience_id is not None and (campaign.audience_id, customer.pk) not in look.members:
         return "The customer has left the campaign's audience."
     return ""
 
 
-def _word(channel: Channel) -> str:
-    return str(channel.label).lower()
+def _contact(customer: Customer, channel: Channel, topic: str, look: Look) -> str:
+    """Give why a channel may not reach a customer about a topic: of several addresses, one that is open will do."""
+    addresses = look.addresses(customer, channel)
+    if not addresses:
+        return MISSING[channel]
+    if all((channel, hash_of(channel, address)) in look.closed for address in addresses):
+        return "The address is suppressed."
+    if (customer.pk, channel, topic) not in look.granted:
+        return f"There is no consent for {channel}:{topic}."
+    return ""
 
 
-def _closed(deliveries: Sequence[Delivery], people: dict[int, Customer]) -> frozenset[tuple[str, str]]:
-    addresses = ((one.channel, address_of(people[one.customer_id], one.channel)) for one in deliveries)
-    asked = {(channel, hash_of(channel, address)) for channel, address in addresses if address}
+def _devices(deliveries: Sequence[Delivery]) -> dict[int, list[str]]:
+    """Give the devices of those who are to get a push message."""
+    who = {one.customer_id for one in deliveries if one.channel == Channel.PUSH}
+    return device_book.of(who) if who else {}
+
+
+def _closed(
+    deliveries: Sequence[Delivery], people: dict[int, Customer], devices: dict[int, list[str]]
+) -> frozenset[tuple[str, str]]:
+    asked: set[tuple[str, str]] = set()
+    for one in deliveries:
+        column = ADDRESSES.get(one.channel)
+        own = [getattr(people[one.customer_id], column)] if column else devices.get(one.customer_id, [])
+        asked |= {(one.channel, hash_of(one.channel, address)) for address in own if address}
     hashes = [address_hash for _, address_hash in asked]
     found = Suppression.objects.filter(address_hash__in=hashes).values_list("channel", "address_hash")
     return frozenset(found) if asked else frozenset()

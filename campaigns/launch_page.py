@@ -14,31 +14,44 @@ from django.utils.safestring import SafeString
 
 from campaigns import brakes, campaign_page, forecast, launch, programme, slots, steps, story, variants
 from campaigns.forms import CampaignForm
-from campaigns.models import Campaign, Offer
+from campaigns.models import Campaign, Offer, Way
 from customers import consent
 from customers.admin import Button
-from customers.models import Attribute, Channel, Consent, Customer
+from customers.models import Attribute, Consent, Customer, Identity
 from customers.panels import Cell, Panel, lines, moment, number, share
 from segments.models import Membership, Segment
 
 PILOT = 0.05
 WIDER = (0.05, 0.20, 0.50, 1.0)
-CHANNELS = {Channel.EMAIL: "an e-mail address", Channel.PHONE: "a phone number"}
+ADDRESSES = {
+    Way.EMAIL: "an e-mail address",
+    Way.PHONE: "a phone number",
+    Way.SMS: "a phone number",
+    Way.PUSH: "a device that takes messages",
+}
 EXAMPLE = ".test"
 State = Campaign.State
 
 
 class Reach(NamedTuple):
-    """How many may be written to: those who agreed and have an address, and how many of them the segment has."""
+    """How many a campaign may act on: those who agreed and have an address, and how many of them the segment has.
+
+    Where nobody is contacted: all customers, and the segment's.
+    """
 
     agreed: int
     eligible: int
 
 
-def reach(campaign: Campaign, channel: Channel) -> Reach:
-    """Count who agreed to a campaign's topic and has an address for its channel."""
-    granted = Consent.objects.filter(customer=OuterRef("pk"), channel=channel, topic=campaign.topic, is_granted=True)
-    agreed = Customer.objects.filter(Exists(granted), **{f"{consent.ADDRESSES[channel]}__isnull": False})
+def reach(campaign: Campaign, way: Way) -> Reach:
+    """Count who agreed to a campaign's topic and has an address for its channel; everybody, where none is needed."""
+    granted = Consent.objects.filter(customer=OuterRef("pk"), channel=way, topic=campaign.topic, is_granted=True)
+    device = Identity.objects.filter(customer=OuterRef("pk"), kind=Identity.Kind.DEVICE)
+    agreed = Customer.objects.filter(Exists(granted)) if way.is_contact else Customer.objects.all()
+    if way == Way.PUSH:
+        agreed = agreed.filter(Exists(device))
+    elif way.is_contact:
+        agreed = agreed.filter(**{f"{consent.ADDRESSES[way]}__isnull": False})
     members = Membership.objects.filter(customer=OuterRef("pk"), segment=campaign.audience_id)
     eligible = agreed.filter(Exists(members)) if campaign.audience_id else agreed
     return Reach(agreed.count(), eligible.count())
@@ -124,7 +137,8 @@ def ready(campaign: Campaign, at: datetime) -> Panel:
     missing = list(_missing(campaign, made, counted))
     words = [foreseen.basis, *missing] if foreseen.basis else missing
     note = lines(words) if words else "Nothing is missing."
-    return Panel("Before it is launched", note, facts=facts, warning=_alarm(campaign, counted))
+    warning = _alarm(campaign, counted) if made[0].step.channel.is_contact else ""
+    return Panel("Before it is launched", note, facts=facts, warning=warning)
 
 
 def _alarm(campaign: Campaign, counted: Reach) -> str:
@@ -136,16 +150,18 @@ def _alarm(campaign: Campaign, counted: Reach) -> str:
 
 
 def _missing(campaign: Campaign, made: tuple[variants.Variant, ...], counted: Reach) -> Iterator[str]:
-    channel = made[0].step.channel
+    way = made[0].step.channel
     house = programme.current()
-    address = CHANNELS.get(channel, "an address")
-    belong = f"; {number(counted.eligible)} of them belong to “{campaign.audience}”" if campaign.audience else ""
-    yield f"{number(counted.agreed)} customers agreed to “{campaign.topic}” and have {address}{belong}."
+    if way.is_contact:
+        belong = f"; {number(counted.eligible)} of them belong to “{campaign.audience}”" if campaign.audience else ""
+        yield f"{number(counted.agreed)} customers agreed to “{campaign.topic}” and have {ADDRESSES[way]}{belong}."
+    else:
+        yield "Nobody is contacted: it needs no consent, and no cap and no quiet hour holds it up."
     for one in made:
         for name in steps.unguarded(one.step):
             where = f" of variant {one.key}" if one.key else ""
             yield f"The text{where} shows nothing for customers without {name}: add | default: '…' to it."
-    if channel == Channel.EMAIL and EXAMPLE in house.sender:
+    if way == Way.EMAIL and EXAMPLE in house.sender:
         yield f"The sender is still {house.sender}: write your own address on the page of the programme."
     if not campaign.control_share:
         yield "Nobody is left alone as its control: what it earns cannot be told."

@@ -8,8 +8,10 @@ import polars as pl
 
 from campaigns import caps, eligibility, programme, quiet
 from campaigns.caps import Cap
-from campaigns.models import Campaign, Delivery, Programme
+from campaigns.models import Campaign, Delivery, Programme, Way
 from customers.bulk import UTC_MICROSECONDS
+
+NOTHING_GIVES_WAY = pl.DataFrame(schema={"customer_id": pl.Int64, "delivery_id": pl.Int64})
 
 
 class Limited(NamedTuple):
@@ -34,6 +36,9 @@ class Limits:
 
         No `allowed_at`: there is no hour that is not quiet wherever the customer may be.
         """
+        if not Way(channel).is_contact:
+            now, no_cap = pl.lit(self.as_of, UTC_MICROSECONDS), pl.lit(None, pl.String)
+            return Limited(people.with_columns(cap=no_cap, allowed_at=now), NOTHING_GIVES_WAY)
         covering = [cap for cap in self.caps if cap.covers(channel, campaign.topic)]
         room = caps.room(self.messages, covering, self.as_of, campaign.priority)
         full = room.full.rename({"reason": "cap"})
@@ -50,6 +55,8 @@ class Limits:
     def plan(self, going: pl.DataFrame, limited: Limited, campaign: Campaign, channel: str) -> pl.DataFrame:
         """Note that a campaign's messages to customers are to go; give the planned ones that give way to them."""
         gives_way = limited.gives_way.join(going, on="customer_id", how="semi")
+        if not Way(channel).is_contact:
+            return gives_way
         new = going.select(
             "customer_id",
             delivery_id=pl.lit(None, pl.Int64),

@@ -3,13 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-from campaigns import campaign_page, programme
+from campaigns import action_words, campaign_page, programme
 from campaigns.campaign_page import Names
 from campaigns.models import Campaign, Offer, Programme
 from customers.panels import number, share
 from segments.models import Segment
-
-WHAT = {"email": "the e-mail", "offer": "the offer", "call": "a call: the task"}
 
 
 def tell(campaign: Campaign, known: Names) -> list[str]:
@@ -25,15 +23,15 @@ def tell(campaign: Campaign, known: Names) -> list[str]:
 
 def _gets(campaign: Campaign) -> Iterator[str]:
     step: dict[str, Any] = campaign.steps[0] if campaign.steps else {}
-    what = WHAT.get(str(step.get("action")))
-    if what is None:
+    what = action_words.befalls(step)
+    if not what:
         yield "Then nothing happens yet."
         return
     segment = Segment.objects.filter(pk=campaign.audience_id).first() if campaign.audience_id else None
-    belongs = f"belongs to “{segment}” and " if segment else ""
-    subject = campaign_page.headline(step)
-    named = f"“{subject}”" if subject else "that is still to be written"
-    yield f"Then Ada gets {what} {named}, if she {belongs}agreed to “{campaign.topic}”."
+    belongs = f"belongs to “{segment}”" if segment else ""
+    agreed = f"agreed to “{campaign.topic}”" if action_words.is_contact(step) else ""
+    asked = " and ".join(one for one in (belongs, agreed) if one)
+    yield f"Then {what}, if she {asked}." if asked else f"Then {what}."
     offer = Offer.objects.filter(key=step.get("offer", "")).first() if step.get("offer") else None
     if offer:
         good = f"good for {number(offer.valid_days)} days"
@@ -46,20 +44,27 @@ def _unless(campaign: Campaign, house: Programme) -> Iterator[str]:
         f" or of the {share(campaign.control_share, 0)} left alone as its control" if campaign.control_share else ""
     )
     yield f"{alone[0].upper()}{alone[1:]}{control}."
-    caps = f"she got {number(house.cap_messages)} messages in the last {number(house.cap_days)} days"
-    waits = f"waits up to {number(campaign.delay_hours)} hours" if campaign.when_limited == "delay" else "is left"
-    quiet = ", or it is her quiet hour" if house.quiet_from and house.quiet_until else ""
-    yield f"If {caps}{quiet}, it {waits}."
+    if campaign.steps and not action_words.is_contact(campaign.steps[0]):
+        yield "It contacts nobody: no consent is asked for, and neither caps nor quiet hours hold it up."
+    else:
+        yield _limits(campaign, house)
     if campaign.entry == Campaign.Entry.ONCE:
         yield "She is considered once, and never again."
     elif campaign.entry == Campaign.Entry.DAYS and campaign.cooldown_days:
         yield f"She is not considered again within {number(campaign.cooldown_days)} days."
 
 
+def _limits(campaign: Campaign, house: Programme) -> str:
+    caps = f"she got {number(house.cap_messages)} messages in the last {number(house.cap_days)} days"
+    waits = f"waits up to {number(campaign.delay_hours)} hours" if campaign.when_limited == "delay" else "is left"
+    quiet = ", or it is her quiet hour" if house.quiet_from and house.quiet_until else ""
+    return f"If {caps}{quiet}, it {waits}."
+
+
 def _shared(campaign: Campaign) -> Iterator[str]:
     if campaign.variants:
         parts = [f"{one.get('key')} {share(one.get('share'), 0)}" for one in campaign.variants]
-        yield f"By chance she gets one of the variants: {', '.join(parts)}; who is left, the mail itself."
+        yield f"By chance she gets one of the variants: {', '.join(parts)}; who is left, the plan above."
     if campaign.pilot_share < 1:
         yield f"It is a pilot: only {share(campaign.pilot_share)} of the customers may get it for now."
     if campaign.budget is not None:

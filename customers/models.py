@@ -137,6 +137,9 @@ class AttributeChange(models.Model):
     value = models.JSONField(null=True)
     known_at = models.DateTimeField()
     of_import = models.ForeignKey("Import", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    source = models.CharField(
+        max_length=80, blank=True, default="", db_default="", help_text='Which act of ours set it: "campaign winback".'
+    )
     stored_xact = models.BigIntegerField(default=0, editable=False)
 
     class Meta:

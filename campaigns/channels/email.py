@@ -16,7 +16,7 @@ from campaigns import brand, preferences, products, rating, tracking, unsubscrib
 from campaigns.channels import Receipt, Result, relays, smtp
 from campaigns.gate import Passed
 from campaigns.models import Delivery, OfferCode
-from campaigns.steps import CallStep, EmailStep
+from campaigns.steps import EmailStep
 
 ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
@@ -128,8 +128,8 @@ class Mailer:
 def compose(passed: Passed) -> EmailMultiAlternatives:
     """Give the mail of a delivery, with its way to unsubscribe; raise ValueError for what no mail may hold."""
     step, programme, customer = passed.step, passed.programme, passed.customer
-    if isinstance(step, CallStep):
-        raise ValueError("a call is not a mail")
+    if not isinstance(step, EmailStep):
+        raise ValueError(f"{step.action.label} is not a mail")
     link = unsubscribe.link(customer, passed.campaign.topic, passed.delivery)
     written = step.mail(values(passed, link), customer.language or "", brand.of(programme))
     content = tracking.dress(written, passed.delivery, _private(passed))

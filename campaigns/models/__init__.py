@@ -10,6 +10,7 @@ from campaigns.models.decisions import (
     OfferCode,
     TriggerBaseline,
     TriggerState,
+    Way,
 )
 from campaigns.models.plans import Campaign, FrequencyCap, Offer, Outage, Programme, Slot, Throughput
 from campaigns.models.touches import MailLink, Touch
@@ -40,6 +41,7 @@ __all__ = [
     "Touch",
     "TriggerBaseline",
     "TriggerState",
+    "Way",
     "Webhook",
     "WebhookAttempt",
     "WebhookMessage",

@@ -128,6 +128,24 @@ class Decision(models.Model):
             theirs.filter(campaign=campaign).update(customer=kept, bucket=kept.bucket, round=number)
 
 
+class Way(models.TextChoices):
+    """How a delivery goes: by a channel that reaches the customer, or into data, and nobody is contacted.
+
+    What contacts nobody needs no consent and no address, and neither caps nor quiet hours hold it up.
+    """
+
+    EMAIL = Channel.EMAIL.value, Channel.EMAIL.label
+    PHONE = Channel.PHONE.value, Channel.PHONE.label
+    SMS = Channel.SMS.value, Channel.SMS.label
+    PUSH = Channel.PUSH.value, Channel.PUSH.label
+    DATA = "data", "Data"
+
+    @property
+    def is_contact(self) -> bool:
+        """Say whether the customer notices it."""
+        return self != Way.DATA
+
+
 class Delivery(models.Model):
     """One step of one decision on its way through a channel, by the send protocol."""
 
@@ -148,7 +166,7 @@ class Delivery(models.Model):
         PUSH = "push", "Push message"
         WEBHOOK = "webhook", "Webhook"
         ATTRIBUTE = "attribute", "Change an attribute"
-        LIST = "list", "Add to a list"
+        LIST = "list", "Change a list"
         NOTHING = "nothing", "Nothing"
 
     public_id = models.CharField(max_length=32, default=new_public_id, editable=False)
@@ -156,7 +174,7 @@ class Delivery(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     step = models.SmallIntegerField(default=0)
     action = models.CharField(max_length=20, choices=Action.choices)
-    channel = models.CharField(max_length=10, choices=Channel.choices)
+    channel = models.CharField(max_length=10, choices=Way.choices)
     state = models.CharField(max_length=20, choices=State.choices, default=State.PLANNED)
     priority = models.IntegerField(default=100, help_text="Lower goes first among what is due.")
     due_at = models.DateTimeField()
@@ -178,7 +196,9 @@ class Delivery(models.Model):
         indexes = [
             models.Index(fields=["state", "channel", "priority", "due_at"], name="delivery_due"),
             models.Index(
-                fields=["id"], name="delivery_untold", condition=Q(state="sent", channel="email", is_told=False)
+                fields=["id"],
+                name="delivery_untold",
+                condition=Q(state="sent", channel__in=("email", "sms", "push"), is_told=False),
             ),
             models.Index(fields=["customer", "began_at"], name="delivery_caps"),
         ]

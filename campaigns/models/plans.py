@@ -38,6 +38,12 @@ class Programme(models.Model):
     sender = models.CharField(max_length=254, default="Our shop <hello@example.test>")
     reply_to = models.CharField(max_length=254, blank=True, help_text="Where answers go; empty: to the sender.")
     postal_address = models.CharField(max_length=300, default="1 Example Street, Exampletown")
+    sms_opt_out = models.CharField(
+        max_length=60,
+        blank=True,
+        verbose_name="How to leave, in an SMS",
+        help_text="Ends every SMS, such as: Reply STOP to stop. Empty: nothing is added.",
+    )
     colour = models.CharField(max_length=7, default="#14557b", validators=COLOUR, help_text="Of buttons and links.")
     background = models.CharField(max_length=7, default="#f4f6f8", validators=COLOUR, help_text="Around the mail.")
     logo = models.ForeignKey(Asset, null=True, blank=True, on_delete=models.PROTECT, related_name="+")

@@ -11,6 +11,7 @@ from campaigns.steps import CallStep, EmailStep, Known, OfferStep, StepError
 EMAIL: dict[str, Any] = {"action": "email", "subject": "Hi {{ customer.first_name }}", "body": "Hello."}
 OFFER = {"action": "offer", "offer": "ten", "subject": "For you", "body": "{{ offer.code }}"}
 CALL = {"action": "call", "title": "Call {{ customer.name }}", "talking_points": "{{ reasons | join: ', ' }}"}
+ACTIONS = "email, offer, call, sms, push, webhook, attribute, list, nothing"
 MJML = "<mjml><mj-body><mj-section><mj-column><mj-text>{}</mj-text></mj-column></mj-section></mj-body></mjml>"
 
 
@@ -34,8 +35,8 @@ def test_the_three_forms_are_read() -> None:
         ([], "steps: expects exactly one step, got 0"),
         ([EMAIL, CALL], "steps: expects exactly one step, got 2"),
         (["mail"], "steps[0]: expects an object, got str"),
-        ([{**EMAIL, "action": "fax"}], "steps[0].action: expects one of email, offer, call, got 'fax'"),
-        ([{**EMAIL, "action": ["email"]}], "steps[0].action: expects one of email, offer, call, got ['email']"),
+        ([{**EMAIL, "action": "fax"}], f"steps[0].action: expects one of {ACTIONS}, got 'fax'"),
+        ([{**EMAIL, "action": ["email"]}], f"steps[0].action: expects one of {ACTIONS}, got ['email']"),
         ([{**EMAIL, "boddy": "x"}], "steps[0].boddy: is not known here; expects subject, body"),
         ([{**EMAIL, "body": " "}], "steps[0].body: expects a text"),
         ([{"action": "email", "subject": "x"}], "steps[0].body: is missing"),
