@@ -45,11 +45,13 @@ def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
 def score(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     """Compute the features and scores of some buckets, and store their snapshots, which say who is held out."""
     assert cycle.run is not None
-    frame = snapshot.take(Scope(several=tuple(buckets)), cycle.as_of, history.pin())
-    scored = scores.score(frame, cycle.as_of, cycle.run)
+    lake = history.pin()
+    frame, past = snapshot.take_with_past(Scope(several=tuple(buckets)), cycle.as_of, lake)
+    scored = scores.score(frame, cycle.as_of, cycle.run, lake, past)
     scored = scored.with_columns(held_out(scored["seed"], programme.current().holdout_share))
     for bucket in buckets:
-        snapshot.store(scored.filter(pl.col("bucket") == bucket), cycle.as_of, bucket)
+        own = scored if len(buckets) == 1 else scored.filter(pl.col("bucket") == bucket)
+        snapshot.store(own, cycle.as_of, bucket)
     return Outcome({"scored": _scored(scored)})
 
 
@@ -81,9 +83,9 @@ def refresh_changed(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     if not ids or before is None:
         return Outcome({})
     lake = history.pin().of(ids)
-    frame = snapshot.take(Scope(ids=tuple(ids)), cycle.as_of, lake)
+    frame, past = snapshot.take_with_past(Scope(ids=tuple(ids)), cycle.as_of, lake)
     run = ranking.published()
-    scored = scores.score(frame, cycle.as_of, run, lake) if run else frame
+    scored = scores.score(frame, cycle.as_of, run, lake, past) if run else frame
     frame = causes.attach(ranking.attach(scored), before.as_of, cycle.as_of, lake)
     outcome = _decided(cycle, frame, is_whole=False)
     return Outcome({**outcome.counts, "scored": _scored(scored)})

@@ -325,9 +325,13 @@ def build(people: pl.DataFrame, past: Past, as_of: datetime, features: Sequence[
 
     Hours and weekdays are those of the time zone.
     """
-    known = Known(people, past, as_of, zone)
+    return of(Known(people, past, as_of, zone), features)
+
+
+def of(known: Known, features: Sequence[Feature]) -> pl.DataFrame:
+    """Give what `build` gives, from what is known of the past."""
     columns = {feature.column: feature.value(known) for feature in features}
-    found = people.select("customer_id").with_columns(
+    found = pl.DataFrame({"customer_id": known.ids}).with_columns(
         pl.Series("has_events", known.events.count() > 0),
         *(pl.Series(name, column) for name, column in columns.items()),
     )

@@ -56,6 +56,10 @@ class Known:
             self._named[key] = self.events.where(self.is_named(self.events, names))
         return self._named[key]
 
+    def unlike(self, names: tuple[str, ...]) -> Rows:
+        """Give the events with none of the names."""
+        return self.events.where(~self.is_named(self.events, names))
+
     def is_named(self, events: Rows, names: tuple[str, ...]) -> Mask:
         """Say which of the events have one of the names."""
         numbers = pl.Series(names, dtype=pl.Categorical).to_physical().to_numpy()

@@ -75,7 +75,7 @@ class Rows:
     def median(self, column: str) -> Floats:
         """Give the middle value; of an even number of rows the mean of the two in the middle."""
         found = np.full(self.customers, np.nan)
-        count, values = self.count(), self[column][np.lexsort((self[column], self.who))]
+        count, values = self.count(), self[column][_by_value(self.who, self[column])]
         some = np.flatnonzero(count)
         start = (np.cumsum(count) - count)[some]
         found[some] = (values[start + (count[some] - 1) // 2] + values[start + count[some] // 2]) / 2
@@ -144,6 +144,15 @@ def ordered(ids: Ints, times: Ints) -> Ints:
         then = both & 0xFFFFFFFF
     in_order: Ints = places[then]
     return in_order
+
+
+def _by_value(who: Ints, values: Column) -> Ints:
+    """Give the rows' places by customer, the lowest value first: one number of both is sorted many times as fast."""
+    by_value = np.argsort(values)
+    both = who[by_value] << 32 | np.arange(len(who))
+    both.sort()
+    places: Ints = by_value[both & 0xFFFFFFFF]
+    return places
 
 
 def greatest(groups: int, group: Ints, *order: Ints) -> Ints:

@@ -23,6 +23,7 @@ from customers.generations import LakeError
 from customers.history import Lake, Scope
 from customers.ids import among
 from customers.models import Attribute, Channel, Consent, Customer, Suppression
+from customers.past import Known
 from customers.rows import greatest, numbered
 from customers.tombstones import without_erased
 from customers.typed import typed
@@ -64,23 +65,35 @@ class Kind(NamedTuple):
     topic: str
 
 
+class Taken(NamedTuple):
+    """Customers as of a time, and the past that their features came from."""
+
+    frame: pl.DataFrame
+    past: Known
+
+
 def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.DataFrame:
     """Give the frame of the customers known as of the time: core columns, attributes, features, consent, reach.
 
     Consent and reach are those of now. Rows are in the order of customer_id. Raises LakeError.
     """
-    lake = lake or history.pin()
+    return take_with_past(customers, as_of, lake or history.pin()).frame
+
+
+def take_with_past(customers: Scope, as_of: datetime, lake: Lake) -> Taken:
+    """Give what `take` gives, and the past it was computed from, so that it is read once. Raises LakeError."""
     people = _people(customers)
     wanted = features.names()
     past = features.Past(lake.events(customers), lake.lines(customers), lake.properties(customers))
-    computed = features.build(people.select("customer_id", "known_since"), past, as_of, wanted, settings.TIME_ZONE)
-    frame = people.hstack(computed.drop("customer_id"))
+    known = Known(people.select("customer_id", "known_since"), past, as_of, settings.TIME_ZONE)
+    frame = people.hstack(features.of(known, wanted).drop("customer_id"))
     is_known = (frame["known_since"] <= as_of.astimezone(UTC)) | frame["has_events"]
     frame = frame if is_known.all() else frame.filter(is_known)
     told = _told(lake.attributes(customers), as_of, frame["customer_id"])
     permitted = _permitted(frame, customers)
     core = frame.select("customer_id", "bucket", "seed", "external_id")
-    return pl.concat([core, told, frame.select(feature.column for feature in wanted), permitted], how="horizontal")
+    columns = frame.select(feature.column for feature in wanted)
+    return Taken(pl.concat([core, told, columns, permitted], how="horizontal"), known)
 
 
 def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:

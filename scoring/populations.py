@@ -11,6 +11,7 @@ from customers import properties, property_types
 from customers.features import OURS
 from customers.history import Lake, Scope
 from customers.models import Attribute, Product
+from customers.past import Known
 from customers.rows import Floats, Ints, Mask, Rows, numbered
 from customers.typed import typed
 from scoring import conditions, targets
@@ -66,6 +67,16 @@ def past(events: pl.DataFrame, ids: Ints, t: datetime) -> Rows:
     at = pl.lit(t, pl.Datetime("us", "UTC"))
     occurred = pl.col("occurred_at")
     return _aged(events.filter(pl.col("known_at") <= at, occurred <= at, occurred > at - YEAR), ids, at)
+
+
+def seen(one: Events, known: Known, ids: Ints) -> Rows:
+    """Give what `past` gives of events that are not narrowed, from all that is known as of its time."""
+    rows = known.unlike(OURS) if one.name == ANY else known.named(one.name)
+    rows = rows.within(YEAR_DAYS)
+    if np.array_equal(ids, known.ids):
+        return rows
+    who = numbered(ids, known.ids)[rows.who]
+    return Rows(len(ids), who, rows.age, value=rows["value"]).where(who >= 0)
 
 
 def after(events: pl.DataFrame, ids: Ints, t: datetime, horizon: timedelta) -> Rows:

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 from customers import bulk, history
 from customers.history import Lake
 from customers.ids import among
+from customers.past import Known
 from scoring import artifacts, populations, ranking, target_columns
 from scoring.artifacts import Served
 from scoring.encoding import Encoding, FrameMismatch, Inputs
@@ -47,17 +48,19 @@ def begin(as_of: datetime) -> ScoreRun | None:
     return run
 
 
-def score(frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake | None = None) -> pl.DataFrame:
+def score(
+    frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake | None = None, seen: Known | None = None
+) -> pl.DataFrame:
     """Give the frame with a column `scores.<key>` for every model of the run, and store the scores in the run.
 
     Customers a target does not speak of have no score. In a published run a customer's older score gives way, and who
     changes bands is noted; the others' ranks stay. A target whose model cannot be read, or reads what customers no
-    longer have, keeps its scores.
+    longer have, keeps its scores. `seen` is the past that the frame came from, where it is at hand.
     """
     as_of = as_of.astimezone(UTC)
     found = ranking.without_scores(frame)
     stored = []
-    for target, rows in _answers(found, as_of, run, lake or history.pin()):
+    for target, rows in _answers(found, as_of, run, lake or history.pin(), seen):
         ids = {"run_id": run.pk, "target_id": target.pk}
         columns = [pl.lit(pk, pl.Int64).alias(name) for name, pk in ids.items()]
         stored.append(found.select("customer_id", "bucket").hstack(rows).with_columns(columns))
@@ -99,13 +102,15 @@ class _Asked(NamedTuple):
     reading: Encoding
 
 
-def _answers(frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake) -> Iterator[tuple[Target, pl.DataFrame]]:
+def _answers(
+    frame: pl.DataFrame, as_of: datetime, run: ScoreRun, lake: Lake, seen: Known | None
+) -> Iterator[tuple[Target, pl.DataFrame]]:
     """Give every target of the run with value, as_of and version_id for each row of the frame.
 
     Whom a version does not speak of has no value; whom it is not yet to rescore keeps hers, with its time.
     """
     versions = list(_versions(run))
-    known = target_columns.known([version.target for version in versions], frame, as_of, lake)
+    known = target_columns.known([version.target for version in versions], frame, as_of, lake, seen)
     moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
     whole, asked = _asked(versions, frame.with_columns(as_of=moment), known)
     silent = [version for version in versions if version not in {one.version for one in asked}]

@@ -7,6 +7,7 @@ import polars as pl
 
 from customers import history
 from customers.history import Lake
+from customers.past import Known
 from scoring import conditions, populations, value
 from scoring.encoding import Encoding
 from scoring.models import ModelVersion, Target
@@ -14,13 +15,21 @@ from scoring.populations import RECENCY
 from scoring.ranking import FEW
 
 
-def known(targets: Collection[Target], frame: pl.DataFrame, as_of: datetime, lake: Lake) -> populations.Past:
-    """Give what the frame's customers did in the year before of all that the targets ask: one reading of the lake."""
+def known(
+    targets: Collection[Target], frame: pl.DataFrame, as_of: datetime, lake: Lake, seen: Known | None = None
+) -> populations.Past:
+    """Give what the frame's customers did in the year before of all that the targets ask: one reading of the lake.
+
+    None for what is `seen`: what is known already of these customers' past, as of the same time.
+    """
     asked = {events for target in targets for events in conditions.asked(target)}
-    scope = history.scope_of(frame, FEW)
-    events = populations.read_events(asked, lake, scope, as_of, as_of - populations.YEAR) if asked else {}
     ids = frame["customer_id"].to_numpy()
-    return {one: populations.past(rows, ids, as_of) for one, rows in events.items()}
+    told = {one: populations.seen(one, seen, ids) for one in asked if not one.where} if seen else {}
+    if not (rest := asked - told.keys()):
+        return told
+    scope = history.scope_of(frame, FEW)
+    events = populations.read_events(rest, lake, scope, as_of, as_of - populations.YEAR)
+    return told | {one: populations.past(rows, ids, as_of) for one, rows in events.items()}
 
 
 def columns(version: ModelVersion, reading: Encoding, frame: pl.DataFrame, past: populations.Past) -> list[pl.Series]:
