@@ -39,6 +39,10 @@ def reserve(wanted: Sequence[OfferCode], at: datetime) -> dict[int, OfferCode]:
     for offer_id in {one.offer_id for one in new}:  # who gets a new code of an offer gives the older one back
         theirs = OfferCode.objects.filter(offer=offer_id, customer__in=[one.customer_id for one in new])
         theirs.filter(state__in=OfferCode.HELD).update(state=OfferCode.State.LAPSED)
+    last = {(one.offer_id, one.customer_id): one for one in new}
+    for one in new:
+        if last[one.offer_id, one.customer_id] is not one:
+            one.state = OfferCode.State.LAPSED
     OfferCode.objects.bulk_create(new)
     OfferCode.objects.bulk_update(changed, ["offer", "code", "valid_until", "state"])
     return codes

@@ -5,14 +5,20 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 import polars as pl
 import pytest
 from django.core import mail
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as some
 from pytest_django import Settings
 
-from campaigns import allocate, brakes, claims, deliver, gate, launch, sending, slots, uncertain
+from campaigns import allocate, brakes, claims, deliver, gate, launch, sending, slots, tracking, uncertain
 from campaigns.decide import decide
 from campaigns.models import CallTask, Campaign, Decision, Delivery, Programme
 from customers import consent, events
@@ -68,6 +74,7 @@ EVERYBODY = [
 
 
 SHARES = 5
+NO_CAP = 100
 
 
 class World:
@@ -339,9 +346,10 @@ def unexplained(got: set[tuple[Reach, int]], world: World) -> list[tuple[int, st
     return missing
 
 
-def walk(path: Callable[[World], Route], people: Sequence[Person]) -> None:
+def walk(path: Callable[[World], Route], people: Sequence[Person], cap: int = NO_CAP) -> None:
     """Send by one path, and hold what left the house against what is allowed."""
-    Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0, "cap_messages": 100})
+    mail.outbox.clear()
+    Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0, "cap_messages": cap})
     Target.objects.create(
         key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=T0
     )
@@ -355,6 +363,9 @@ def walk(path: Callable[[World], Route], people: Sequence[Person]) -> None:
     now, got = allowed(), reached()
     assert {reach for reach, _ in got} <= now
     assert set(got.values()) <= {1}
+    assert max(Counter(reach for reach, _ in got).values(), default=0) <= cap
+    if cap < NO_CAP:
+        return
     channels = {of.pk: "phone" if of.steps == [CALL_STEP] else "email" for of in Campaign.objects.all()}
     wanted = {(reach, of) for reach in before & now for of, channel in channels.items() if channel == reach.channel}
     assert wanted <= got.keys()
@@ -368,7 +379,36 @@ def house(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(brakes, "FEWEST", 0)
 
 
+@given(
+    path=some.sampled_from([path for path in PATHS if path != by_cycles]),
+    people=some.lists(some.sampled_from(EVERYBODY), min_size=1, max_size=8),
+    cap=some.sampled_from([1, NO_CAP]),
+)
+@hypothesis_settings(
+    max_examples=6,
+    deadline=None,
+    phases=[Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_no_path_leads_to_who_did_not_allow_it(
+    settings: Settings, tmp_path: Path, path: Callable[[World], Route], people: list[Person], cap: int
+) -> None:
+    """Whatever a few customers allow, whichever path is gone, and whatever the cap."""
+    settings.LAKE_URL = str(tmp_path / uuid4().hex)
+    tracking.id_of.cache_clear()
+    tracking.url_of.cache_clear()
+    with transaction.atomic():
+        walk(path, people, cap)
+        transaction.set_rollback(True)
+
+
+@pytest.mark.long
 @pytest.mark.parametrize("path", PATHS)
-def test_no_path_leads_to_who_did_not_allow_it(path: Callable[[World], Route]) -> None:
+def test_no_path_of_all_leads_to_who_did_not_allow_it(path: Callable[[World], Route]) -> None:
     """Every fifth of everybody goes a path, beginning elsewhere on each: so all values meet all paths."""
     walk(path, EVERYBODY[PATHS.index(path) % SHARES :: SHARES])
+
+
+@pytest.mark.long
+def test_who_gets_several_mails_of_an_offer_at_once_gets_them_all() -> None:
+    walk(by_cycles, EVERYBODY[::67])
