@@ -2,11 +2,13 @@
 
 from django.contrib import admin
 
-from campaigns.call_pages import CallTaskAdmin
+from campaigns.calls.agent_page import AgentAdmin
+from campaigns.calls.pages import CallTaskAdmin
 from campaigns.campaign_admin import CampaignAdmin
 from campaigns.cycle_pages import CycleAdmin, ScheduleAdmin
 from campaigns.ledger_pages import DecisionAdmin, DeliveryAdmin
 from campaigns.models import (
+    Agent,
     CallTask,
     Campaign,
     Cycle,
@@ -25,6 +27,7 @@ from campaigns.topic_admin import TopicAdmin
 from customers.models import Topic
 
 admin.site.register(Campaign, CampaignAdmin)
+admin.site.register(Agent, AgentAdmin)
 admin.site.register(CallTask, CallTaskAdmin)
 admin.site.register(Cycle, CycleAdmin)
 admin.site.register(Schedule, ScheduleAdmin)

@@ -135,6 +135,11 @@ def judge(delivery: Delivery, look: Look, until: datetime) -> Refused | None:
     return Refused(state, ruling.limit, ruling)
 
 
+def barred(delivery: Delivery, look: Look) -> str:
+    """Give why a customer may not be contacted by a delivery at all, or nothing."""
+    return _person(delivery, look)
+
+
 def _plan(delivery: Delivery, until: datetime) -> Refused | None:
     decision = delivery.decision
     campaign = decision.campaign

@@ -75,6 +75,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "cap_days",
             "quiet_from",
             "quiet_until",
+            "calling_from",
+            "calling_until",
             "dkim_selector",
             "alert_emails",
         )
@@ -84,7 +86,7 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "postal_address": forms.TextInput(attrs=CSS),
             **dict.fromkeys(("colour", "background"), COLOUR),
             **dict.fromkeys(("cap_messages", "cap_days"), forms.NumberInput(attrs={**CSS, "min": 1})),
-            **dict.fromkeys(("quiet_from", "quiet_until"), TIME),
+            **dict.fromkeys(("quiet_from", "quiet_until", "calling_from", "calling_until"), TIME),
         }
         labels = {
             "colour": "Colour of buttons and links",
@@ -94,6 +96,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "cap_days": "in any so many days",
             "quiet_from": "Quiet from",
             "quiet_until": "until",
+            "calling_from": "Agents call from",
+            "calling_until": "until",
             "dkim_selector": "DKIM selector",
             "alert_emails": "Alerts by e-mail to",
         }
@@ -105,6 +109,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "background": "",
             "quiet_from": "By the customer's own clock.",
             "quiet_until": "Both empty: no quiet hours.",
+            "calling_from": "By the customer's own clock.",
+            "calling_until": "Stricter laws of a place hold too.",
             "dkim_selector": "The name under which your mail server's key is published.",
         }
 
@@ -158,6 +164,9 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if bool(cleaned.get("quiet_from")) != bool(cleaned.get("quiet_until")):
             self.add_error("quiet_until", "Quiet hours need a beginning and an end, or neither.")
+        begin, end = cleaned.get("calling_from"), cleaned.get("calling_until")
+        if begin and end and begin >= end:
+            self.add_error("calling_until", "Calls end later on the day than they begin.")
         return cleaned
 
     def keep(self, by: Any) -> list[str]:
@@ -183,7 +192,10 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
         names = {
             "Who writes": ("company", "sender", "reply_to", "postal_address", "dkim_selector"),
             "How mails look": ("colour", "background", *logo),
-            "What holds over all campaigns": ("holdout_share", "cap_messages", "cap_days", "quiet_from", "quiet_until"),
+            "What holds over all campaigns": (
+                *("holdout_share", "cap_messages", "cap_days"),
+                *("quiet_from", "quiet_until", "calling_from", "calling_until"),
+            ),
             "Who is told": ("alert_emails",),
         }
         return [(title, [self[name] for name in fields]) for title, fields in names.items()]

@@ -19,6 +19,7 @@ REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
 TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
 SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
+CALLS = Schedule.Key.CALLS
 Work = Callable[[], None]
 
 
@@ -37,6 +38,7 @@ def periods() -> dict[Schedule.Key, int]:
         TOUCHES: 5,
         BRAKES: 60,
         TELL: 60,
+        CALLS: 30,
     }
 
 

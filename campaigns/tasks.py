@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from campaigns import alert_mails, brakes, cycle, deliver, save_rates, schedule, slots, stages, tracking, uncertain
+from campaigns.calls import watch as call_watch
 from customers import erasure
 from scoring import training_work, watch
 
@@ -93,6 +94,12 @@ def settle_touches() -> None:
     tracking.settle(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.CALLS)
+def watch_calls() -> None:
+    call_watch.watch(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -106,4 +113,5 @@ WOKEN: dict[str, Any] = {
     schedule.TOUCHES: settle_touches,
     schedule.BRAKES: watch_sending,
     schedule.TELL: tell_alerts,
+    schedule.CALLS: watch_calls,
 }

@@ -154,7 +154,7 @@ def cards(may: Callable[[str], bool]) -> list[Card]:
         found.append(
             Card("Decisions", number(Decision.objects.count()), "each with its reason", _list("campaigns_decision"))
         )
-    if may("campaigns.view_calltask"):
+    if may("campaigns.view_calltask") or may("campaigns.change_calltask"):
         waiting = CallTask.objects.aggregate(
             open=Count("pk", filter=Q(state="open")), claimed=Count("pk", filter=Q(state="claimed"))
         )
@@ -318,6 +318,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             [
                 ("Campaigns", "campaign", "campaigns_campaign"),
                 ("Call queue", "call", "campaigns_calltask_queue"),
+                ("Load of the agents", "support_agent", "campaigns_agent_load"),
                 ("Offers", "sell", "campaigns_offer"),
                 ("Decisions", "rule", "campaigns_decision"),
                 ("Deliveries", "send", "campaigns_delivery"),
@@ -349,12 +350,25 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
+CALL_PAGES = {
+    "campaigns_calltask_queue": (
+        "admin:campaigns_calltask_queue",
+        ("campaigns.view_calltask", "campaigns.change_calltask"),
+    ),
+    "campaigns_agent_load": ("admin:campaigns_calltask_load", ("campaigns.view_agent",)),
+}
+
+
 def _item(request: HttpRequest, title: str, icon: str, page: str) -> dict[str, Any] | None:
     if page == "index":
         return {"title": title, "icon": icon, "link": reverse("admin:index")}
     if page == "sending":
         sees = request.user.has_perm("campaigns.view_programme")
         return {"title": title, "icon": icon, "link": reverse(page)} if sees else None
+    if page in CALL_PAGES:
+        address, permissions = CALL_PAGES[page]
+        sees = any(map(request.user.has_perm, permissions))
+        return {"title": title, "icon": icon, "link": reverse(address)} if sees else None
     app, model = page.split("_")[:2]
     if not request.user.has_perm(f"{app}.view_{model}"):
         return None

@@ -26,7 +26,7 @@ UNITS = {Target.Kind.SPEND: "money", Target.Kind.NEXT: "days"}
 MEANING = ("kind", "event", "where", "horizon_days", "attribute", "equals")
 MONEY = ("value", "contact_cost", "offer_cost", "save_rate")
 # Events that mail and campaigns tell of: a target may name them before the first of them is stored.
-OUR_EVENTS = ("Email Sent", "Email Opened", "Email Link Clicked", "Unsubscribed")
+OUR_EVENTS = ("Email Sent", "Email Opened", "Email Link Clicked", "Unsubscribed", "Call Made")
 
 
 def of_event(event: str, within_days: int, is_absent: bool, at: datetime) -> Target:

@@ -37,6 +37,19 @@
         });
     }
 
+    // A call is the agent's while its page is open: the claim is kept up each minute, and its loss is told.
+    function startKeeping(call) {
+        const token = call.querySelector("[name=csrfmiddlewaretoken]");
+        const said = call.querySelector("[data-keep-said]");
+        window.setInterval(function () {
+            fetch(call.dataset.keep, { method: "POST", headers: { "X-CSRFToken": token ? token.value : "" } })
+                .then(function (answer) {
+                    if (said) said.textContent = answer.status === 409 ? "This call is no longer yours: it lay for too long, or was given to somebody else." : "";
+                })
+                .catch(() => { if (said) said.textContent = "The server does not answer; the call may go back to the queue."; });
+        }, 60000);
+    }
+
     // Figures that take longer than a page should: asked for once it stands.
     function startAsking(place) {
         fetch(place.dataset.ask)
@@ -94,6 +107,7 @@
         document.querySelectorAll("[data-fragment]").forEach(startFragment);
         document.querySelectorAll("[data-refresh]").forEach(startRefreshing);
         document.querySelectorAll("[data-ask]").forEach(startAsking);
+        document.querySelectorAll("[data-keep]").forEach(startKeeping);
         document.querySelectorAll(".cusp-calls").forEach(startHotkeys);
         document.querySelectorAll("form").forEach(function (form) {
             if (!form.querySelector("[data-when]")) return;

@@ -19,7 +19,8 @@ from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 from django.test import Client
 
-from campaigns import calls, cycle, feedback, launch, measure, offers, programme
+from campaigns import cycle, feedback, launch, measure, offers, programme
+from campaigns.calls import outcomes, queue, watch
 from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Offer, TriggerState
 from customers import history
 from customers.models import Event
@@ -226,12 +227,15 @@ def read_mails(world: World, as_of: datetime, reached: Iterable[Delivery]) -> No
 
 
 def talk(as_of: datetime) -> None:
-    """Let an agent make every open call."""
+    """Let an agent make every call that is due, each at an hour of the customer's, and one in two reach her."""
     agent, _ = get_user_model().objects.get_or_create(username="agent")
-    for number, task in enumerate(list(calls.queue(agent, as_of))):
-        claimed = calls.claim(task, agent, as_of + timedelta(hours=1))
+    watch.watch(as_of)
+    clock = queue.Clock()
+    for number, task in enumerate(list(queue.queue(agent, as_of))):
+        at = clock.next_allowed(task.customer, as_of + timedelta(hours=1))
+        assert at is not None
         outcome = CallTask.Outcome.REACHED if number % 2 else CallTask.Outcome.NO_ANSWER
-        calls.close(claimed, outcome, "", as_of + timedelta(hours=2))
+        outcomes.close(queue.claim(task, agent, at), agent, outcomes.Said(outcome), at + timedelta(minutes=5))
 
 
 def stored() -> Rows:

@@ -11,7 +11,8 @@ from django.contrib.auth import get_user_model
 from django.db.models import F, QuerySet
 from django.utils import timezone
 
-from campaigns import calls, cycle, feedback, offers, programme, schedule, unsubscribe
+from campaigns import cycle, feedback, offers, programme, schedule, unsubscribe
+from campaigns.calls import outcomes, queue, watch
 from campaigns.channels.email import message_id
 from campaigns.models import CallTask, Cycle, Decision, Delivery, OfferCode, Schedule, TriggerState
 from customers import history
@@ -95,9 +96,13 @@ def _answer(as_of: datetime) -> None:
             sent = message_id(delivery.public_id, programme.current().sender)
             feedback.receive("email", {**said, "message_id": sent}, later)
     agent, _ = get_user_model().objects.get_or_create(username="agent")
-    for number, task in enumerate(CallTask.objects.exclude(state="done").order_by("customer__external_id")):
+    watch.watch(later)
+    clock = queue.Clock()
+    for number, task in enumerate(queue.queue(agent, later).order_by("customer__external_id")):
+        at = clock.next_allowed(task.customer, later)
+        assert at is not None
         outcome = CallTask.Outcome.REACHED if number % 2 else CallTask.Outcome.NO_ANSWER
-        calls.close(calls.claim(task, agent, later), outcome, "", later)
+        outcomes.close(queue.claim(task, agent, at), agent, outcomes.Said(outcome), at)
 
 
 def tables(path: str) -> None:
