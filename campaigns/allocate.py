@@ -1,10 +1,11 @@
-"""Budgets and daily limits: campaigns that have one choose among all who may get their message, over all buckets.
+"""Budgets, daily limits and stocks: campaigns that have one choose among all who may get their message.
 
-Deciding holds their candidates: deferred, without a delivery. Here the best are chosen by score, then by the draw;
-what cannot be paid is over the budget.
+Deciding holds their candidates: deferred, without a delivery. Here the best are chosen by score, then by the draw, over
+all buckets; what cannot be paid is over the budget, and so is whom no code of the offer is left for.
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -14,11 +15,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
-from campaigns import limits, planning, policy, variants
+from campaigns import limits, offers, planning, policy, variants
 from campaigns.caps import MOMENT
 from campaigns.deferral import GIVEN_UP, WAITS
 from campaigns.eligibility import COUNTED, WAITING
-from campaigns.models import Campaign, Decision, Delivery
+from campaigns.models import Campaign, Decision, Delivery, Offer
+from campaigns.offers import Stock
 from campaigns.policy import HELD, REASON_LENGTH, Patience
 from campaigns.webhooks import notices
 from customers import bulk
@@ -35,6 +37,7 @@ HELD_ROWS: bulk.Schema = {
 }
 SPENT = (*WAITING, *COUNTED)
 ROUNDING = 1e-9
+RETRY = timedelta(hours=1)  # until who waits for a code is looked at again
 CHANGES = ("id", "outcome", "reason", "due_at")
 Outcome = Decision.Outcome
 
@@ -69,12 +72,7 @@ def share_out(candidates: pl.DataFrame, purse: Purse, *, may_wait: bool, is_lowe
     The best by score go, among equals the lowest draw, as many as the budget pays and the day has room for. Whom only
     the day has no room for may wait for tomorrow, where the campaign waits and she may.
     """
-    best = candidates.sort(
-        "score", "draw", "customer_id", descending=[not is_lowest_first, False, False], nulls_last=True
-    )
-    ranked = best.with_row_index("rank", 1)
-    by = " by score" if best["score"].null_count() < best.height else ""
-    place = pl.format(f"Number {{}} of {best.height:,}{by}. ", "rank")
+    ranked, place = _ranked(candidates, is_lowest_first=is_lowest_first)
     no_money = _beyond(purse.affordable)
     no_room = _beyond(purse.room_today)
     tomorrow = pl.lit(purse.tomorrow, bulk.UTC_MICROSECONDS)
@@ -99,9 +97,38 @@ def share_out(candidates: pl.DataFrame, purse: Purse, *, may_wait: bool, is_lowe
     ).drop("rank")
 
 
+def short(
+    candidates: pl.DataFrame, stocks: Mapping[str, Stock], wait: Patience, *, is_lowest_first: bool = False
+) -> pl.DataFrame:
+    """Give those of the candidates for whom no code is left, with `outcome`, `reason` and `due_at`.
+
+    `stocks` are by variant; variants of one offer share its stock. The best are chosen as by `share_out`; who waits is
+    looked at again after an hour, when codes may have lapsed or come.
+    """
+    ranked, place = _ranked(candidates, is_lowest_first=is_lowest_first)
+    named = {variant: stock.name for variant, stock in stocks.items() if stock.left is not None}
+    ranked = ranked.with_columns(offer=pl.col("variant").replace_strict(named, default=None, return_dtype=pl.String))
+    left = {stock.name: stock.left for stock in stocks.values()}
+    says = {stock.name: stock.sentence for stock in stocks.values()}
+    number = pl.int_range(1, pl.len() + 1).over("offer")
+    gone = ranked.filter(
+        pl.col("offer").is_not_null(),
+        number > pl.col("offer").replace_strict(left, default=None, return_dtype=pl.Int64),
+    )
+    again = pl.lit(wait.as_of + RETRY, bulk.UTC_MICROSECONDS)
+    waits = pl.lit(wait.may_wait) & (again < pl.col("expires_at")).fill_null(False)
+    said = pl.col("offer").replace_strict(says, default=None, return_dtype=pl.String)
+    late = pl.concat_str("why", pl.lit(f"{WAITS}{wait.as_of + RETRY:{MOMENT}}: "), said)
+    return gone.with_columns(
+        outcome=pl.when(waits).then(pl.lit(Outcome.DEFERRED.value)).otherwise(pl.lit(Outcome.OVER_BUDGET.value)),
+        reason=pl.when(waits).then(late).otherwise(pl.concat_str(place, said)),
+        due_at=pl.when(waits).then(again).otherwise("due_at"),
+    ).drop("rank", "offer")
+
+
 def is_budgeted(campaign: Campaign) -> bool:
     """Say whether a campaign chooses among its candidates."""
-    return campaign.budget is not None or campaign.most_a_day is not None
+    return campaign.budget is not None or campaign.most_a_day is not None or offers.chooses(campaign)
 
 
 def patience(campaign: Campaign, as_of: datetime) -> Patience:
@@ -139,18 +166,39 @@ def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
     ours = limits.read(rest.select("customer_id", "bucket").unique(), as_of)
     shared, wait = variants.parse(campaign), patience(campaign, as_of)
     channel = shared[0].step.channel
+    given = offers.of_variants(shared)
+    barred, rest = _barred(ours.codes.barred(rest, given, as_of), as_of)
     limited = ours.look(rest, campaign, channel)
     judged = policy.limit(limited.people, wait, is_budgeted=False)
     is_free = pl.col("outcome") == Outcome.DELIVER
     is_lowest_first = campaign.trigger.get("direction") == "below"
-    free, ours_left = judged.filter(is_free), purse(campaign, as_of)
-    chosen = share_out(free, ours_left, may_wait=wait.may_wait, is_lowest_first=is_lowest_first)
+    free, none_left = _with_codes(judged.filter(is_free), given, wait, is_lowest_first=is_lowest_first)
+    chosen = share_out(free, purse(campaign, as_of), may_wait=wait.may_wait, is_lowest_first=is_lowest_first)
     going = chosen.filter(is_free)
     gives_way = ours.plan(going.select("customer_id"), limited, campaign, channel)
-    planning.plan(going.rename({"id": "decision_id"}), campaign, shared)
+    planning.plan(going.rename({"id": "decision_id"}), campaign, shared, as_of)
     planning.give_way(gives_way["delivery_id"], campaign, as_of)
-    parts = (over, judged.filter(~is_free), chosen)
+    parts = (over, barred, judged.filter(~is_free), none_left, chosen)
     return _write(pl.concat([part.select(CHANGES) for part in parts]), as_of)
+
+
+def _barred(asked: pl.DataFrame, as_of: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part those who may not have the offer any more (`barred` says why) from the others."""
+    lost = asked.filter(pl.col("barred").is_not_null())
+    reason = pl.concat_str("why", pl.lit(GIVEN_UP), "barred")
+    now = pl.lit(as_of, bulk.UTC_MICROSECONDS)
+    lost = lost.with_columns(outcome=pl.lit(Outcome.INELIGIBLE.value), reason=reason, due_at=now)
+    return lost, asked.filter(pl.col("barred").is_null()).drop("barred")
+
+
+def _with_codes(
+    free: pl.DataFrame, given: Mapping[str, Offer], wait: Patience, *, is_lowest_first: bool
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Part those for whom a code is left from the others; limited offers stay locked until the commit."""
+    lefts = offers.stocks({offer.pk: offer for offer in given.values()}.values())
+    stocks = {variant: lefts[offer.key] for variant, offer in given.items()}
+    none_left = short(free, stocks, wait, is_lowest_first=is_lowest_first)
+    return free.join(none_left, on="id", how="anti"), none_left
 
 
 def purse(campaign: Campaign, as_of: datetime) -> Purse:
@@ -168,6 +216,15 @@ def purse(campaign: Campaign, as_of: datetime) -> Purse:
 def _head(reason: pl.Expr) -> pl.Expr:
     """Give why a customer was due, of the reason of a decision that waits."""
     return reason.str.split(WAITS).list.first().str.strip_suffix(HELD)
+
+
+def _ranked(candidates: pl.DataFrame, *, is_lowest_first: bool) -> tuple[pl.DataFrame, pl.Expr]:
+    """Give candidates with the best by score first, numbered by `rank`, and the sentence that says which each is."""
+    best = candidates.sort(
+        "score", "draw", "customer_id", descending=[not is_lowest_first, False, False], nulls_last=True
+    )
+    by = " by score" if best["score"].null_count() < best.height else ""
+    return best.with_row_index("rank", 1), pl.format(f"Number {{}} of {best.height:,}{by}. ", "rank")
 
 
 def _given_up(held: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:

@@ -2,7 +2,8 @@
 
 from datetime import datetime
 
-from campaigns.models import Campaign, Decision, Delivery, OfferCode
+from campaigns import offers
+from campaigns.models import Campaign, Decision, Delivery
 
 
 def planned(campaign: Campaign, reason: str, at: datetime) -> int:
@@ -11,8 +12,7 @@ def planned(campaign: Campaign, reason: str, at: datetime) -> int:
     What a worker has claimed already is refused by the gate, or was begun before this.
     """
     waiting = Delivery.objects.filter(decision__campaign=campaign, state=Delivery.State.PLANNED)
-    codes = OfferCode.objects.filter(delivery__in=waiting, state=OfferCode.State.RESERVED)
-    codes.update(state=OfferCode.State.RELEASED)
+    offers.release(waiting)
     cancelled = waiting.update(state=Delivery.State.CANCELLED, reason=reason, ended_at=at)
     deferred = Decision.objects.filter(campaign=campaign, outcome=Decision.Outcome.DEFERRED)
     deferred.update(outcome=Decision.Outcome.INELIGIBLE, reason=reason)

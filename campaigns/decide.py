@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 from django.db import transaction
 
-from campaigns import allocate, brakes, eligibility, limits, planning, policy, triggers, variants
+from campaigns import allocate, brakes, eligibility, limits, offers, planning, policy, triggers, variants
 from campaigns.assignment import Shares, assign
 from campaigns.causes import START, WIDENED
 from campaigns.edges import find
@@ -99,9 +99,11 @@ def _turn(seen: View, ours: Limits, campaign: Campaign, trigger: Trigger, edges:
     may = eligibility.allowed(due, channel, campaign.topic, ours.contacts).drop("customer_id")
     asked = due.hstack(assign(due["seed"], campaign.key, shares)).hstack(may)
     asked = asked.with_columns(why=triggers.why(trigger), is_in_audience=_in_audience(seen, campaign, due))
-    limited = ours.look(asked, campaign, channel)
+    given = offers.of_variants(shared)
+    limited = ours.look(ours.codes.barred(asked, given, seen.as_of), campaign, channel)
     chosen = policy.choose(limited.people, _terms(campaign, channel, ours))
-    going = chosen.filter(pl.col("outcome") == Decision.Outcome.DELIVER).select("customer_id")
+    going = chosen.filter(pl.col("outcome") == Decision.Outcome.DELIVER).select("customer_id", "variant")
+    ours.codes.note(going, given)
     gives_way = ours.plan(going, limited, campaign, channel)
     return Turn(campaign, _decisions(chosen, seen, campaign, trigger), gives_way["delivery_id"], shared)
 
@@ -179,7 +181,7 @@ def _store(turn: Turn, as_of: datetime) -> list[str]:
     made = planning.store(decisions, campaign, as_of)
     held = allocate.is_budgeted(campaign)
     going = made.filter(pl.col("outcome").is_in([Outcome.DELIVER, *([] if held else [Outcome.DEFERRED])]))
-    planning.plan(going, campaign, turn.variants)
+    planning.plan(going, campaign, turn.variants, as_of)
     if not why:
         planning.give_way(turn.gives_way, campaign, as_of)
     return made["outcome"].to_list()

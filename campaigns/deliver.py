@@ -289,7 +289,9 @@ def _sent_events(rows: list[Delivery]) -> pl.DataFrame:
 
 
 def _given_events(codes: QuerySet[OfferCode], rows: dict[int, Delivery]) -> pl.DataFrame:
-    told = [(rows[code.delivery_id], {"offer": code.offer.key, "code": code.code}) for code in codes]
+    told = [
+        (rows[code.delivery_id], {"offer": code.offer.key, "code": code.code}) for code in codes if code.delivery_id
+    ]
     return _events("Offer Given", [(row, f"given-{row.public_id}", more) for row, more in told])
 
 

@@ -19,7 +19,6 @@ from customers.models import Customer
 
 SENDING_LEASE = timedelta(minutes=10)  # longer than a mail server may take over all its answers to a group
 REASON_LENGTH = 300
-WITH_CODES = {Delivery.Action.OFFER, Delivery.Action.CALL, Delivery.Action.SMS, Delivery.Action.PUSH}
 
 State = Delivery.State
 STOPPED = Refused(State.PLANNED, "All sending is stopped.")
@@ -33,7 +32,8 @@ class Passed:
     customer: Customer
     programme: Programme
     step: steps.Step
-    code: OfferCode | None
+    offer: Offer | None = None
+    code: OfferCode | None = None
 
     @property
     def campaign(self) -> Campaign:
@@ -83,7 +83,8 @@ def pass_(ids: Sequence[int], token: str, until: datetime, run: Run | None = Non
             else:
                 look.note(delivery, until)
                 gated.passed.append(verdict)
-        gated.passed = _begin(gated.passed, until)
+        _coded(gated, until)
+        _begin(gated.passed, until)
         _refuse(gated.refused, until)
     return gated
 
@@ -100,9 +101,10 @@ def _ours(ids: Sequence[int], token: str, people: dict[int, Customer]) -> list[D
 
 
 def _offers(ours: Sequence[Delivery]) -> dict[str, Offer]:
-    if not WITH_CODES & {delivery.action for delivery in ours}:
-        return {}
-    return {offer.key: offer for offer in Offer.objects.all()}
+    campaigns = {one.decision.campaign_id: one.decision.campaign for one in ours}
+    keys = set().union(*(offers.keys_of(campaign) for campaign in campaigns.values()))
+    found = Offer.objects.filter(key__in=keys).select_related("audience") if keys else ()
+    return {offer.key: offer for offer in found}
 
 
 @lru_cache(maxsize=256)
@@ -125,20 +127,33 @@ def _ready(delivery: Delivery, look: Look, known: dict[str, Offer], plans: dict[
         return Refused(State.CANCELLED, f"The campaign cannot be used: {error}")
     if step.action != delivery.action:
         return Refused(State.CANCELLED, "The campaign no longer has this step.")
-    passed = Passed(delivery, look.people[delivery.customer_id], look.rules, step, None)
+    passed = Passed(delivery, look.people[delivery.customer_id], look.rules, step)
     key = steps.offer_of(step)
     if not key:
         return passed
-    offer = known.get(key)
-    if offer is None:
+    if key not in known:
         return Refused(State.CANCELLED, f"There is no offer '{key}'.")
-    return replace(passed, code=OfferCode(offer=offer, delivery=delivery, customer=passed.customer))
+    return replace(passed, offer=known[key])
 
 
-def _begin(ready: Sequence[Passed], until: datetime) -> list[Passed]:
-    """Commit to `sending`, with attempts and codes."""
+def _coded(gated: Gated, until: datetime) -> None:
+    """Find the codes of those that give one, or reserve them; whose code there is none of is refused."""
+    wanted = [offers.Wanted(one.delivery, one.customer, one.offer) for one in gated.passed if one.offer]
+    codes = offers.at_gate(wanted, until)
+    passed, gated.passed = gated.passed, []
+    for one in passed:
+        code = codes.get(one.delivery.pk)
+        if isinstance(code, str):
+            refused = Refused(State.CANCELLED, code, Ruling(Decision.Outcome.INELIGIBLE, code))
+            gated.refused.append((one.delivery, refused))
+        else:
+            gated.passed.append(replace(one, code=code))
+
+
+def _begin(ready: Sequence[Passed], until: datetime) -> None:
+    """Commit to `sending`, with attempts."""
     if not ready:
-        return []
+        return
     ids = [one.delivery.pk for one in ready]
     Delivery.objects.filter(pk__in=ids).update(
         state=State.SENDING,
@@ -155,8 +170,6 @@ def _begin(ready: Sequence[Passed], until: datetime) -> list[Passed]:
     )
     for one in ready:
         deferral.settle(one.delivery, Ruling(Decision.Outcome.DELIVER))
-    codes = offers.reserve([one.code for one in ready if one.code], until)
-    return [replace(one, code=codes[one.delivery.pk]) if one.code else one for one in ready]
 
 
 def _refuse(refused: Sequence[tuple[Delivery, Refused]], until: datetime) -> None:

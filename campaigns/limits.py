@@ -1,12 +1,12 @@
 """What limits the messages of one pass: all caps, quiet hours, and what some customers got and are to get."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
 
-from campaigns import caps, eligibility, programme, quiet
+from campaigns import caps, eligibility, offers, programme, quiet
 from campaigns.caps import Cap
 from campaigns.models import Campaign, Delivery, Programme, Way
 from customers.bulk import UTC_MICROSECONDS
@@ -30,6 +30,7 @@ class Limits:
     caps: tuple[Cap, ...]
     contacts: pl.DataFrame
     messages: pl.DataFrame
+    codes: offers.Promised = field(default_factory=offers.Promised)
 
     def look(self, people: pl.DataFrame, campaign: Campaign, channel: str) -> Limited:
         """Add to customers what a full cap says (`cap`), and from when on they may be written to (`allowed_at`).

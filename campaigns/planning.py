@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Value
 from django.db.models.functions import Concat, Left
 
+from campaigns import offers
 from campaigns.caps import MOMENT
 from campaigns.deferral import REASON_LENGTH, WAITS
 from campaigns.models import Campaign, Decision, Delivery
@@ -55,8 +56,8 @@ def store(decisions: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Da
     return made
 
 
-def plan(going: pl.DataFrame, campaign: Campaign, variants: tuple[Variant, ...]) -> None:
-    """Plan a delivery for each decision (`decision_id`, `customer_id`, `variant`, `due_at`)."""
+def plan(going: pl.DataFrame, campaign: Campaign, variants: tuple[Variant, ...], as_of: datetime) -> None:
+    """Plan a delivery for each decision (`decision_id`, `customer_id`, `variant`, `due_at`), its code reserved."""
     actions = {one.key: one.step.action.value for one in variants}
     rows = going.select(
         "decision_id",
@@ -75,6 +76,7 @@ def plan(going: pl.DataFrame, campaign: Campaign, variants: tuple[Variant, ...])
         is_told=pl.lit(False),
     )
     bulk.insert(Delivery, rows)
+    offers.for_deliveries(going, offers.of_variants(variants), as_of)
 
 
 def give_way(deliveries: pl.Series, to: Campaign, as_of: datetime) -> None:
@@ -100,6 +102,7 @@ def give_way(deliveries: pl.Series, to: Campaign, as_of: datetime) -> None:
             decisions.update(outcome=Outcome.CAPPED, reason=why[:REASON_LENGTH])
             gone = Delivery.objects.filter(among("pk", own["id"]))
             gone.update(state=Delivery.State.CANCELLED, reason=why[:REASON_LENGTH], ended_at=as_of)
+            offers.release(gone)
 
 
 def _tell(made: pl.DataFrame, key: str, as_of: datetime) -> None:

@@ -6,9 +6,10 @@ The checks, in their order; the first that fails decides:
 2. late: what made her due is older than the campaign takes it
 3. consent for the channel and topic, then an address, then no suppression
 4. the audience
-5. caps: of the programme, of channels and of topics
-6. quiet hours
-7. the budget, which is shared out afterwards (campaigns.allocate)
+5. the offer: its time, its audience, one code a customer
+6. caps: of the programme, of channels and of topics
+7. quiet hours
+8. the budget and the stock of the offer, which are shared out afterwards (campaigns.allocate)
 
 Where a cap or the quiet hours say no, a campaign that waits has the message deferred, if it may go early enough.
 """
@@ -57,8 +58,9 @@ class Terms:
 def choose(due: pl.DataFrame, terms: Terms) -> pl.DataFrame:
     """Add `outcome`, `reason`, `due_at` and `expires_at` to the due customers of one campaign.
 
-    `due` has arm, is_late, happened_at, is_consented, has_address, is_suppressed, is_in_audience, `cap` (what a cap
-    says, or no value), `allowed_at` (from when on neither caps nor quiet hours are against it), and `why`, the sentence
+    `due` has arm, is_late, happened_at, is_consented, has_address, is_suppressed, is_in_audience, `barred` (why she may
+    not have the offer, or no value), `cap` (what a cap says, or no value), `allowed_at` (from when on neither caps nor
+    quiet hours are against it), and `why`, the sentence
     of those who are delivered to. The arm is looked at first, before anything that says whether a customer can be
     reached: a control customer is "control" even if no message could have reached her. Both arms then hold the same mix
     of reachable and unreachable customers, and are counted from the decision, everyone assigned, sent or not. If the
@@ -81,6 +83,7 @@ def choose(due: pl.DataFrame, terms: Terms) -> pl.DataFrame:
         (~pl.col("has_address"), Outcome.SUPPRESSED, f"No address for {channel}."),
         (pl.col("is_suppressed"), Outcome.SUPPRESSED, f"The address for {channel} is suppressed."),
         (~pl.col("is_in_audience"), Outcome.INELIGIBLE, f"Not in the segment {terms.audience}."),
+        (pl.col("barred").is_not_null(), Outcome.INELIGIBLE, pl.col("barred")),
     ]
     judged = limit(due, terms.patience, is_budgeted=terms.is_budgeted)
     chosen, reason = pl.col("outcome"), pl.col("reason")

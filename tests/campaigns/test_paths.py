@@ -128,9 +128,11 @@ class World:
 
 
 def three(trigger: dict[str, Any], name: str = "", **changes: Any) -> list[Campaign]:
-    """Make a live campaign of each action."""
+    """Make a live campaign of each action, with an offer of its own: a customer gets one code of an offer."""
     key = name or trigger["kind"]
-    return [campaign(f"{key}-{action}", trigger=trigger, steps=[step], **changes) for action, step in STEPS.items()]
+    offer(key)
+    steps = {**STEPS, "offer": {**OFFER_STEP, "offer": key}}
+    return [campaign(f"{key}-{action}", trigger=trigger, steps=[step], **changes) for action, step in steps.items()]
 
 
 def crossing(world: World, **changes: Any) -> list[Campaign]:
@@ -353,7 +355,6 @@ def walk(path: Callable[[World], Route], people: Sequence[Person], cap: int = NO
     Target.objects.create(
         key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=T0
     )
-    offer()
     world = World(people)
     before = allowed()
     moves = path(world)
@@ -410,5 +411,5 @@ def test_no_path_of_all_leads_to_who_did_not_allow_it(path: Callable[[World], Ro
 
 
 @pytest.mark.long
-def test_who_gets_several_mails_of_an_offer_at_once_gets_them_all() -> None:
+def test_who_gets_mails_of_several_offers_at_once_gets_them_all() -> None:
     walk(by_cycles, EVERYBODY[::67])

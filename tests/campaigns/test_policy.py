@@ -26,6 +26,7 @@ FINE = {
     "has_address": True,
     "is_suppressed": False,
     "is_in_audience": True,
+    "barred": None,
     "cap": None,
     "allowed_at": T0,
     "why": WHY,
@@ -37,7 +38,7 @@ LATE: dict[str, Any] = {"is_late": True}
 
 def judged(terms: Terms = TERMS, **changes: Any) -> dict[str, Any]:
     times = dict.fromkeys(("allowed_at", "happened_at"), UTC_MICROSECONDS)
-    due = pl.DataFrame([FINE | changes], schema_overrides={**times, "cap": pl.String})
+    due = pl.DataFrame([FINE | changes], schema_overrides={**times, "cap": pl.String, "barred": pl.String})
     return choose(due, terms).row(0, named=True)
 
 
@@ -53,6 +54,7 @@ def judged(terms: Terms = TERMS, **changes: Any) -> dict[str, Any]:
         ({"has_address": False}, "suppressed", "No address for e-mail."),
         ({"is_suppressed": True}, "suppressed", "The address for e-mail is suppressed."),
         ({"is_in_audience": False}, "ineligible", "Not in the segment vip."),
+        ({"barred": "The offer has ended."}, "ineligible", "The offer has ended."),
         (FULL_CAP, "capped", CAP),
         (MORNING, "ineligible", "Quiet hours where the customer is, or may be, until 2026-03-02 07:00 UTC."),
         ({"allowed_at": None}, "ineligible", "No hour is outside the quiet hours wherever the customer may be."),
