@@ -60,7 +60,7 @@ _kept: deque[Record] = deque()  # of this process, while the database is away
 def write(record: Record) -> Counter[str]:
     """Write a group's answers in one transaction and give its states; without a database they are kept for later."""
     try:
-        return _write(record)
+        return settle(record)
     except (InterfaceError, OperationalError):
         keep(record)
         raise
@@ -79,7 +79,8 @@ def write_kept() -> None:
         write(record)
 
 
-def _write(record: Record) -> Counter[str]:
+def settle(record: Record) -> Counter[str]:
+    """Write a group's answers in one transaction and give its states."""
     with transaction.atomic():
         # One that was swept meanwhile learns its answer too; one that somebody settled keeps what was said.
         ids = [one.delivery.pk for one in record.answers] + record.unhanded

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Model
+from django.db.models import Model, OuterRef, Subquery
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from campaigns.models import CallTask, Decision, Delivery
+from campaigns import action_words
+from campaigns.models import CallTask, Decision, Delivery, DeliveryAttempt, Way
 from customers import charts
 from customers.models import ConsentChange, Customer
 from customers.panels import Cell, Panel, link, moment
@@ -47,9 +48,11 @@ def _decisions(customer: Customer, most: int) -> Iterator[Moment]:
 
 def _deliveries(customer: Customer, most: int) -> Iterator[Moment]:
     rows = Delivery.objects.filter(customer=customer).select_related("decision__campaign").order_by("-pk")
-    for one in rows[:most]:
-        said = f"{one.get_action_display()} of {one.decision.campaign}: {one.get_state_display().lower()}"
-        yield Moment(one.ended_at or one.began_at or one.due_at, "deliveries", said, one.reason, one)
+    last = DeliveryAttempt.objects.filter(delivery=OuterRef("pk"), result="accepted").order_by("-number")
+    for one in rows.annotate(receipt=Subquery(last.values("receipt")[:1]))[:most]:
+        said = f"{one.get_action_display()} of {one.decision.campaign}: {action_words.state(one)}"
+        detail = one.reason or ("" if Way(one.channel).is_contact else one.receipt or "")
+        yield Moment(one.ended_at or one.began_at or one.due_at, "deliveries", said, detail, one)
 
 
 def _consents(customer: Customer, most: int) -> Iterator[Moment]:

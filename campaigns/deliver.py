@@ -13,11 +13,11 @@ from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.db.models.functions import Now
 
-from campaigns import answers, claims, gate, offers, outages, restore, sending
+from campaigns import answers, changing, claims, gate, offers, outages, restore, sending
 from campaigns.answers import Answer, Record
 from campaigns.channels import Receipt, Result, call, email, provider
 from campaigns.last_look import Run
-from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState
+from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState, Way
 from customers import audit, events
 from customers.bulk import UTC_MICROSECONDS
 from customers.models import Channel, new_public_id
@@ -68,6 +68,7 @@ def deliver(until: datetime, limit: int | None = None) -> Counter[str]:
     done: Counter[str] = Counter()
     if not restore.check(until):
         return done
+    done += changing.change(until, limit)
     for channel in CHANNELS:
         done += _drain(channel, until, limit)
     if done:
@@ -107,8 +108,8 @@ def sweep(now: datetime) -> Swept:
     answers.write_kept()
     with transaction.atomic():
         expired = Delivery.objects.filter(lease_until__lte=Now()).select_for_update(skip_locked=True)
-        # A call task is a row of ours: making it again changes nothing, so there is no doubt to keep.
-        harmless = Q(state=State.CLAIMED) | Q(state=State.SENDING, action=Delivery.Action.CALL)
+        # Rows of ours: making them again changes nothing, so there is no doubt to keep.
+        harmless = Q(state=State.CLAIMED) | Q(state=State.SENDING, channel__in=(Way.PHONE, Way.DATA))
         lost = list(expired.filter(harmless).values_list("pk", flat=True))
         claimed = Delivery.objects.filter(pk__in=lost).update(**claims.PLANNED)
         doubtful = list(expired.filter(~harmless, state=State.SENDING).values_list("pk", flat=True))

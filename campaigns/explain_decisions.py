@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+from campaigns import action_words
 from campaigns.explain_words import at
 from campaigns.models import Campaign, Decision, Delivery, Touch
 from customers.models import AuditEntry, Customer, Event
@@ -87,7 +88,7 @@ def _model(decision: Decision) -> str:
 def _delivered(delivery: Delivery) -> Iterator[str]:
     when = f" on {at(delivery.ended_at)}" if delivery.ended_at else f", due {at(delivery.due_at)}"
     reason = f" {delivery.reason}" if delivery.reason else ""
-    state = delivery.get_state_display().lower()
+    state = action_words.state(delivery)
     yield f"{delivery.get_action_display()}: {state}{when}.{reason} (Delivery {delivery.public_id}.)"
     for each in sorted(delivery.tries.all(), key=lambda one: one.number):
         answer = f"{each.result or 'no answer yet'}. {each.receipt}".strip()

@@ -78,20 +78,20 @@ def declare(types: Mapping[str, str], timeless: Collection[str]) -> None:
     Attribute.objects.filter(name__in=list(timeless), is_timeless=False).update(is_timeless=True)
 
 
-def store(told: pl.DataFrame, import_id: int | None = None) -> pl.Series:
+def store(told: pl.DataFrame, import_id: int | None = None, source: str = "") -> pl.Series:
     """Store what changed of what was told (customer_id, name, value as JSON text, known_at); give whose did.
 
     A null value clears. For the same customer, name and time the last row wins. An equal value is no change. Every
-    change names the import that brought it, if one did.
+    change names the import that brought it, if one did, or the act of ours that was its `source`.
     """
     latest = told.select(pl.col(name).cast(dtype) for name, dtype in CHANGES.items()).unique(WHEN, keep="last")
-    changed = [_store_portion(portion, import_id) for portion in _portions(latest)]
+    changed = [_store_portion(portion, import_id, source) for portion in _portions(latest)]
     return pl.concat(changed) if changed else pl.Series("customer_id", [], dtype=pl.Int64)
 
 
 def move(kept: Customer, gone: Customer) -> int:
     """Store one customer's changes anew as another's, so that readers that follow along see them; give how many."""
-    told: bulk.Schema = {**CHANGES, "of_import_id": pl.Int64}
+    told: bulk.Schema = {**CHANGES, "of_import_id": pl.Int64, "source": pl.String}
     theirs = AttributeChange.objects.filter(customer=gone)
     moved = bulk.read(theirs.order_by("known_at", "pk").values_list(*told), told)
     moved = moved.with_columns(customer_id=pl.lit(kept.pk, pl.Int64))
@@ -113,7 +113,7 @@ def _portions(told: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 
 @transaction.atomic
-def _store_portion(told: pl.DataFrame, import_id: int | None) -> pl.Series:
+def _store_portion(told: pl.DataFrame, import_id: int | None, source: str) -> pl.Series:
     customers = told["customer_id"].unique()
     # Sorted and locked, so that two imports of the same people take turns.
     list(Customer.objects.select_for_update().filter(pk__in=customers.to_list()).order_by("pk").values_list("pk"))
@@ -122,7 +122,7 @@ def _store_portion(told: pl.DataFrame, import_id: int | None) -> pl.Series:
     changes = _differing(history, told)
     if changes.is_empty():
         return changes["customer_id"]
-    bulk.insert(AttributeChange, changes.with_columns(of_import_id=pl.lit(import_id, pl.Int64)))
+    bulk.insert(AttributeChange, changes.with_columns(of_import_id=pl.lit(import_id, pl.Int64), source=pl.lit(source)))
     _set_latest(pl.concat([history.drop("id"), changes]), changes)
     return changes["customer_id"].unique()
 

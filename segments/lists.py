@@ -74,6 +74,20 @@ def replace(segment: Segment, given: Given, by: str, at: datetime) -> ListChange
     return _change(segment, given, How.REPLACED, by, at)
 
 
+def put(segment: Segment, customers: pl.Series, source: str, at: datetime, *, is_on: bool) -> ListChange:
+    """Put customers, by their ids, on a list or take them off; who is so already stays."""
+    people = _placed(customers.unique())
+    how = How.ADDED if is_on else How.REMOVED
+    change = ListChange(segment=segment, how=how, source=source[:300], at=at, read=len(people))
+    if is_on:
+        change.added = bulk.insert(ListMember, _rows(segment, people), ignore=list(ROWS))
+    else:
+        change.removed = bulk.delete(ListMember, _rows(segment, people))
+    change.save()
+    _tell(segment, people, is_on=is_on, at=at)
+    return change
+
+
 def frozen(segment: Segment, key: str, name: str, by: "definition.By", at: datetime) -> Segment:
     """Make a list of the members that a segment has at the moment. Raises what `definition.save` raises."""
     made = definition.save(Segment(key=key, name=name, kind=Segment.Kind.LIST, folder=segment.folder), by, at)

@@ -64,13 +64,18 @@ def plan(
 
 
 def put(bodies: pl.DataFrame, at: datetime) -> None:
-    """Plan messages (`webhook_id`, `type`, `body`), each webhook's in the order of the rows."""
+    """Plan messages (`webhook_id`, `type`, `body`), each webhook's in the order of the rows.
+
+    With `delivery_id`, a delivery has one message, however often this is asked.
+    """
     if bodies.is_empty():
         return
     moment = pl.lit(at, bulk.UTC_MICROSECONDS)
     ids = pl.Series([new_public_id() for _ in range(bodies.height)], dtype=pl.String)
+    of_deliveries = ["delivery_id"] if "delivery_id" in bodies.columns else []
     rows = bodies.select(
         *BODIES,
+        *of_deliveries,
         public_id=ids,
         state=pl.lit(State.PLANNED.value),
         created_at=moment,
@@ -78,4 +83,4 @@ def put(bodies: pl.DataFrame, at: datetime) -> None:
         token=pl.lit(""),
         attempts=pl.lit(0, pl.Int64),
     )
-    bulk.insert(WebhookMessage, rows)
+    bulk.insert(WebhookMessage, rows, ignore=of_deliveries)

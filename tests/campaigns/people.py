@@ -114,7 +114,7 @@ def planned(customer: Customer, of: Campaign, action: str = "email", *, due: dat
         draw=0.5,
         probability=1.0,
     )
-    channel = "phone" if action == "call" else "email"
+    channel = {"call": "phone", "email": "email", "offer": "email", "sms": "sms", "push": "push"}.get(action, "data")
     return Delivery.objects.create(
         decision=decision, customer=customer, action=action, channel=channel, due_at=due, **changes
     )
