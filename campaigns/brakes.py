@@ -6,7 +6,6 @@ Where several campaigns fail at the provider at once, all sending stops.
 from collections import Counter
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
@@ -64,7 +63,7 @@ def _days(as_of: datetime) -> float:
 
 def gone(campaign: Campaign, as_of: datetime) -> int:
     """Give how many decisions of the day before a time go out or are held back, those asked for at launch left out."""
-    recent = Decision.objects.filter(bucket__in=range(settings.BUCKETS), as_of__gt=as_of - DAY, as_of__lte=as_of)
+    recent = Decision.objects.filter(as_of__gt=as_of - DAY, as_of__lte=as_of)
     going = recent.filter(campaign=campaign, outcome__in=(Decision.Outcome.DELIVER, Decision.Outcome.DEFERRED))
     return going.exclude(cause__in=(START, WIDENED)).count()
 

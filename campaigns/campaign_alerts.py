@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.urls import reverse
 
@@ -75,12 +74,12 @@ def _is_silent(trigger: Trigger, campaign: Campaign, at: datetime) -> bool:
     wait = max(SOONEST, timedelta(days=EXPECTED / foreseen))
     if wait > LATEST or campaign.launched_at > at - wait:
         return False
-    recent = Decision.objects.filter(bucket__in=range(settings.BUCKETS), as_of__gt=at - wait, as_of__lte=at)
+    recent = Decision.objects.filter(as_of__gt=at - wait, as_of__lte=at)
     return not recent.filter(campaign=campaign).exists()
 
 
 def _ended(campaign: Campaign, at: datetime) -> "QuerySet[Delivery, str]":
-    decided = {"decision__bucket__in": range(settings.BUCKETS), "decision__as_of__gt": at - RECENT}
+    decided = {"decision__as_of__gt": at - RECENT}
     ended = Delivery.objects.filter(decision__campaign=campaign, state__in=(SENT, FAILED), **decided)
     return ended.order_by("-ended_at", "-pk").values_list("state", flat=True)
 

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import polars as pl
-from django.db.models import F, QuerySet, Value
+from django.db.models import QuerySet
 
 from campaigns.eligibility import COUNTED, IS_CONTACT, WAITING, among
-from campaigns.models import Decision, Delivery, FrequencyCap, Programme
+from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme
 from customers import bulk
+from customers.ids import among as is_one_of
 
 MESSAGES: bulk.Schema = {
     "customer_id": pl.Int64,
@@ -24,6 +25,9 @@ MESSAGES: bulk.Schema = {
     "priority": pl.Int64,
     "state": pl.String,
     "at": bulk.UTC_MICROSECONDS,
+}
+DELIVERIES: bulk.Schema = {
+    "decision_id" if name == "topic" else name: pl.Int64 if name == "topic" else kind for name, kind in MESSAGES.items()
 }
 FULL: bulk.Schema = {"customer_id": pl.Int64, "reason": pl.String, "free_at": bulk.UTC_MICROSECONDS}
 MOMENT = "%Y-%m-%d %H:%M UTC"
@@ -90,12 +94,15 @@ def current(programme: Programme) -> tuple[Cap, ...]:
 def messages(people: pl.DataFrame, as_of: datetime, caps: Collection[Cap]) -> pl.DataFrame:
     """Give the messages of these customers that a cap may count as of a time: begun lately, or planned to go."""
     longest = max(cap.window for cap in caps)
-    topic = F("decision__campaign__topic") if any(cap.topic for cap in caps) else Value("")
-    ours = Delivery.objects.filter(IS_CONTACT, among(people)).annotate(topic=topic)
+    ours = Delivery.objects.filter(IS_CONTACT, among(people))
     begun = ours.filter(state__in=COUNTED, began_at__gt=as_of - longest, began_at__lte=as_of)
-    waiting = ours.filter(state__in=WAITING, decision__outcome=Decision.Outcome.DELIVER)
-    later = _read(waiting, "due_at").with_columns(pl.max_horizontal("at", pl.lit(as_of, bulk.UTC_MICROSECONDS)))
-    return pl.concat([_read(begun, "began_at"), later])
+    waiting = _read(ours.filter(state__in=WAITING), "due_at")
+    later = waiting.with_columns(pl.max_horizontal("at", pl.lit(as_of, bulk.UTC_MICROSECONDS)))
+    found = pl.concat([_read(begun, "began_at"), later])
+    asked = found if any(cap.topic for cap in caps) else waiting
+    told = found.join(_decided(asked["decision_id"]), on="decision_id", how="left", maintain_order="left")
+    deferred = pl.col("state").is_in(WAITING) & (pl.col("outcome") != Decision.Outcome.DELIVER)
+    return told.filter(~deferred.fill_null(False)).select(pl.col(list(MESSAGES)))
 
 
 def room(found: pl.DataFrame, caps: Iterable[Cap], as_of: datetime, priority: int) -> Room:
@@ -129,4 +136,18 @@ def _named(cap: Cap) -> list[tuple[str, str]]:
 
 
 def _read(rows: "QuerySet[Any]", moment: str) -> pl.DataFrame:
-    return bulk.read(rows.values_list("customer_id", "id", "channel", "topic", "priority", "state", moment), MESSAGES)
+    columns = ("customer_id", "id", "channel", "decision_id", "priority", "state", moment)
+    return bulk.read(rows.values_list(*columns), DELIVERIES)
+
+
+def _decided(ids: pl.Series) -> pl.DataFrame:
+    """Give the outcome and the topic of some decisions.
+
+    They are read by their ids, not by a join: of a table that grew by half a million rows since it was last looked at,
+    PostgreSQL expects none, and goes through all deliveries for each decision.
+    """
+    topics = dict(Campaign.objects.values_list("pk", "topic"))
+    rows = Decision.objects.filter(is_one_of("pk", ids)).values_list("id", "outcome", "campaign_id")
+    decided = bulk.read(rows, {"decision_id": pl.Int64, "outcome": pl.String, "campaign_id": pl.Int64})
+    topic = pl.col("campaign_id").replace_strict(topics, default="", return_dtype=pl.String)
+    return decided.select("decision_id", "outcome", topic=topic)

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from campaigns import allocate, brakes, eligibility, limits, offers, planning, policy, triggers, variants
 from campaigns.assignment import Shares, assign
@@ -160,13 +160,26 @@ def _write(looks: list[Edges], turns: list[Turn], as_of: datetime) -> Counter[st
     """Write all that a pass found and decided; a decision that another pass made first stays, and ours goes."""
     counts: Counter[str] = Counter()
     for edges in looks:
-        bulk.upsert(TriggerState, edges.states, key=["campaign_id", "customer_id"], update=STATE_VALUES, newer="as_of")
+        _remember(edges.states)
         bulk.upsert(
             TriggerBaseline, edges.baselines, key=["campaign_id", "bucket"], update=BASELINE_VALUES, newer="as_of"
         )
     for turn in turns:
         counts.update(_store(turn, as_of))
     return counts
+
+
+def _remember(states: pl.DataFrame) -> None:
+    """Write trigger states; those that were never written go in as they are, unless another pass was first."""
+    if states.is_empty():
+        return
+    new, known = states.filter("is_new").drop("is_new"), states.filter(~pl.col("is_new")).drop("is_new")
+    try:
+        with transaction.atomic():
+            bulk.insert(TriggerState, new)
+    except IntegrityError:
+        known = pl.concat([known, new])
+    bulk.upsert(TriggerState, known, key=["campaign_id", "customer_id"], update=STATE_VALUES, newer="as_of")
 
 
 def _store(turn: Turn, as_of: datetime) -> list[str]:

@@ -152,7 +152,7 @@ def due(people: pl.DataFrame) -> pl.DataFrame:
 
 
 def states(changed: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
-    """Give the rows of TriggerState. What came too late is counted, and starts no rest."""
+    """Give the rows of TriggerState, and whether each `is_new`. What came too late is counted, and starts no rest."""
     moment = pl.lit(as_of, dtype=bulk.UTC_MICROSECONDS)
     return changed.sort("customer_id").select(
         "customer_id",
@@ -163,6 +163,7 @@ def states(changed: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Dat
         as_of=moment,
         round=pl.col("round") + pl.col("fires").cast(pl.Int64),
         fired_at=pl.when(pl.col("fires") & ~pl.col("is_late")).then(moment).otherwise("fired_at"),
+        is_new=pl.col("written").is_null(),
     )
 
 

@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from math import exp, lgamma, log
 from typing import NamedTuple
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from campaigns.models import Campaign, Delivery
@@ -114,7 +113,7 @@ def _rate(history: Seen, harm: Harm) -> float:
 
 
 def _mails(after: datetime, until: datetime) -> "QuerySet[Delivery]":
-    decided = {"decision__bucket__in": range(settings.BUCKETS), "decision__as_of__gt": after - WAITED}
+    decided = {"decision__as_of__gt": after - WAITED}
     handed = Delivery.objects.filter(channel=Channel.EMAIL, state__in=HANDED, **decided)
     return handed.filter(began_at__gt=after, began_at__lte=until)
 

@@ -33,6 +33,21 @@ def insert(
     return _write(model, frame, conflict)
 
 
+def new_ids(model: type[models.Model], count: int) -> pl.Series:
+    """Give that many ids for new rows of a table, which nobody else gets; in the transaction that stores the rows."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            drawn = (
+                "SELECT string_agg(nextval(pg_get_serial_sequence(%s, 'id'))::text, ',') FROM generate_series(1, %s)"
+            )
+            cursor.execute(drawn, [_table(model), count])
+            told = cast("tuple[str | None]", cursor.fetchone())[0]
+            return pl.Series("id", [told or ""]).str.split(",").explode().cast(pl.Int64, strict=False).drop_nulls()
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [model._meta.db_table])
+        last = int((cursor.fetchone() or (0,))[0])
+    return pl.int_range(last + 1, last + 1 + count, eager=True).alias("id")
+
+
 def upsert(
     model: type[models.Model],
     frame: pl.DataFrame,

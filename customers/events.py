@@ -45,13 +45,31 @@ def record(events: pl.DataFrame, source_key: str, known_at: datetime) -> int:
     Columns: customer_id, message_id, name, occurred_at, and as wanted value, order_id, currency, properties (JSON
     text). What the source has sent before, by message_id, is left out.
     """
-    source, _ = Source.objects.get_or_create(
-        key=source_key, defaults={"name": source_key.replace("-", " ").capitalize(), "kind": Source.Kind.CAMPAIGNS}
+    return store(_told(events, known_at), complete(None, LINES), _own(source_key))
+
+
+def record_new(events: pl.DataFrame, source_key: str, known_at: datetime) -> None:
+    """Store events as `record` does, whose message ids were just drawn: none of them was ever sent before."""
+    source = _own(source_key)
+    note_names(events["name"])
+    rows = _told(events, known_at).with_columns(
+        source_id=pl.lit(source.pk, pl.Int64), properties=pl.col("properties").fill_null("{}")
     )
-    known = pl.max_horizontal(
-        pl.lit(known_at, bulk.UTC_MICROSECONDS), pl.col("occurred_at").cast(bulk.UTC_MICROSECONDS)
-    )
-    return store(complete(events.with_columns(known_at=known), EVENTS), complete(None, LINES), source)
+    with transaction.atomic():
+        bulk.insert(Event, rows)
+
+
+def _own(key: str) -> Source:
+    """Give the source that stands for a part of our own program."""
+    values = {"name": key.replace("-", " ").capitalize(), "kind": Source.Kind.CAMPAIGNS}
+    return Source.objects.get_or_create(key=key, defaults=values)[0]
+
+
+def _told(events: pl.DataFrame, known_at: datetime) -> pl.DataFrame:
+    """Give all columns of events; what lies ahead is known when it happens."""
+    happened = pl.col("occurred_at").cast(bulk.UTC_MICROSECONDS)
+    known = pl.max_horizontal(pl.lit(known_at, bulk.UTC_MICROSECONDS), happened)
+    return complete(events.with_columns(known_at=known), EVENTS)
 
 
 def replace(events: pl.DataFrame, source_key: str, known_at: datetime) -> int:

@@ -1,14 +1,17 @@
 """Edges become decisions: once, with a reason, and by the arms that were drawn."""
 
 from datetime import datetime, time, timedelta
+from typing import Any
 
 import polars as pl
 import pytest
+from django.core import mail
 
-from campaigns import looks
+from campaigns import decide as deciding
+from campaigns import deliver, looks
 from campaigns.decide import decide, of
 from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme, TriggerBaseline, TriggerState
-from customers import consent
+from customers import consent, erasure
 from customers.models import Consent, Customer, Event
 from scoring.models import ModelVersion, ScoreRun, Target
 from segments import membership
@@ -516,3 +519,23 @@ def test_a_due_frame_of_any_making_is_decided_once_a_round() -> None:
     assert of(winback, due(people, 1), later) == {"deliver": 2, "ineligible": 1}
     assert set(TriggerState.objects.values_list("round", "fired_at")) == {(2, T0 + HOUR)}
     assert not of(winback, due([]), T0)
+
+
+def test_what_is_decided_about_somebody_while_she_is_erased_is_not_sent_and_goes_with_the_next_rewrite(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people, write = customers(2), deciding._write
+    campaign()
+    started(people)
+
+    def erased_first(*args: Any) -> Any:
+        erasure.erase(people[0].external_id, T0, "She asked for it.")
+        return write(*args)
+
+    monkeypatch.setattr(deciding, "_write", erased_first)
+    assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 2}
+    deliver.deliver(T0 + HOUR)
+    assert [message.to for message in mail.outbox] == [[people[1].email]]
+    erasure.rewrite(T0 + HOUR)
+    for model in (Decision, Delivery, TriggerState):
+        assert list(model.objects.values_list("customer_id", flat=True)) == [people[1].pk]
