@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,7 @@ class Column:
     def width(self) -> int:
         return len(self.levels) + 1 if self.kind == "text" else 1
 
+    @cached_property
     def unlimited(self) -> "Column":
         """Give the column without what one model learnt of it besides: models read the same, and pull in others."""
         return replace(self, usual=None, low=None, high=None)
@@ -133,7 +135,7 @@ class Inputs:
 
     def __init__(self, frame: pl.DataFrame, readings: Sequence[Encoding]) -> None:
         """Reckon the columns. Raises FrameMismatch where the frame lacks one."""
-        columns = list(dict.fromkeys(column.unlimited() for reading in readings for column in reading.columns))
+        columns = list(dict.fromkeys(column.unlimited for reading in readings for column in reading.columns))
         Encoding(tuple(columns)).check(frame)
         parts = [part for column in columns for part in column.expressions()]
         plain = frame.select(part.alias(str(i)) for i, part in enumerate(parts)).fill_null(float("nan"))
@@ -146,7 +148,7 @@ class Inputs:
 
     def matrix(self, reading: Encoding, rows: Rows | None = None) -> Matrix:
         """Give the matrix of one of the models, for all rows of the frame or for some by their numbers."""
-        parts = [(column, place) for column in reading.columns for place in self._places[column.unlimited()]]
+        parts = [(column, place) for column in reading.columns for place in self._places[column.unlimited]]
         is_whole = rows is None or len(rows) == self._height
         found = np.empty((self._height if rows is None else len(rows), len(parts)), dtype=np.float64, order="F")
         for i, (column, place) in enumerate([parts[at] for at in reading.order] if reading.order else parts):

@@ -18,12 +18,11 @@ import numpy as np
 import polars as pl
 from scipy.stats import chi2
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
 
 from scoring import alone, encoding
 from scoring.alone import Field
 from scoring.encoding import CORE, Encoding, Matrix
-from scoring.learners import EDGE, Flags, Floats
+from scoring.learners import EDGE, Flags, Floats, one_thread
 from scoring.models import ModelVersion
 from scoring.report import TIME_ONLY, Guarded, Suspect
 from scoring.training_set import RECENCY, Ints, TrainingSet, draws, some
@@ -250,7 +249,7 @@ class _Fits:
         chances = np.full(len(labels), labels.mean())
         for half in (0, 1):
             if matrix.shape[1]:
-                with threadpool_limits(1):
+                with one_thread():
                     fitted = _boosting(self._seed).fit(matrix[halves != half], labels[halves != half])
                     chances[halves == half] = fitted.predict_proba(matrix[halves == half])[:, 1]
         chances = np.clip(chances, EDGE, 1 - EDGE)

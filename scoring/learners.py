@@ -8,6 +8,7 @@ customers apart or all have one answer, every learner says the base rate.
 import functools
 import warnings
 from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,7 +24,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from scoring import encoding
 from scoring.encoding import Encoding, Matrix
@@ -50,6 +51,18 @@ EDGE = 1e-6  # no chance is certain
 
 Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Keep the libraries to one thread each while a block runs."""
+    limited: AbstractContextManager[object] = _libraries().limit(limits=1)
+    return limited
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """Give those that have threads of their own: to look for them takes as long as to ask a model."""
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True)
@@ -116,7 +129,7 @@ class Model:
 
         Raises KeyError for one that was not fitted.
         """
-        with threadpool_limits(1):
+        with one_thread():
             found = {one: self._chances(one, matrix) for name in names for one in members(name)}
         return {name: average(name, found) for name in names}
 
@@ -194,7 +207,7 @@ def _fitted(reading: Encoding, rows: tuple[pl.DataFrame, Flags], seed: int, lear
     matrix = reading.matrix(frame)
     asked = dict.fromkeys(member for name in learners for member in members(name))
     fitted = {}
-    with threadpool_limits(1), warnings.catch_warnings():
+    with one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a learner that stopped early is judged as it is
         for name in asked:
             blank = _blank(name, learners.get(name, CANDIDATES[name][0]), seed) if reading.columns else _base_rate()

@@ -16,11 +16,10 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import Ridge, TweedieRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from scoring import encoding, value
 from scoring.encoding import Encoding, Matrix
-from scoring.learners import Floats
+from scoring.learners import Floats, one_thread
 
 BOOSTING, REGRESSION, VALUE, AVERAGE, BLEND = "boosting", "regression", "value", "average", "blend"
 MEMBERS = (BOOSTING, REGRESSION, VALUE)
@@ -77,7 +76,7 @@ class Model:
     def reckon(self, matrix: Matrix, names: Collection[str]) -> dict[str, Floats]:
         """Give the amounts by those of some learners that there are: only these, and whom a blend asks, are asked."""
         asked = [name for name in self.members if name in names or BLEND in names or AVERAGE in names]
-        with threadpool_limits(1):
+        with one_thread():
             found = {name: self.levels.get(name, 1.0) * self._raw(name, matrix) for name in asked}
         if AVERAGE in names:
             found[AVERAGE] = np.mean(_foreseeing(found), axis=0)
@@ -110,7 +109,7 @@ def fit(
     reading, place = _read(frame, excluded)
     matrix = reading.matrix(frame)
     amounts = np.maximum(amounts, 0.0)
-    with threadpool_limits(1):
+    with one_thread():
         fitted = {
             BOOSTING: _boosting(seed).fit(matrix, amounts),
             REGRESSION: _regression().fit(matrix, np.log1p(amounts)),
@@ -152,7 +151,7 @@ def same_season(frame: pl.DataFrame, amounts: Floats, present: pl.DataFrame) -> 
         power=TWEEDIE_POWER, alpha=TWEEDIE_ALPHA, link="log", solver="newton-cholesky", max_iter=200
     )
     pipeline = _scaled("tweedie", regression)
-    with threadpool_limits(1):
+    with one_thread():
         pipeline.fit(reading.matrix(frame), np.maximum(amounts, 0.0))
         return float(np.minimum(pipeline.predict(reading.matrix(present)), amounts.max()).sum())
 

@@ -138,8 +138,9 @@ def _asked(
         try:
             model = artifacts.read(version)
             own = target_columns.columns(version, model.reading, frame, known)
-            reading = _renamed(model.reading, {column.name: _own_name(version, column.name) for column in own})
-            whole = frame.with_columns(column.rename(_own_name(version, column.name)) for column in own)
+            names = {column.name: _own_name(version, column.name) for column in own}
+            reading = _renamed(model.reading, names) if names else model.reading
+            whole = frame.with_columns(column.rename(names[column.name]) for column in own)
             reading.check(whole)
         except (ArtifactError, FrameMismatch) as error:
             log.error("“%s” keeps its old scores. %s", version.target, error)
