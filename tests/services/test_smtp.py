@@ -1,12 +1,8 @@
 """A real mail server takes, refuses, drops or is away: each delivery says so, and nothing goes out twice."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -19,25 +15,11 @@ from customers import consent
 from tests.campaigns import people
 from tests.campaigns.mailbox import Sink, mail_server, planned_mails, states, use_smtp
 from tests.campaigns.people import T0
+from tests.prove.home import Home
 from tests.servers import free_port
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
-ROOT = Path(__file__).resolve().parent.parent.parent
-SETUP = """
-import django; django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-from tests.campaigns.mailbox import planned_mails
-planned_mails(40)
-"""
-DELIVER = """
-import django; django.setup()
-from datetime import timedelta
-from campaigns import answers, claims, deliver, gate
-from campaigns.channels.email import Mailer
-from tests.campaigns.people import T0
-print(deliver.deliver(T0 + timedelta(minutes=1))["sent"])
-"""
+WORK = "tests.services.crowds"
 
 
 @pytest.fixture
@@ -175,21 +157,11 @@ def test_sending_is_on_record_before_the_server_is_called(sink: Sink) -> None:
     assert len(sink.taken) == 1
 
 
-def test_several_processes_on_one_sqlite_file_send_each_mail_once(sink: Sink, settings: Any, tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "DATABASE_URL": f"sqlite:///{tmp_path}/cusp.sqlite3",
-        "LAKE_URL": str(tmp_path / "lake"),
-        "EMAIL_URL": f"smtp://127.0.0.1:{settings.EMAIL_PORT}",
-        "DJANGO_SETTINGS_MODULE": os.environ.get("DJANGO_SETTINGS_MODULE", "config.settings"),
-        "LOG_LEVEL": "WARNING",
-    }
-    subprocess.run([sys.executable, "-c", SETUP], env=environment, cwd=ROOT, check=True)
-    workers = [
-        subprocess.Popen([sys.executable, "-c", DELIVER], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
-        for _ in range(2)
-    ]
-    counts = [int(worker.communicate(timeout=120)[0]) for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0]
-    assert sum(counts) == len(sink.taken) == 40
-    assert len({envelope.rcpt_tos[0] for envelope in sink.taken}) == 40
+def test_several_processes_on_one_sqlite_file_send_each_mail_once(home: Home) -> None:
+    with home.embedded() as ours:
+        ours.clear()
+        ours.call(f"{WORK}:plan_mails", "40")
+        workers = [ours.start(f"{WORK}:deliver_all", "10") for _ in range(2)]
+        assert [worker.wait() for worker in workers] == [0, 0]
+        assert sum(int(worker.log.read_text()) for worker in workers) == len(ours.sink.accepted) == 40
+        assert len({mail.recipient for mail in ours.sink.accepted}) == 40
