@@ -1,6 +1,7 @@
 # make install | demo | run | quick | test | check | bench | prove        PYTHON=python3.12 chooses another interpreter for .venv
 PYTHON ?= python3
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # what one process compiled, and pytest rewrote, the next one reads
 PIP := $(BIN)/pip --disable-pip-version-check install --quiet --require-hashes
 
 .PHONY: install demo quick test check run bench prove
