@@ -15,6 +15,7 @@ import psycopg
 import redis as redis_client
 from celery import Celery
 
+from tests import migrated
 from tests.prove.sink import Sink, mail_sink
 from tests.prove.starter import Started, Starter
 from tests.servers import Postgres, Redis, postgres_server, redis_server, wait_for
@@ -87,7 +88,12 @@ class Embedded(Installation):
         """Begin again with a database that has only its tables."""
         for path in self.folder.glob("cusp.sqlite3*"):
             path.unlink()
+        if migrated.kept().exists():
+            shutil.copyfile(migrated.kept(), self.database)
+            return
         self.call("manage.py", "migrate", "--verbosity", "0")
+        with self.connected() as connection:
+            migrated.keep(connection)
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[sqlite3.Connection]:
