@@ -1,6 +1,9 @@
 """After a backup was brought back sending starts paused; nothing else ever looks like that."""
 
+import os
 import shutil
+import subprocess
+import sys
 import threading
 from datetime import timedelta
 from pathlib import Path
@@ -157,6 +160,46 @@ def test_a_copied_database_starts_paused(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "a copy, or was brought back from a backup" in sending.status().why
     sending.start(None, LATER)
     assert restore.check(LATER)
+
+
+FILE_SAYS = """
+import sys
+import django
+django.setup()
+from campaigns import deliver, restore, sending
+from tests.campaigns import people, test_restore
+T0 = people.T0
+if sys.argv[1] == "begin":
+    assert restore.check(T0)
+    test_restore.begin(int(sys.argv[2]))
+    restore.note(is_last=True)
+else:
+    one = people.planned(people.customers(1, first=100)[0], people.campaign("late"))
+    print(dict(deliver.deliver(T0)), sending.status().why)
+"""
+
+
+@pytest.mark.long
+def test_an_old_copy_of_a_file_that_is_put_back_sends_nothing(tmp_path: Path) -> None:
+    """A real file is copied, sending goes on, and the copy is put back in its place: by the operating system's copy."""
+    if connection.vendor != "sqlite":
+        pytest.skip("a file is SQLite's")
+    file, copy = tmp_path / "cusp.sqlite3", tmp_path / "backup.sqlite3"
+    file.write_bytes(connection.connection.serialize())
+
+    def process(*words: str) -> str:
+        own = {"DATABASE_URL": f"sqlite:///{file}", "LAKE_URL": str(tmp_path / "files"), "EMAIL_URL": "memorymail://"}
+        command = [sys.executable, "-c", FILE_SAYS, *words]
+        env = {**os.environ, **own, "DJANGO_SETTINGS_MODULE": "config.settings"}
+        return subprocess.run(command, env=env, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    process("begin", "3")
+    shutil.copy(file, copy)
+    process("begin", "2")
+    file.write_bytes(copy.read_bytes())
+    for beside in ("-wal", "-shm"):
+        Path(f"{file}{beside}").unlink(missing_ok=True)
+    assert process("deliver").startswith("{} This database is older than what was sent: it knows of")
 
 
 def test_a_dump_that_was_read_into_another_server_starts_paused() -> None:
