@@ -19,11 +19,14 @@ from campaigns.models import (
     Programme,
     Schedule,
     Slot,
+    Webhook,
+    WebhookMessage,
 )
 from campaigns.offer_pages import OfferAdmin, OfferCodeAdmin
 from campaigns.programme_page import ProgrammeAdmin
 from campaigns.slot_pages import SlotAdmin
 from campaigns.topic_admin import TopicAdmin
+from campaigns.webhooks.pages import WebhookAdmin, WebhookMessageAdmin
 from customers.models import Topic
 
 admin.site.register(Campaign, CampaignAdmin)
@@ -38,3 +41,5 @@ admin.site.register(OfferCode, OfferCodeAdmin)
 admin.site.register(Programme, ProgrammeAdmin)
 admin.site.register(Slot, SlotAdmin)
 admin.site.register(Topic, TopicAdmin)
+admin.site.register(Webhook, WebhookAdmin)
+admin.site.register(WebhookMessage, WebhookMessageAdmin)

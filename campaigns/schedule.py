@@ -20,6 +20,7 @@ TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
 SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
 CALLS = Schedule.Key.CALLS
+WEBHOOKS = Schedule.Key.WEBHOOKS
 Work = Callable[[], None]
 
 
@@ -39,6 +40,7 @@ def periods() -> dict[Schedule.Key, int]:
         BRAKES: 60,
         TELL: 60,
         CALLS: 30,
+        WEBHOOKS: 5,
     }
 
 

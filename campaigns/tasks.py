@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from campaigns import alert_mails, brakes, cycle, deliver, save_rates, schedule, slots, stages, tracking, uncertain
 from campaigns.calls import watch as call_watch
+from campaigns.webhooks import outbox, sender
 from customers import erasure
 from scoring import training_work, watch
 
@@ -55,6 +56,7 @@ def sweep() -> None:
 @schedule.noted(schedule.REWRITE_ERASED)
 def rewrite_erased() -> None:
     erasure.rewrite(timezone.now())
+    outbox.tidy(timezone.now())
 
 
 @shared_task
@@ -100,6 +102,12 @@ def watch_calls() -> None:
     call_watch.watch(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.WEBHOOKS)
+def tell_webhooks() -> None:
+    sender.send_due(timezone.now)
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -114,4 +122,5 @@ WOKEN: dict[str, Any] = {
     schedule.BRAKES: watch_sending,
     schedule.TELL: tell_alerts,
     schedule.CALLS: watch_calls,
+    schedule.WEBHOOKS: tell_webhooks,
 }

@@ -14,6 +14,8 @@ from django.core import mail
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
+from campaigns.webhooks.addresses import allowed
+
 MOST_BUCKETS = 1024
 LEAST_PASSWORD = 16
 
@@ -30,6 +32,7 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         *_feedback(),
         _proxies(),
         _provider(),
+        _webhook_allow(),
     ]
     return [Error(sentence, id=f"cusp.{number}") for number, sentence in enumerate(found, start=1) if sentence]
 
@@ -88,6 +91,14 @@ def _provider() -> str:
     except (ImproperlyConfigured, ImportError, AttributeError) as error:
         said = " ".join(str(error).split())
         return f"EMAIL_BACKEND is {settings.EMAIL_BACKEND}, which cannot be used: {said}"
+    return ""
+
+
+def _webhook_allow() -> str:
+    try:
+        allowed(settings.WEBHOOK_ALLOW)
+    except ValueError as error:
+        return f"WEBHOOK_ALLOW cannot be used: {error}."
     return ""
 
 

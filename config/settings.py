@@ -158,6 +158,9 @@ ANYMAIL = {
     **{name.removeprefix("ANYMAIL_"): text for name, text in os.environ.items() if name.startswith("ANYMAIL_")},
 }
 
+# --- Webhooks ---------------------------------------------------------------------------------------------------
+WEBHOOK_ALLOW = env.list("WEBHOOK_ALLOW", default=[])  # hosts and networks of our own that webhooks may lead to
+
 # --- REST -------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["customers.keys.KeyAuthentication"],

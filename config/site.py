@@ -337,6 +337,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Programme", "tune", "campaigns_programme"),
                 ("Sending", "front_hand", "sending"),
                 ("API keys", "key", "customers_apikey"),
+                ("Webhooks", "webhook", "campaigns_webhook"),
                 ("Users", "person", "auth_user"),
                 ("Groups", "shield_person", "auth_group"),
                 ("Audit", "history", "customers_auditentry"),

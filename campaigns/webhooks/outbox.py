@@ -2,23 +2,34 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
+from django.db import transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
 
-from campaigns.models import Delivery, Webhook, WebhookMessage
-from customers import bulk
+from campaigns.models import Delivery, Schedule, Webhook, WebhookAttempt, WebhookMessage
+from customers import audit, bulk
+from customers.audit import Actor
 from customers.models import new_public_id
 
 MOST_BYTES = 20_000  # of a body, as the standard advises
 MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"
 BODIES: bulk.Schema = {"webhook_id": pl.Int64, "type": pl.String, "body": pl.String}
+TIDIED = 5_000  # messages at a time
+KEPT = timedelta(days=30)  # of the bodies of messages that have ended
+ENDED = (WebhookMessage.State.TAKEN, WebhookMessage.State.FAILED)
 State = WebhookMessage.State
 
 
 class TooLarge(ValueError):
     """A message that is larger than other programs should be sent; the sentence says how large."""
+
+
+class ReplayRefused(ValueError):
+    """A message that cannot be sent again; the sentence says why."""
 
 
 class Wish(NamedTuple):
@@ -57,6 +68,7 @@ def plan(
 
     That of a disabled webhook waits until it is enabled. Raises TooLarge.
     """
+    wake()
     values = {"webhook": webhook, "type": type, "body": body(type, data, at), "created_at": at, "due_at": at}
     if delivery is None:
         return WebhookMessage.objects.create(**values)
@@ -84,3 +96,50 @@ def put(bodies: pl.DataFrame, at: datetime) -> None:
         attempts=pl.lit(0, pl.Int64),
     )
     bulk.insert(WebhookMessage, rows, ignore=of_deliveries)
+    wake()
+
+
+def wake() -> None:
+    """Let a worker look for messages as soon as this transaction is committed."""
+    transaction.on_commit(_hasten, robust=True)
+
+
+def replay(message: WebhookMessage, by: Actor, at: datetime) -> None:
+    """Send a message that has ended once more, under the same id. Raises ReplayRefused."""
+    if message.state not in ENDED:
+        raise ReplayRefused("It waits or is under way already.")
+    if not message.body:
+        raise ReplayRefused(f"Its body was removed {KEPT.days} days after it had ended.")
+    with transaction.atomic():
+        if not _again(WebhookMessage.objects.filter(pk=message.pk), at):
+            raise ReplayRefused("It waits or is under way already.")
+        audit.note(at, by, "webhook message replayed", message.webhook.key, message=message.public_id)
+
+
+def replay_failed(webhook: Webhook, since: datetime, by: Actor, at: datetime) -> int:
+    """Send once more what was given up since a time, each under its id; give how many messages these are."""
+    with transaction.atomic():
+        failed = WebhookMessage.objects.filter(webhook=webhook, state=State.FAILED, ended_at__gte=since)
+        count = _again(failed, at)
+        audit.note(at, by, "webhook messages replayed", webhook.key, since=since.isoformat(), messages=count)
+    return count
+
+
+def tidy(now: datetime) -> int:
+    """Empty the bodies and answers of messages that ended long ago; give how many messages these are."""
+    old = WebhookMessage.objects.filter(state__in=ENDED, ended_at__lte=now - KEPT).exclude(body="")
+    with transaction.atomic():
+        ids = list(old.values_list("pk", flat=True)[:TIDIED])
+        WebhookAttempt.objects.filter(message__in=ids).update(answer="")
+        return WebhookMessage.objects.filter(pk__in=ids).update(body="")
+
+
+def _again(ended: QuerySet[WebhookMessage], at: datetime) -> int:
+    wake()
+    return (
+        ended.filter(state__in=ENDED).exclude(body="").update(state=State.PLANNED, due_at=at, attempts=0, ended_at=None)
+    )
+
+
+def _hasten() -> None:
+    Schedule.objects.filter(key=Schedule.Key.WEBHOOKS, next_at__gt=Now()).update(next_at=Now())
