@@ -41,12 +41,11 @@ class Known:
         since = people.select((self.as_of - pl.col("known_since")).dt.total_microseconds()).to_series()
         self.days_known: Floats = since.cast(pl.Float64).fill_null(np.nan).to_numpy() / DAY_MICROSECONDS
         self._named: dict[str, Rows] = {}
-        self._read: list[pl.DataFrame] = []  # held: the numbers of names hold as long as a column of names does
 
     @cached_property
     def events(self) -> Rows:
-        """Give all events, with `name` as a number (see `named`) and `value`, 0 where there is none."""
-        name = pl.col("name").cast(pl.Categorical)
+        """Give all events, with `name` as a number of 64 bits and `value`, 0 where there is none."""
+        name = pl.col("name").cast(pl.String).hash()
         return self._rows(self.past.events, name=name, value=pl.col("value").fill_null(0.0))
 
     def named(self, *names: str) -> Rows:
@@ -62,7 +61,7 @@ class Known:
 
     def is_named(self, events: Rows, names: tuple[str, ...]) -> Mask:
         """Say which of the events have one of the names."""
-        numbers = pl.Series(names, dtype=pl.Categorical).to_physical().to_numpy()
+        numbers = pl.Series(names, dtype=pl.String).hash().to_numpy()
         holds: Mask = events["name"] == numbers[0]
         for number in numbers[1:]:
             holds |= events["name"] == number
@@ -73,7 +72,7 @@ class Known:
         """Give the completed orders, oldest first, with `day`, `hour` and `weekday` (0 is Monday) in the zone."""
         orders = self.named(ORDER).in_order()
         ages = pl.DataFrame({"age": orders.age}).select(at=self.as_of - pl.duration(microseconds="age"))
-        local = ages["at"].dt.convert_time_zone(self.zone).dt
+        local = ages["at"].dt.convert_time_zone(self.zone).dt.replace_time_zone(None).dt
         parts = (local.date().cast(pl.Int32), local.hour(), local.weekday())
         day, hour, weekday = (part.cast(pl.Int64).to_numpy() for part in parts)
         return orders.with_columns(day=day, hour=hour, weekday=weekday - 1)
@@ -130,7 +129,6 @@ class Known:
         age = (self.as_of - pl.col("occurred_at")).dt.total_microseconds()
         frame = known.select("customer_id", age=age, **columns).collect()
         who = numbered(self.ids, frame["customer_id"].to_numpy())
-        self._read.append(frame)
-        rest = {name: frame[name].to_physical().to_numpy() for name in columns}
+        rest = {name: frame[name].to_numpy() for name in columns}
         rows = Rows(len(self.ids), who, frame["age"].to_numpy(), **rest)
         return rows.where(who >= 0)
