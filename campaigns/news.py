@@ -17,6 +17,7 @@ from segments.rules.event_rows import LINES
 
 Marks = dict[str, list[int]]  # by what is followed: the transaction and id of the last row, in the order of commits
 FOLLOWED: dict[str, type[models.Model]] = {"events": Event, "attributes": AttributeChange}
+BEGIN: Marks = {name: [0, 0] for name in FOLLOWED}
 AHEAD = timedelta(minutes=1)  # what is known so soon after a cycle's time waits for the next one
 OCCURRED: bulk.Schema = {
     "customer_id": pl.Int64,

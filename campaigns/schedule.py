@@ -19,7 +19,7 @@ REWRITE_ERASED = Schedule.Key.REWRITE_ERASED
 TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
 SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
-CALLS = Schedule.Key.CALLS
+CALLS, CODES = Schedule.Key.CALLS, Schedule.Key.CODES
 WEBHOOKS = Schedule.Key.WEBHOOKS
 Work = Callable[[], None]
 
@@ -41,6 +41,7 @@ def periods() -> dict[Schedule.Key, int]:
         TELL: 60,
         CALLS: 30,
         WEBHOOKS: 5,
+        CODES: 60,
     }
 
 

@@ -14,6 +14,7 @@ from campaigns.assignment import held_out
 from campaigns.cycle_tasks import ALL, Outcome
 from campaigns.models import Cycle, CycleTask, Delivery
 from campaigns.news import FOLLOWED, Marks, learned, newest, read_by
+from campaigns.offers import told
 from customers import history, snapshot
 from customers.history import Scope
 from customers.models import Source
@@ -36,10 +37,13 @@ def sync(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     events = 0 if _is_repeat(cycle, marks) else history.sync()
     if cycle.kind == Cycle.Kind.FULL:
         run = scores.begin(cycle.as_of) or (ranking.published() if _lacks_buckets(cycle) else None)
-        Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
     elif count_news(before, marks) <= SMALL_MOST:
-        Cycle.objects.filter(pk=cycle.pk).update(run=ranking.published(), marks=marks)
-    return Outcome({"events": events})
+        run = ranking.published()
+    else:
+        return Outcome({"events": events})
+    Cycle.objects.filter(pk=cycle.pk).update(run=run, marks=marks)
+    redeemed = told.redeem(read_by(before) if before else news.BEGIN, marks, cycle.as_of)
+    return Outcome({"events": events, **redeemed})
 
 
 def score(cycle: Cycle, buckets: Sequence[int]) -> Outcome:

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from campaigns import alert_mails, brakes, cycle, deliver, save_rates, schedule, slots, stages, tracking, uncertain
 from campaigns.calls import watch as call_watch
+from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
 from customers import erasure
 from scoring import training_work, watch
@@ -108,6 +109,13 @@ def tell_webhooks() -> None:
     sender.send_due(timezone.now)
 
 
+@shared_task
+@schedule.noted(schedule.CODES)
+def release_codes() -> None:
+    lapse.lapse(timezone.now())
+    lapse.watch(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -123,4 +131,5 @@ WOKEN: dict[str, Any] = {
     schedule.TELL: tell_alerts,
     schedule.CALLS: watch_calls,
     schedule.WEBHOOKS: tell_webhooks,
+    schedule.CODES: release_codes,
 }

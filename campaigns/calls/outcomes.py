@@ -129,7 +129,7 @@ def _next(task: CallTask, call: Call, at: datetime) -> dict[str, object]:
 def _settle(task: CallTask, call: Call, at: datetime) -> None:
     """Give or release the code, and close the number of who does not want to be called."""
     if call.outcome == Outcome.REACHED:
-        offers.give([task.delivery])
+        offers.tell(task.delivery, at)
     elif call.call_again_at is None:
         offers.release([task.delivery])
     phone = task.customer.phone

@@ -3,7 +3,7 @@
 Reserved with the decision, given when its message is sent, redeemed once, released when it lapses.
 """
 
-from campaigns.offers.hold import give, release
+from campaigns.offers.hold import give, release, tell
 from campaigns.offers.redemption import OfferRefused, redeem
 from campaigns.offers.reserve import Wanted, at_gate, for_deliveries
 from campaigns.offers.stock import Stock, chooses, keys_of, stocks
@@ -23,4 +23,5 @@ __all__ = [
     "redeem",
     "release",
     "stocks",
+    "tell",
 ]

@@ -1,11 +1,13 @@
 """What becomes of a reserved code: given with its message, or released because that never went."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from campaigns.channels import Result
 from campaigns.models import Delivery, DeliveryAttempt, Offer, OfferCode
+from campaigns.offers import terms
 
 Deliveries = Collection[Delivery] | Collection[int] | QuerySet[Delivery]
 State = OfferCode.State
@@ -13,10 +15,19 @@ NOBODYS = {"state": State.FREE, "customer": None, "delivery": None, "valid_until
 
 
 def give(deliveries: Deliveries) -> None:
-    """Note that the deliveries' codes have reached their customers, with what began then."""
+    """Note that the deliveries' codes have reached their customers when the messages began."""
     began = Delivery.objects.filter(pk=OuterRef("delivery_id")).values("began_at")
     reserved = OfferCode.objects.filter(delivery__in=deliveries, state=State.RESERVED)
     reserved.update(state=State.GIVEN, given_at=Subquery(began))
+
+
+def tell(delivery: Delivery, at: datetime) -> bool:
+    """Note that somebody told a customer her code at a time, from which it is good. False: there was none to tell."""
+    reserved = OfferCode.objects.filter(delivery=delivery, state=State.RESERVED)
+    code = reserved.select_related("offer").first()
+    if code is None:
+        return False
+    return bool(reserved.update(state=State.GIVEN, given_at=at, valid_until=terms.end_of(code.offer, at)))
 
 
 def release(deliveries: Deliveries) -> int:

@@ -12,15 +12,19 @@ from django.db.models.functions import Coalesce
 from campaigns.models import Offer, OfferCode
 from campaigns.offers import codes
 from campaigns.offers.terms import DAY
+from campaigns.webhooks import outbox
+from campaigns.webhooks.notices import Type
 from customers import bulk, events
 from customers.bulk import UTC_MICROSECONDS
 from customers.models import Customer
 
 SOURCE = "campaigns"
 State = OfferCode.State
-# `customer_id` and `offer_id`, where they are told, are those whose code it must be.
+# Where only the day is known, `since` is its begin and `at` its end. `customer_id` and `offer_id`, where they are told,
+# are those whose code it must be.
 ASKED: bulk.Schema = {
     "code": pl.String,
+    "since": UTC_MICROSECONDS,
     "at": UTC_MICROSECONDS,
     "order_value": pl.Float64,
     "customer_id": pl.Int64,
@@ -33,6 +37,7 @@ STORED: bulk.Schema = {
     "owner_id": pl.Int64,
     "of_offer_id": pl.Int64,
     "offer": pl.String,
+    "offer_key": pl.String,
     "delivery": pl.String,
     "campaign": pl.String,
     "given_at": UTC_MICROSECONDS,
@@ -62,7 +67,7 @@ def redeem(
 ) -> OfferCode:
     """Redeem a code, once. Raises OfferRefused: unknown, of another offer or customer, not given, lapsed or used."""
     wanted = codes.normal(code)
-    row = (wanted, at, order_value, customer.pk if customer else None, offer.pk if offer else None)
+    row = (wanted, at, at, order_value, customer.pk if customer else None, offer.pk if offer else None)
     done = settle(pl.DataFrame([row], schema=ASKED, orient="row"), at)
     if (refused := done["refused"].item()) is not None:
         raise OfferRefused(done["why"].item(), refused)
@@ -79,10 +84,12 @@ def settle(asked: pl.DataFrame, known_at: datetime) -> pl.DataFrame:
         told = asked.join(_stored(asked["code"]), on="code", how="left", maintain_order="left").with_row_index("row")
         told = _once(_judged(told))
         good = told.filter(pl.col("refused").is_null())
-        changes = good.select("id", state=pl.lit(State.REDEEMED.value), redeemed_at="at", order_value="order_value")
+        good = good.with_columns(at=pl.min_horizontal("at", "valid_until"))
+        changes = good.select("id", "order_value", redeemed_at="at", state=pl.lit(State.REDEEMED.value))
         bulk.update(OfferCode, changes, key=["id"])
         if good.height:
             events.record(_redemptions(good), SOURCE, known_at)
+            _tell(good, known_at)
     return told.drop("row")
 
 
@@ -97,6 +104,7 @@ def _stored(asked: Iterable[str]) -> pl.DataFrame:
         "customer_id",
         "offer_id",
         "offer__name",
+        "offer__key",
         "delivery__public_id",
         "delivery__decision__campaign__key",
         # A reserved code is good too: its mail may have arrived although nobody told us so.
@@ -123,7 +131,7 @@ def _judged(told: pl.DataFrame) -> pl.DataFrame:
         (never, "not_given", pl.format("The code {} was never given to anybody.", code)),
         (early, "not_given", pl.format("The code {} was given only on {}.", code, _moment("given_at"))),
         (
-            pl.col("valid_until") < pl.col("at"),
+            pl.col("valid_until") < pl.col("since"),
             "lapsed",
             pl.format("The code {} expired on {}.", code, pl.col("valid_until").dt.strftime("%d %B %Y")),
         ),
@@ -155,11 +163,35 @@ def _moment(name: str) -> pl.Expr:
     return pl.col(name).dt.strftime(DAY)
 
 
+def _tell(good: pl.DataFrame, at: datetime) -> None:
+    """Tell the webhooks that want to know, in the same transaction."""
+    wishing = outbox.wishes(Type.OFFER_REDEEMED)
+    if not wishing:
+        return
+    names = dict(Customer.objects.filter(pk__in=good["owner_id"].to_list()).values_list("pk", "external_id"))
+    bodies = [
+        outbox.body(
+            Type.OFFER_REDEEMED,
+            {
+                "offer": row["offer_key"],
+                "code": row["code"],
+                "campaign": row["campaign"],
+                "customer": names[row["owner_id"]],
+                "redeemed_at": outbox.told(row["at"]),
+                "order_value": row["order_value"],
+            },
+            at,
+        )
+        for row in good.iter_rows(named=True)
+    ]
+    rows = [(wish.webhook_id, Type.OFFER_REDEEMED.value, body) for wish in wishing for body in bodies]
+    outbox.put(pl.DataFrame(rows, schema=outbox.BODIES, orient="row"), at)
+
+
 def _redemptions(good: pl.DataFrame) -> pl.DataFrame:
-    keys = dict(Offer.objects.filter(pk__in=good["of_offer_id"].unique().to_list()).values_list("pk", "key"))
     told = [
-        json.dumps({"campaign": row["campaign"], "offer": keys[row["of_offer_id"]], "code": row["code"]})
-        for row in good.select("campaign", "of_offer_id", "code").iter_rows(named=True)
+        json.dumps({"campaign": row["campaign"], "offer": row["offer_key"], "code": row["code"]})
+        for row in good.select("campaign", "offer_key", "code").iter_rows(named=True)
     ]
     return good.select(
         customer_id="owner_id",
