@@ -6,13 +6,13 @@ import logging
 from django.conf import settings
 from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import condition, require_http_methods, require_safe
 
-from campaigns import deliver, preferences, programme, providers, rating, tracking
+from campaigns import deliver, languages, preferences, programme, providers, rating, tracking
 from campaigns.links import LinkRefused
 from campaigns.models import Asset, Delivery, Touch
 from campaigns.unsubscribe import Leaving, leave, read
@@ -76,7 +76,7 @@ def _preferences(
         "granted": [names[key] for key in saved.granted] if saved else [],
         "withdrawn": [names[key] for key in saved.withdrawn] if saved else [],
     }
-    return _bare(render(request, "pages/preferences.html", context))
+    return _bare(languages.page(request, "preferences", context, languages.of(request, asking.customer_id)))
 
 
 @csrf_exempt  # the signed link is the proof, and mail programs open it without cookies
@@ -96,11 +96,11 @@ def rating_page(request: HttpRequest, token: str, score: str) -> HttpResponse:
         return _rating(request, delivery, score, error=str(error))
     is_kept = rating.rate(delivery, answer, timezone.now())
     context = {"company": programme.current().company, "is_kept": is_kept, "score": answer.score}
-    return _bare(render(request, "pages/rated.html", context))
+    return _bare(languages.page(request, "rated", context, languages.of(request, delivery.customer_id)))
 
 
 def _rating(request: HttpRequest, delivery: Delivery, score: str, error: str = "") -> HttpResponse:
-    block = rating.asked(delivery)
+    block, language = rating.asked(delivery), languages.of(request, delivery.customer_id)
     question = rating.QUESTION if "{" in block.question else block.question
     context = {
         "company": programme.current().company,
@@ -112,7 +112,7 @@ def _rating(request: HttpRequest, delivery: Delivery, score: str, error: str = "
         "longest": rating.COMMENT_LENGTH,
         "error": error,
     }
-    return _bare(render(request, "pages/rating.html", context, status=400 if error else 200))
+    return _bare(languages.page(request, "rating", context, language, 400 if error else 200))
 
 
 @never_cache
@@ -181,7 +181,8 @@ def _page(
 ) -> HttpResponse:
     topic = leaving.topic.replace("-", " ").replace("_", " ") if leaving else ""
     context = {"company": programme.current().company, "topic": topic, "everything": everything}
-    return _bare(render(request, f"pages/{name}.html", context, status=status))
+    language = languages.of(request, leaving.customer_id if leaving else None)
+    return _bare(languages.page(request, name, context, language, status))
 
 
 def _asset_tag(request: HttpRequest, public_id: str) -> str | None:

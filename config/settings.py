@@ -26,6 +26,7 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 TIME_ZONE = env("TIME_ZONE", default="UTC")
 USE_TZ = True
 LANGUAGE_CODE = "en-gb"
+LOCALE_PATHS = [BASE_DIR / "locale"]  # the pages that customers see: campaigns.languages
 FORMAT_MODULE_PATH = ["config.formats"]
 BUCKETS = env.int("BUCKETS", default=16)
 LAKE_URL = env("LAKE_URL", default=str(VAR_DIR / "lake"))

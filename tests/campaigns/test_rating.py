@@ -7,11 +7,10 @@ from urllib.parse import urlsplit
 import pytest
 from django.test import Client
 
-from campaigns import links, preferences, rating
+from campaigns import customer_story, links, preferences, rating
 from campaigns.links import Purpose
 from campaigns.models import Delivery
 from campaigns.rating import Answer
-from customers import customer_page
 from customers.models import Event, Source
 from tests.campaigns.mailbox import planned_mails
 from tests.campaigns.people import T0
@@ -105,7 +104,7 @@ def test_a_long_comment_is_cut(strict: Client, delivery: Delivery) -> None:
 
 def test_the_customers_page_tells_of_it(delivery: Delivery) -> None:
     rating.rate(delivery, Answer(2, ""), LATER)
-    assert "Rated" in [row[1] for row in customer_page.events(delivery.customer).rows]
+    assert "Rated" in [one.words for one in customer_story.story(delivery.customer, "events")]
 
 
 def test_the_mails_own_question_is_asked(strict: Client, delivery: Delivery) -> None:
