@@ -1,5 +1,6 @@
 """What a campaign really earned: those it was for, against those who were left alone by chance."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -104,16 +105,18 @@ def measure(campaign: Campaign, as_of: datetime) -> Report:
     )
 
 
-def closed_arms(campaign: Campaign, as_of: datetime) -> tuple[Arm, Arm] | None:
+def closed_arms(campaign: Campaign, as_of: datetime, variants: Collection[str] | None = None) -> tuple[Arm, Arm] | None:
     """Give the treated and the control group of whom the goal's time has run out; None where chance did not make them.
 
-    Where both arms have customers of all ages, those whose time still runs would make every effect look smaller.
+    With `variants`, of the treated those who were drawn into one of these. Where both arms have customers of all ages,
+    those whose time still runs would make every effect look smaller.
     """
     closed = _first_decisions(campaign, as_of).filter(pl.col("as_of") <= as_of - timedelta(days=campaign.goal_days))
     if not _is_balanced(closed):
         return None
     people = _with_goals(closed, campaign, as_of)
-    return _arm(people, TREATED), _arm(people, CONTROL)
+    wanted = people if variants is None else people.filter(pl.col("variant").is_in(list(variants)))
+    return _arm(wanted, TREATED), _arm(people, CONTROL)
 
 
 def compare(treated: Arm, other: Arm) -> Comparison:

@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from campaigns import api as campaigns
 from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
+from campaigns.offers import doors as offer_doors
 from customers import consent_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
@@ -90,6 +91,12 @@ urlpatterns: list[URLPattern] = [
     path("segments/<str:public_id>/sizes/", version_doors.SizesView.as_view(), name="segment-sizes"),
     path("segments/<str:public_id>/duplicate/", version_doors.DuplicateView.as_view(), name="segment-duplicate"),
     path("segments/<str:public_id>/freeze/", version_doors.FreezeView.as_view(), name="segment-freeze"),
+    path("offers/", offer_doors.OffersView.as_view(), name="offers"),
+    path("offers/<str:key>/", offer_doors.OfferView.as_view(), name="offer"),
+    path("offers/<str:key>/codes/", offer_doors.CodesView.as_view(), name="offer-codes"),
+    path("offers/<str:key>/redeem/", offer_doors.RedeemView.as_view(), name="offer-redeem"),
+    path("offers/<str:key>/redemptions/", offer_doors.RedemptionsView.as_view(), name="offer-redemptions"),
+    path("offers/<str:key>/report/", offer_doors.OfferReportView.as_view(), name="offer-report"),
     path("campaigns/", campaign_doors.CampaignsView.as_view(), name="campaigns"),
     path("campaigns/<str:public_id>/", campaign_doors.CampaignView.as_view(), name="campaign"),
     path("campaigns/<str:public_id>/launch/", life_doors.LaunchView.as_view(), name="campaign-launch"),

@@ -266,6 +266,7 @@ class OfferCode(models.Model):
     order_value = models.FloatField(null=True, blank=True, help_text="Of the order it was redeemed with.")
 
     class Meta:
+        permissions = [("redeem_offercode", "Can redeem codes at a till")]
         indexes = [
             models.Index(fields=["offer", "state", "id"], name="offer_code_stock"),
             models.Index(
