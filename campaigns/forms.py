@@ -7,10 +7,11 @@ from django import forms
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.models import User
 from django.forms.boundfield import BoundField
+from django.forms.utils import ErrorDict
 
 from campaigns import launch, plan_fields, steps, triggers, variants
 from campaigns.models import Campaign, Offer
-from campaigns.plan_fields import BLOCKS, CSS, NUMBER, ROWS, TEXT, PercentField
+from campaigns.plan_fields import BLOCKS, CSS, NUMBER, TEXT, PercentField
 from customers.models import Attribute, Consent, EventName, Topic
 from scoring.models import Target
 from segments.fields import catalogue
@@ -153,10 +154,15 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             field.when = plan_fields.WHEN.get(name, "")  # type: ignore[attr-defined]
 
     def _add_rows(self) -> None:
-        for row in range(ROWS):
+        where = self.instance.trigger.get("where") if isinstance(self.instance.trigger, dict) else None
+        stored = len(where) if isinstance(where, list) else 0
+        self.conditions = range(plan_fields.rows("where", self.data, stored))
+        self.others = range(plan_fields.rows("variant", self.data, len(self.instance.variants)))
+        for row in self.conditions:
             self.fields[f"where_{row}_name"] = plan_fields.choice(f"Condition {row + 1}")
             self.fields[f"where_{row}_op"] = plan_fields.choice("compared", plan_fields.OPS)
             self.fields[f"where_{row}_value"] = plan_fields.line("with")
+        for row in self.others:
             self.fields[f"variant_{row}_key"] = plan_fields.line(f"Variant {row + 1}", maxlength=20)
             self.fields[f"variant_{row}_share"] = PercentField("Share, %", required=False)
 
@@ -172,7 +178,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         self._offer("goal_event", [(name, name) for name in goals])
         self._offer("date_field", plan_fields.dates(self.known))
         asked = plan_fields.asked_of_events(self.known)
-        for row in range(ROWS):
+        for row in self.conditions:
             self._offer(f"where_{row}_name", asked, "No condition")
         names = dict(Topic.objects.order_by("position", "name").values_list("key", "name"))
         topics = {*names, *Consent.objects.order_by().values_list("topic", flat=True).distinct(), self.instance.topic}
@@ -194,9 +200,16 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         return {**told, **texts, "action": step.get("action", "email"), "written": TEXT if is_text else BLOCKS}
 
     def _shown_variants(self) -> Iterator[tuple[str, Any]]:
-        for row, one in enumerate(self.instance.variants[:ROWS]):
+        for row, one in enumerate(self.instance.variants[: len(self.others)]):
             yield f"variant_{row}_key", one.get("key")
             yield f"variant_{row}_share", one.get("share")
+
+    def full_clean(self) -> None:
+        """Check the answers, unless only one more row is asked for: then the form comes again with it."""
+        super().full_clean()
+        if self.is_bound and self.data.get("_row") in ("where", "variant"):
+            self._errors = ErrorDict()
+            self.add_error(None, "There is one more row now. Nothing is saved yet.")
 
     def clean(self) -> dict[str, Any]:
         """Put the plan together and parse it; a fault is shown at its field."""
@@ -286,7 +299,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         asked: dict[str, list[list[str]]] = {
             "score": [["score", "direction", "enter", "leave"], ["is_percentile"]],
             "segment": [["segment", "edge", "stays_days"]],
-            "event": [["event"], *([f"where_{i}_{part}" for part in ("name", "op", "value")] for i in range(ROWS))],
+            "event": [["event"], *([f"where_{i}_{part}" for part in ("name", "op", "value")] for i in self.conditions)],
             "date": [["date_field", "date_side", "date_days", "date_hour"], ["yearly"]],
             "schedule": [["every", "weekday", "month_day", "at"]],
             "hand": [],
@@ -319,4 +332,4 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def variant_rows(self) -> list[list[BoundField]]:
-        return [self.bound(f"variant_{row}_key", f"variant_{row}_share") for row in range(ROWS)]
+        return [self.bound(f"variant_{row}_key", f"variant_{row}_share") for row in self.others]

@@ -1,5 +1,6 @@
 """What the campaign form asks, and how its answers are written as the stored JSON, and read from it."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,7 +11,8 @@ from segments.rules.nodes import Fields, Type
 
 CSS = {"class": "cusp-input"}
 NUMBER = {**CSS, "inputmode": "decimal", "autocomplete": "off"}
-ROWS = 3  # of conditions on an event, and of variants beside the campaign's own mail
+ROWS, MOST_ROWS = 3, 20  # of conditions on an event, and of variants beside the campaign's own mail
+ROW = re.compile(r"(where|variant)_(\d{1,2})_\w+")
 KINDS = (
     ("score", "A score crosses a line", "Such as: the chance to leave rises above 70 %."),
     ("segment", "Somebody enters or leaves a segment", "Or stays in it for some days."),
@@ -125,6 +127,13 @@ def whole(label: str, text: str = "", least: int | None = None) -> forms.Integer
     return forms.IntegerField(label=label, required=False, help_text=text, min_value=least, widget=widget)
 
 
+def rows(kind: str, posted: Mapping[str, Any], stored: int) -> int:
+    """Give how many rows a form has: those that were posted or are stored, three at least, and one if asked for."""
+    told = (ROW.fullmatch(name) for name in posted)
+    last = max((int(one[2]) for one in told if one and one[1] == kind), default=-1)
+    return min(max(ROWS, stored, last + 1) + (posted.get("_row") == kind), MOST_ROWS)
+
+
 def lacking(cleaned: Mapping[str, Any], shown: Mapping[str, str]) -> dict[str, str]:
     """Give what a trigger still needs: the sentence for each field that was left empty. `shown` has what was posted."""
     asked = NEEDED.get(str(cleaned.get("trigger_kind")), {})
@@ -156,7 +165,7 @@ def _segment(cleaned: Mapping[str, Any], _: Fields) -> dict[str, Any]:
 def _event(cleaned: Mapping[str, Any], known: Fields) -> dict[str, Any]:
     told = of_event(str(cleaned.get("event")), known)
     where: list[Any] = list(cleaned.get("where_json") or [])
-    for row in range(ROWS):
+    for row in range(MOST_ROWS):
         if name := cleaned.get(f"where_{row}_name"):
             op, value = (
                 str(cleaned.get(f"where_{row}_op") or "is"),
@@ -231,7 +240,7 @@ def answers_of(trigger: Mapping[str, Any]) -> dict[str, Any]:
 
 def _where_answers(where: list[Any]) -> dict[str, Any]:
     rows = [_row(one) for one in where]
-    if len(where) > ROWS or None in rows:
+    if len(where) > MOST_ROWS or None in rows:
         return {"where_json": where}
     return {f"where_{i}_{name}": value for i, row in enumerate(rows) if row for name, value in row.items()}
 
@@ -271,7 +280,7 @@ def variants_of(cleaned: Mapping[str, Any], step: dict[str, Any], stored: list[A
     """Give the variants that the answers describe: a new one begins as a copy of the campaign's own step."""
     steps = {one["key"]: one["step"] for one in stored if isinstance(one, dict) and {"key", "step"} <= set(one)}
     found = []
-    for row in range(ROWS):
+    for row in range(MOST_ROWS):
         key = (cleaned.get(f"variant_{row}_key") or "").strip()
         if key:
             kept = steps.get(key)

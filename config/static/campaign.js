@@ -13,16 +13,40 @@
         });
     }
 
-    // Rows that may be left empty: the filled ones are shown, and one more by its button.
+    const MOST_ROWS = 20;
+
+    // A row like another one, empty, with the next number in its names and labels.
+    function rowAfter(row, number) {
+        const made = row.cloneNode(true);
+        made.querySelectorAll(".cusp-error").forEach((fault) => fault.remove());
+        made.querySelectorAll("input, select, label, p").forEach(function (part) {
+            for (const name of ["name", "id", "for", "aria-describedby"]) {
+                const told = part.getAttribute(name);
+                if (told) part.setAttribute(name, told.replace(/_\d+_/, `_${number}_`));
+            }
+            if (part.matches("label")) part.textContent = part.textContent.replace(/\d+$/, number + 1);
+            if (part.matches("input")) part.value = "";
+            if (part.matches("select")) part.selectedIndex = 0;
+        });
+        row.after(made);
+        return made;
+    }
+
+    // Rows that may be left empty: the filled ones are shown, and one more by its button, which the server answers too.
     function startRows(place, button) {
         const rows = [...place.querySelectorAll(`[data-row="${button.dataset.add}"]`)];
         const isEmpty = (row) => !row.querySelector("input, select").value && !row.querySelector(".cusp-error");
+        button.type = "button";
         rows.forEach((row) => { row.hidden = isEmpty(row); });
         function show() {
-            button.hidden = rows.every((row) => !row.hidden);
+            button.hidden = rows.length >= MOST_ROWS && rows.every((row) => !row.hidden);
         }
         button.addEventListener("click", function () {
-            const next = rows.find((row) => row.hidden);
+            let next = rows.find((row) => row.hidden);
+            if (!next) {
+                next = rowAfter(rows[rows.length - 1], rows.length);
+                rows.push(next);
+            }
             next.hidden = false;
             next.querySelector("input, select").focus();
             show();

@@ -200,3 +200,35 @@ def test_a_faulty_answer_is_said_at_its_field(boss: Client, answers: dict[str, s
     form = boss.post("/admin/campaigns/campaign/add/", {**PLAN, **answers}).context["adminform"].form
     assert said in " ".join(form.errors[field])
     assert not Campaign.objects.exists()
+
+
+def test_rows_are_added_as_many_as_are_wanted_without_saving(boss: Client) -> None:
+    """As without scripts: each press of the button gives the form again, with what was answered and one row more."""
+    told = {**PLAN, **EVENT, "variant_0_key": "b", "variant_0_share": "10"}
+    for number in (4, 5):
+        form = boss.post("/admin/campaigns/campaign/add/", {**told, "_row": "variant"}).context["adminform"].form
+        assert len(form.variant_rows) == number
+        assert form.non_field_errors() == ["There is one more row now. Nothing is saved yet."]
+        assert list(form.errors) == ["__all__"]
+        assert form["variant_0_key"].value() == "b"
+        told |= {f"variant_{row}_{part}": "" for row in range(1, number) for part in ("key", "share")}
+    shown = boss.post("/admin/campaigns/campaign/add/", {**told, "_row": "where"}).context["adminform"].form
+    assert len(shown.conditions) == 4
+    assert not Campaign.objects.exists()
+    told |= {f"variant_{row}_key": f"v{row}" for row in range(5)} | {f"variant_{row}_share": "10" for row in range(5)}
+    told |= {f"where_{row}_name": "value" for row in range(4)} | {f"where_{row}_op": "least" for row in range(4)}
+    told |= {f"where_{row}_value": str(row) for row in range(4)}
+    answer = boss.post("/admin/campaigns/campaign/add/", told)
+    assert answer.status_code == 302, answer.context["adminform"].form.errors
+    stored = Campaign.objects.get()
+    assert [one["key"] for one in stored.variants] == ["v0", "v1", "v2", "v3", "v4"]
+    assert [one["value"] for one in stored.trigger["where"]] == [0, 1, 2, 3]
+    form = boss.get(f"/admin/campaigns/campaign/{stored.pk}/edit/").context["adminform"].form
+    assert [row[0].value() for row in form.variant_rows] == ["v0", "v1", "v2", "v3", "v4"]
+    assert form["where_3_value"].value() == "3"
+
+
+def test_no_more_rows_than_twenty_are_given(boss: Client) -> None:
+    told = {**PLAN, **EVENT, "variant_99_key": "x", "variant_12345_key": "y", "_row": "variant"}
+    form = boss.post("/admin/campaigns/campaign/add/", told).context["adminform"].form
+    assert len(form.variant_rows) == 20
