@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -73,13 +73,14 @@ class _Search:
     def answered(self, combinations: Sequence[Sequence[Move]]) -> pl.DataFrame:
         """Answer every leaf for the customer as each combination of moves would make her, one row a combination."""
         count = len(combinations)
-        columns = {name: [value] * count for name, value in self.row.row(0, named=True).items()}
+        changed: dict[str, list[Any]] = {}
         for number, combination in enumerate(combinations):
             for move in combination:
                 if move.field is not None:
-                    columns[move.field.name][number] = move.value
-        columns["customer_id"] = list(range(count))
-        rows = pl.DataFrame([pl.Series(name, columns[name], dtype) for name, dtype in self.row.schema.items()])
+                    name = move.field.name
+                    changed.setdefault(name, [self.row[name][0]] * count)[number] = move.value
+        others = [pl.Series(name, values, self.row.schema[name]) for name, values in changed.items()]
+        rows = self.row[[0] * count].with_columns(pl.Series("customer_id", range(count), pl.Int64), *others)
         holds = answers(self.leaves.values(), rows, self.told_of_copies(count)).holds
         turned = {
             node: [any(move.leaf == node for move in one) for one in combinations] for node in self.leaves.values()

@@ -372,7 +372,7 @@ class _Compiler:
         return pl.when(other.column.is_not_null()).then(row.against(subject, other, moment))
 
     def subject(self, node: Condition | History, field: Field) -> Subject:
-        return Subject(pl.col(self.column(node, field)), self.frame.schema[field.name] == pl.Date)
+        return Subject(pl.col(self.column(node, field)), self.frame[field.name].dtype == pl.Date)
 
     def column(self, node: Condition | History, field: Field) -> str:
         return f"{FOLDED}{field.name}" if is_folded(node) else field.name

@@ -51,8 +51,10 @@ def _folded(column: pl.Series) -> pl.Series:
         each = pl.element().str.to_lowercase() if not _is_odd(letters).any() else folded(pl.element())
         return column.to_frame("").select(pl.col("").list.eval(each)).to_series()
     plain, is_odd = column.str.to_lowercase(), _is_odd(column)
+    if not is_odd.any():
+        return plain
     odd = each_once(column.filter(is_odd), lambda texts: texts.to_frame("").select(folded(pl.col(""))).to_series())
-    return plain.scatter(is_odd.arg_true(), odd) if len(odd) else plain
+    return plain.scatter(is_odd.arg_true(), odd)
 
 
 def _is_odd(column: pl.Series) -> pl.Series:
