@@ -8,7 +8,7 @@ from pytest_django.live_server_helper import LiveServer
 from scoring import training_work
 from scoring.models import Target, TrainingRun
 from tests.browser.test_admin import WIDTHS, fits, log_in
-from tests.scoring.worlds import order_times, store_shop
+from tests.scoring.worlds import few_times, light_learners, order_times, store_shop
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 ADD = "/admin/scoring/target/add/"
@@ -32,7 +32,11 @@ def counted(page: Page, said: str) -> None:
     expect(page.locator("[data-slot]:not([aria-busy])").get_by_text(said)).to_be_visible()
 
 
-def test_four_choices_make_a_prediction_that_is_trained_and_graded(page: Page, live_server: LiveServer) -> None:
+def test_four_choices_make_a_prediction_that_is_trained_and_graded(
+    page: Page, live_server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few_times(monkeypatch, 6)
+    light_learners(monkeypatch)
     page.add_init_script(CHANGED)
     shop(page, live_server, CUSTOMERS, ADD)
     page.get_by_role("radio", name="Who will stop buying?").check()

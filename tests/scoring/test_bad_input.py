@@ -17,7 +17,7 @@ from scoring import encoding, guard, ranking, scores, training, versions
 from scoring.models import ModelVersion, Score, ScoreRun, Target
 from scoring.training_set import TrainingRefused, of_attribute
 from scoring.versions import VersionError
-from tests.scoring.worlds import AS_OF, DAY, attribute_set, people
+from tests.scoring.worlds import AS_OF, DAY, attribute_set, light_learners, people
 
 COUNT = 620
 
@@ -96,8 +96,9 @@ def scores_now() -> dict[int, float]:
 @pytest.mark.door
 @pytest.mark.django_db
 def test_columns_of_which_nothing_can_be_learnt_are_left_out_and_what_breaks_later_keeps_the_old_scores(
-    tmp_path: Path, lake: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, lake: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    light_learners(monkeypatch)
     file = tmp_path / "company.csv"
     file.write_text(csv_of_a_company())
     run("import_customers", str(file), "--id", "id", "--known-since", "2025-06-01")

@@ -13,7 +13,7 @@ from customers.models import Source
 from scoring import counts, minimums, questions, training_set
 from scoring.minimums import Window
 from scoring.models import Target
-from tests.scoring.worlds import AS_OF, DAY
+from tests.scoring.worlds import AS_OF, DAY, few_times
 
 PEOPLE, DAYS = 90, 340
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [
@@ -72,7 +72,8 @@ def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.long
 @pytest.mark.door
 @pytest.mark.django_db
-def test_a_target_that_is_not_stored_is_counted_as_training_would_find_it() -> None:
+def test_a_target_that_is_not_stored_is_counted_as_training_would_find_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_times(monkeypatch)
     ingest.put(records(), Source.objects.create(key="shop", name="Shop", kind="api"), AS_OF)
     history.sync()
     for name, answers in QUESTIONS:

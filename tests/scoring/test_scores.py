@@ -16,7 +16,7 @@ from scoring import artifacts, learners, ranking, scores, targets, training
 from scoring.learners import AVERAGE, BOOSTING, LOGISTIC
 from scoring.models import BandChange, ModelVersion, Score, ScoreRun, Target
 from scoring.training import Trained
-from tests.scoring.worlds import AS_OF, DAY, events_of, order_times, signal, store_shop
+from tests.scoring.worlds import AS_OF, DAY, events_of, few_times, order_times, signal, store_shop
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 LATER = AS_OF + DAY
@@ -257,7 +257,8 @@ def test_without_old_scores_a_torn_model_gives_none(live: Live) -> None:
 
 @pytest.mark.long
 @pytest.mark.once
-def test_nothing_known_later_changes_a_model_or_a_score() -> None:
+def test_nothing_known_later_changes_a_model_or_a_score(monkeypatch: pytest.MonkeyPatch) -> None:
+    few_times(monkeypatch)
     orders = order_times(700)
     source = store_shop(700, orders)
     target = targets.of_event("Order Completed", 45, is_absent=True, at=AS_OF)

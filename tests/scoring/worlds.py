@@ -6,19 +6,32 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pytest
 
 from customers import bulk, history, ingest
 from customers.ingest import Records
 from customers.models import Source
+from scoring import labels
 from scoring.conditions import Events
 from scoring.labels import label
-from scoring.learners import Floats
+from scoring.learners import CANDIDATES, Floats
 from scoring.models import ModelVersion, Target
 from scoring.populations import NO_CHANGES, History
 from scoring.training_set import TrainingSet, of_snapshots, ordered
 
 AS_OF = datetime(2026, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
+
+
+def few_times(patch: pytest.MonkeyPatch, times: int = 4) -> None:
+    """Let trainings look at the past from so few times."""
+    patch.setattr(labels, "MOST_SNAPSHOTS", times)
+
+
+def light_learners(patch: pytest.MonkeyPatch) -> None:
+    """Let each learner be tried with one setting only, and those of many trees with few."""
+    for name, (first, *_) in CANDIDATES.items():
+        patch.setitem(CANDIDATES, name, ({**first, "trees": 12} if "trees" in first else first,))
 
 
 def people(count: int, seed: int = 1, columns: Mapping[str, Any] | None = None) -> pl.DataFrame:
