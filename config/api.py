@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from campaigns import api as campaigns
 from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
+from campaigns.calls import doors as call_doors
 from campaigns.offers import doors as offer_doors
 from customers import consent_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
@@ -55,6 +56,7 @@ urlpatterns: list[URLPattern] = [
     path("customers/<str:external_id>/explain/", ledger_doors.CustomerExplainView.as_view(), name="customer-explain"),
     path("customers/<str:external_id>/consents/", consent_doors.ConsentsView.as_view(), name="customer-consents"),
     path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
+    path("suppressions/do-not-call/", call_doors.DoNotCallView.as_view(), name="do-not-call"),
     path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),
     path("models/", model_doors.VersionsView.as_view(), name="models"),
     path("models/<str:target>/trainings/", training_doors.TrainingsView.as_view(), name="model-trainings"),
@@ -115,6 +117,11 @@ urlpatterns: list[URLPattern] = [
     path("deliveries/<str:public_id>/", ledger_doors.DeliveryView.as_view(), name="delivery"),
     path("deliveries/<str:public_id>/resolve/", ledger_doors.ResolveView.as_view(), name="delivery-resolve"),
     path("campaigns/<str:public_id>/report/", campaigns.ReportView.as_view(), name="campaign-report"),
+    path("call-tasks/", call_doors.CallTasksView.as_view(), name="call-tasks"),
+    path("call-tasks/<str:public_id>/", call_doors.CallTaskView.as_view(), name="call-task"),
+    path("call-tasks/<str:public_id>/claim/", call_doors.ClaimView.as_view(), name="call-task-claim"),
+    path("call-tasks/<str:public_id>/release/", call_doors.ReleaseView.as_view(), name="call-task-release"),
+    path("call-tasks/<str:public_id>/outcome/", call_doors.OutcomeView.as_view(), name="call-task-outcome"),
     path("sending/", sending_doors.SendingView.as_view(), name="sending"),
     re_path(r"", NowhereView.as_view()),
 ]

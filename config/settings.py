@@ -193,6 +193,9 @@ SPECTACULAR_SETTINGS = {
         "TrainingStateEnum": "scoring.models.TrainingRun.State",
         "CampaignStateEnum": "campaigns.models.Campaign.State",
         "DeliveryStateEnum": "campaigns.models.Delivery.State",
+        "DecisionOutcomeEnum": "campaigns.models.Decision.Outcome",
+        "CallStateEnum": "campaigns.models.CallTask.State",
+        "CallOutcomeEnum": "campaigns.models.CallTask.Outcome",
     },
 }
 

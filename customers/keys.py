@@ -37,6 +37,8 @@ class Scope(models.TextChoices):
     OFFERS_READ = "offers:read", "Read offers, their codes and their reports"
     OFFERS_WRITE = "offers:write", "Make and change offers, upload their codes"
     OFFERS_REDEEM = "offers:redeem", "Redeem codes"
+    CALLS_READ = "calls:read", "Read the call queue, with the numbers to call"
+    CALLS_WRITE = "calls:write", "Claim and release calls, and write down what came of them"
     CONSENTS_WRITE = "consents:write", "Grant and withdraw consents of customers"
     SUPPRESSIONS_READ = "suppressions:read", "Read which addresses must not be contacted"
     SUPPRESSIONS_WRITE = "suppressions:write", "Close and open addresses"

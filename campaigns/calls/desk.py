@@ -57,7 +57,7 @@ def lay(tasks: Sequence[CallTask], clock: Clock, at: datetime) -> list[Desk]:
             name_of(task.customer),
             task.tries + 1,
             called.local_time(at, clock.place(task.customer)),
-            zone_of(task.customer, clock).key,
+            zone_of(task.customer, clock, at).key,
             codes.get(task.delivery_id),
             gain_words(task),
             history(task.customer),
@@ -81,10 +81,11 @@ def history(customer: Customer) -> list[Lines]:
     return [Lines(moment(one.at), one.words, one.detail) for one in latest]
 
 
-def zone_of(customer: Customer, clock: Clock) -> ZoneInfo:
-    """Give the zone that a customer speaks in, or ours where hers is not known for sure."""
-    zones = clock.place(customer).zones
-    return ZoneInfo(zones[0]) if len(zones) == 1 else ZoneInfo(timezone.get_current_timezone_name())
+def zone_of(customer: Customer, clock: Clock, at: datetime) -> ZoneInfo:
+    """Give the zone that a customer speaks in, or ours where the clocks differ in those that she may be in."""
+    zones = [ZoneInfo(one) for one in clock.place(customer).zones]
+    is_sure = len({at.astimezone(one).utcoffset() for one in zones}) == 1
+    return zones[0] if is_sure else ZoneInfo(timezone.get_current_timezone_name())
 
 
 def call_back(words: str, customer: Customer, clock: Clock, at: datetime) -> datetime | None:
@@ -92,7 +93,7 @@ def call_back(words: str, customer: Customer, clock: Clock, at: datetime) -> dat
     if not words.strip():
         return None
     try:
-        return moments.read(words, at, zone_of(customer, clock))
+        return moments.read(words, at, zone_of(customer, clock, at))
     except (NoTime, OverflowError) as error:
         raise queue.CallRefused(f"Call back at: {error}") from error
 

@@ -69,7 +69,8 @@ def urls(of: Any) -> list[URLPattern]:
 def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm(MAY):
         raise PermissionDenied
-    form = ListForm(request.POST or None, request.FILES or None, label_suffix="")
+    posted = (request.POST, request.FILES) if request.method == "POST" else (None, None)
+    form = ListForm(*posted, label_suffix="")
     taken: Taken | None = None
     if request.method == "POST" and form.is_valid():
         told, user = form.cleaned_data, request.user

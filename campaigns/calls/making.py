@@ -2,6 +2,8 @@
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from campaigns import render
 from campaigns.calls import why
 from campaigns.channels import email
@@ -9,6 +11,7 @@ from campaigns.gate import Passed
 from campaigns.models import CallTask, Campaign
 from campaigns.render import Values
 from campaigns.steps import CallStep
+from campaigns.webhooks import notices
 
 WAITS = timedelta(days=7)
 
@@ -22,20 +25,27 @@ def make(passed: Passed, step: CallStep) -> CallTask:
     at = delivery.began_at or decision.due_at
     reasons = why.reasons(decision, passed.customer, at)
     values = _values(passed, reasons)
-    task, _ = CallTask.objects.get_or_create(
-        delivery=delivery,
-        defaults={
-            "customer": passed.customer,
-            "campaign": decision.campaign,
-            "title": render.line(step.title, values)[:200],
-            "talking_points": render.prose(step.talking_points, values),
-            "reasons": reasons,
-            "expected_gain": why.gain(decision.campaign, decision.score).value,
-            "due_at": at,
-            "expires_at": expiry(decision.campaign, at),
-        },
-    )
+    told = {
+        "customer": passed.customer,
+        "campaign": decision.campaign,
+        "title": render.line(step.title, values)[:200],
+        "talking_points": render.prose(step.talking_points, values),
+        "reasons": reasons,
+        "expected_gain": why.gain(decision.campaign, decision.score).value,
+        "due_at": at,
+        "expires_at": expiry(decision.campaign, at),
+    }
+    with transaction.atomic():
+        task, is_new = CallTask.objects.get_or_create(delivery=delivery, defaults=told)
+        if is_new:
+            notices.tell(notices.Type.CALL_TASK_MADE, about(task), at)
     return task
+
+
+def about(task: CallTask) -> dict[str, object]:
+    """Give what other programs are told of a call: its customer by her external id, and nothing else of her."""
+    ids = {"call_task": task.public_id, "customer": task.customer.external_id, "campaign": task.campaign.key}
+    return {**ids, "due_at": task.due_at.isoformat(), "expected_gain": task.expected_gain}
 
 
 def expiry(campaign: Campaign, at: datetime) -> datetime:

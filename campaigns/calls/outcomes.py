@@ -12,6 +12,7 @@ from campaigns import offers
 from campaigns.calls import queue
 from campaigns.calls.queue import CallRefused
 from campaigns.models import Call, CallTask, OfferCode
+from campaigns.webhooks import notices
 from customers import consent, events
 from customers.bulk import UTC_MICROSECONDS
 from customers.models import Channel, Suppression
@@ -49,6 +50,7 @@ def close(task: CallTask, agent: AbstractBaseUser, said: Said, at: datetime) -> 
         CallTask.objects.filter(pk=found.pk).update(tries=call.number, **_next(found, call, at))
         _settle(found, call, at)
         events.record(_events(found, call), SOURCE, at)
+        notices.tell(notices.Type.CALL_TASK_OUTCOME, _notice(found, call), at)
     task.refresh_from_db()
     return task
 
@@ -138,6 +140,12 @@ def _settle(task: CallTask, call: Call, at: datetime) -> None:
             consent.suppress(channel, phone, Suppression.Reason.DO_NOT_CALL, at)
         others = CallTask.objects.filter(customer__phone=phone).exclude(pk=task.pk)
         queue.cancel(list(others), "The customer asked not to be called.", at)
+
+
+def _notice(task: CallTask, call: Call) -> dict[str, object]:
+    again = call.call_again_at.isoformat() if call.call_again_at else None
+    came = {"outcome": call.outcome, "try": call.number, "call_again_at": again}
+    return {"call_task": task.public_id, "customer": task.customer.external_id, "campaign": task.campaign.key, **came}
 
 
 def _events(task: CallTask, call: Call) -> pl.DataFrame:

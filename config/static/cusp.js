@@ -23,7 +23,7 @@
         document.addEventListener("keydown", function (event) {
             if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
                 const form = event.target.closest(".cusp-call form") || (call && call.querySelector("form"));
-                if (form) form.requestSubmit();
+                if (form) form.requestSubmit(form.querySelector("button[name=then]"));
                 return;
             }
             const isWriting = event.target.matches("textarea, select, input:not([type=radio])");

@@ -372,4 +372,4 @@ def allow_calls(person: Customer) -> None:
         source="form",
         since=T,
     )
-    Customer.objects.filter(pk=person.pk).update(phone="+4930123456")
+    Customer.objects.filter(pk=person.pk).update(phone="+4930123456", country="DE", time_zone="Europe/Berlin")
