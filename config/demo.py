@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.core.management import call_command
 
 from campaigns import cycle, launch, measure, schedule
+from campaigns.calls import making
 from campaigns.models import Campaign, Cycle, Decision, Delivery, Offer, Schedule
 from config.demo_data import Shop
 from customers import history
@@ -90,6 +91,8 @@ def run(shop: Shop, say: Callable[[str], None], now: datetime) -> None:
         f"Cycles by the clock are switched off, because this calendar ends on {shop.cycles[-1]:%d %b %Y}: as of today "
         "everybody would have gone. The models are not looked after either. Operation > Schedules switches both on."
     )
+    if waiting := making.renew(now):
+        say(f"{waiting:,} calls wait in the call queue; this calendar's are over, so they are due from now on.")
     say("What these customers did was recorded before any of this was sent: a difference below is chance, not effect.")
     for segment in Segment.objects.order_by("key"):
         say(f"Segment “{segment.name}”: {segment.size or 0:,} customers.")

@@ -60,7 +60,7 @@ def lay(tasks: Sequence[CallTask], clock: Clock, at: datetime) -> list[Desk]:
             zone_of(task.customer, clock, at).key,
             codes.get(task.delivery_id),
             gain_words(task),
-            history(task.customer),
+            history(task),
             list(task.calls.select_related("agent").order_by("number")),
         )
         for task in tasks
@@ -74,9 +74,10 @@ def gain_words(task: CallTask) -> str:
     return why.gain(task.campaign, task.delivery.decision.score).words
 
 
-def history(customer: Customer) -> list[Lines]:
+def history(task: CallTask) -> list[Lines]:
     """Give what happened with a customer lately: what she did, what she was sent, and earlier calls."""
-    found = [one for kind in HISTORY for one in customer_story.story(customer, kind)]
+    own = (task, task.delivery)
+    found = [one for kind in HISTORY for one in customer_story.story(task.customer, kind) if one.item not in own]
     latest = sorted(found, key=lambda one: one.at, reverse=True)[:MOST_HISTORY]
     return [Lines(moment(one.at), one.words, one.detail) for one in latest]
 

@@ -100,7 +100,7 @@ class NumbersInSerializer(StrictSerializer):
         child=serializers.CharField(max_length=60), max_length=MOST_NUMBERS, help_text="In clear; only hashes are kept."
     )
     country = serializers.CharField(
-        min_length=2, max_length=2, required=False, default="", help_text="Of numbers without their country, as DE."
+        min_length=2, max_length=2, allow_null=True, default=None, help_text="Of numbers without theirs, such as DE."
     )
 
 
@@ -248,7 +248,7 @@ class DoNotCallView(Door):
         told = _told(NumbersInSerializer, request)
         text = "\n".join(" ".join(one.split()) for one in told["numbers"])
         try:
-            taken = lists.take(text, told["country"].upper(), who(request), timezone.now())
+            taken = lists.take(text, (told["country"] or "").upper(), who(request), timezone.now())
         except ListRefused as error:
             raise _refusal("numbers", str(error)) from error
         return Response(TakenSerializer(taken).data)

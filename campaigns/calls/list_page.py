@@ -69,10 +69,10 @@ def urls(of: Any) -> list[URLPattern]:
 def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm(MAY):
         raise PermissionDenied
-    posted = (request.POST, request.FILES) if request.method == "POST" else (None, None)
-    form = ListForm(*posted, label_suffix="")
+    is_posted = request.method == "POST"
+    form = ListForm(request.POST if is_posted else None, request.FILES if is_posted else None, label_suffix="")
     taken: Taken | None = None
-    if request.method == "POST" and form.is_valid():
+    if is_posted and form.is_valid():
         told, user = form.cleaned_data, request.user
         by: Any = user
         try:

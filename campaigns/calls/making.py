@@ -42,6 +42,12 @@ def make(passed: Passed, step: CallStep) -> CallTask:
     return task
 
 
+def renew(at: datetime) -> int:
+    """Let open calls whose time is over wait anew, from a time on: after a calendar that lay in the past."""
+    over = CallTask.objects.filter(state=CallTask.State.OPEN, expires_at__lte=at)
+    return over.update(due_at=at, expires_at=at + WAITS)
+
+
 def about(task: CallTask) -> dict[str, object]:
     """Give what other programs are told of a call: its customer by her external id, and nothing else of her."""
     ids = {"call_task": task.public_id, "customer": task.customer.external_id, "campaign": task.campaign.key}

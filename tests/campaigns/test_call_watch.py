@@ -4,10 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.core.files.uploadedfile import SimpleUploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.datastructures import MultiValueDict
 
 from campaigns.calls import list_page, lists, load, outcomes, queue, roles, watch
 from campaigns.calls.load_page import as_csv
@@ -160,7 +161,10 @@ def test_a_list_is_uploaded_and_its_bad_lines_are_named(client: Client) -> None:
 
 
 def test_a_list_that_is_no_text_is_refused_at_its_field() -> None:
-    form = list_page.ListForm({}, {"file": SimpleUploadedFile("list.csv", b"\xff\xfe\x00")})
+    files: MultiValueDict[str, UploadedFile[bytes]] = MultiValueDict(
+        {"file": [SimpleUploadedFile("list.csv", b"\xff\xfe\x00")]}
+    )
+    form = list_page.ListForm({}, files)
     assert form.errors == {"file": ["The file is no text in UTF-8."]}
 
 
@@ -182,8 +186,8 @@ def test_a_call_back_is_said_in_words_and_told_by_her_clock(client: Client) -> N
     address = reverse("admin:campaigns_calltask_work", args=[task.pk, "close"])
     page = client.post(address, {"outcome": "call_back", "call_again_at": "soonish"}, follow=True).content.decode()
     assert "This names no time" in page
-    page = client.post(address, {"outcome": "call_back", "call_again_at": "tomorrow 15:00"}, follow=True)
-    assert "15:00 her time" in page.content.decode()
+    body = {"outcome": "call_back", "call_again_at": "tomorrow 15:00"}
+    assert "15:00 her time" in client.post(address, body, follow=True).content.decode()
     task.refresh_from_db()
     assert (task.state, task.tries) == ("open", 1)
     assert (task.due_at - timezone.now()) < 2 * DAY
@@ -198,4 +202,5 @@ def test_a_claim_is_kept_up_by_its_page_and_by_nobody_else(client: Client) -> No
         client.force_login(agent(name))
         assert client.post(address).status_code == status
     task.refresh_from_db()
+    assert task.lease_until is not None
     assert task.lease_until > NOON + DAY
