@@ -12,8 +12,8 @@ from django.db.models import F
 from campaigns import claims, gate, offers
 from campaigns.channels import Receipt, Result
 from campaigns.models import Delivery, DeliveryAttempt
-from customers import consent
-from customers.models import Channel, Suppression
+from customers import consent, devices
+from customers.models import Suppression
 
 BACKOFF = (timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 MOST_ATTEMPTS = len(BACKOFF) + 1
@@ -131,8 +131,12 @@ def _settle(answers: Sequence[Answer], until: datetime) -> None:
     if failed := [one.delivery for one in coded if one.state() == State.FAILED]:
         offers.release(failed)
     for one in answers:
-        if one.receipt.is_address_dead and one.passed.customer.email:
-            consent.suppress(Channel.EMAIL, one.passed.customer.email, Suppression.Reason.BOUNCED, until)
+        column = consent.ADDRESSES.get(one.delivery.channel)
+        address = getattr(one.passed.customer, column) if column else None
+        if one.receipt.is_address_dead and address:
+            consent.suppress(one.delivery.channel, address, Suppression.Reason.BOUNCED, until)
+        for token in one.receipt.dead:
+            devices.remove(token)
 
 
 def _plan_again(ids: list[int]) -> None:

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from campaigns import blocks, brand, findings, launch, programme, render, steps
+from campaigns import blocks, brand, findings, launch, nameable, programme, render, steps
 from campaigns.findings import Problem
 from campaigns.models import Asset, Campaign, Offer, Programme
 from customers.models import Attribute, Customer, Product
@@ -116,11 +117,7 @@ def terms(has_offer: bool) -> blocks.Terms:
 
 def known() -> steps.Known:
     """Give what steps may name."""
-    return steps.Known(
-        offers=frozenset(Offer.objects.values_list("key", flat=True)),
-        attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
-        assets=frozenset(Asset.objects.values_list("public_id", flat=True)),
-    )
+    return replace(nameable.known(), assets=nameable.pictures())
 
 
 def show(step: Mapping[str, Any], asked: Asked) -> Shown:

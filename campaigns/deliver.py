@@ -15,7 +15,7 @@ from django.db.models.functions import Now
 
 from campaigns import answers, changing, claims, gate, offers, outages, restore, sending
 from campaigns.answers import Answer, Record
-from campaigns.channels import Receipt, Result, call, email, provider
+from campaigns.channels import Receipt, Result, call, email, gateway, provider
 from campaigns.last_look import Run
 from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState, Way
 from customers import audit, events
@@ -29,7 +29,8 @@ HANDED_WITHIN = 5.0  # seconds after which what has begun and is not handed over
 STOP_SEEN_WITHIN = 0.2  # seconds
 SOURCE = "campaigns"
 HAND = "hand"  # the cause of a decision that somebody made
-CHANNELS = (Channel.PHONE, Channel.EMAIL)
+CHANNELS = (Channel.PHONE, Channel.EMAIL, Channel.SMS, Channel.PUSH)
+SENT = {Way.EMAIL: "Email Sent", Way.SMS: "SMS Sent", Way.PUSH: "Push Sent"}
 
 State = Delivery.State
 
@@ -190,6 +191,8 @@ def _again(found: Delivery, at: datetime, reason: str) -> Delivery:
 def _carrier(channel: Channel) -> AbstractContextManager[Carrier]:
     if channel == Channel.PHONE:
         return nullcontext(call.Queue())
+    if channel in (Channel.SMS, Channel.PUSH):
+        return nullcontext(gateway.Connection(channel))
     return provider.Provider() if settings.EMAIL_BACKEND.startswith("anymail.") else email.Mailer()
 
 
@@ -271,9 +274,9 @@ def _carry(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: 
 
 
 def _tell(which: Q, known_at: datetime) -> None:
-    """Record the events of sent mails that have none yet."""
+    """Record the events of sent messages that have none yet."""
     with transaction.atomic():
-        sent = Delivery.objects.filter(which, state=State.SENT, channel=Channel.EMAIL, is_told=False)
+        sent = Delivery.objects.filter(which, state=State.SENT, channel__in=("email", "sms", "push"), is_told=False)
         rows = list(sent.select_related("decision__campaign"))
         if not rows:
             return
@@ -286,23 +289,24 @@ def _tell(which: Q, known_at: datetime) -> None:
 
 
 def _sent_events(rows: list[Delivery]) -> pl.DataFrame:
-    return _events("Email Sent", [(row, f"sent-{row.public_id}", {}) for row in rows])
+    names = [SENT[Way(row.channel)] for row in rows]
+    return _events(names, [(row, f"sent-{row.public_id}", {}) for row in rows])
 
 
 def _given_events(codes: QuerySet[OfferCode], rows: dict[int, Delivery]) -> pl.DataFrame:
     told = [
         (rows[code.delivery_id], {"offer": code.offer.key, "code": code.code}) for code in codes if code.delivery_id
     ]
-    return _events("Offer Given", [(row, f"given-{row.public_id}", more) for row, more in told])
+    return _events(["Offer Given"] * len(told), [(row, f"given-{row.public_id}", more) for row, more in told])
 
 
-def _events(name: str, told: list[tuple[Delivery, str, dict[str, str]]]) -> pl.DataFrame:
+def _events(names: list[str], told: list[tuple[Delivery, str, dict[str, str]]]) -> pl.DataFrame:
     properties = [json.dumps({**row.decision.told, "delivery": row.public_id, **more}) for row, _, more in told]
     return pl.DataFrame(
         {
             "customer_id": [row.customer_id for row, _, _ in told],
             "message_id": [message_id for _, message_id, _ in told],
-            "name": [name] * len(told),
+            "name": names,
             "occurred_at": [row.began_at for row, _, _ in told],
             "properties": properties,
         },

@@ -9,10 +9,10 @@ from django.contrib.auth.models import User
 from django.forms.boundfield import BoundField
 from django.forms.utils import ErrorDict
 
-from campaigns import launch, plan_fields, steps, triggers, variants
+from campaigns import action_fields, launch, nameable, plan_fields, steps, triggers, variants
 from campaigns.models import Campaign, Offer
 from campaigns.plan_fields import BLOCKS, CSS, NUMBER, TEXT, PercentField
-from customers.models import Attribute, Consent, EventName, Topic
+from customers.models import Consent, EventName, Topic
 from scoring.models import Target
 from segments.fields import catalogue
 from segments.models import Segment
@@ -103,7 +103,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     at = forms.TimeField(
         label="At", required=False, widget=forms.TimeInput(format="%H:%M", attrs={**CSS, "type": "time"})
     )
-    action = forms.ChoiceField(choices=[one[:2] for one in plan_fields.ACTIONS], widget=forms.RadioSelect)
+    action = forms.ChoiceField(choices=[one[:2] for one in action_fields.ACTIONS], widget=forms.RadioSelect)
     offer = plan_fields.choice("Offer", text="For a call it may be left out; the agent tells the code.")
     written = forms.ChoiceField(choices=WRITTEN, required=False, widget=forms.RadioSelect)
     subject = plan_fields.line("Subject", MAIL_HELP)
@@ -140,6 +140,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         self.known = catalogue()
         self.stored = {name: getattr(self.instance, name) for name in launch.EDITABLE}
         self._add_rows()
+        action_fields.add(self, self.stored["steps"][0] if self.stored["steps"] else {})
         for name in KEPT:
             if name in self.fields:
                 self.fields[name].required = False
@@ -151,7 +152,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         for name, field in self.fields.items():
             if isinstance(field.widget, RelatedFieldWidgetWrapper):
                 field.widget = field.widget.widget
-            field.when = plan_fields.WHEN.get(name, "")  # type: ignore[attr-defined]
+            field.when = action_fields.when(name)  # type: ignore[attr-defined]
 
     def _add_rows(self) -> None:
         where = self.instance.trigger.get("where") if isinstance(self.instance.trigger, dict) else None
@@ -207,7 +208,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def full_clean(self) -> None:
         """Check the answers, unless only one more row is asked for: then the form comes again with it."""
         super().full_clean()
-        if self.is_bound and self.data.get("_row") in ("where", "variant"):
+        if self.is_bound and self.data.get("_row") in plan_fields.KINDS_OF_ROWS:
             self._errors = ErrorDict()
             self.add_error(None, "There is one more row now. Nothing is saved yet.")
 
@@ -222,7 +223,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
                 return cleaned
         self.instance.trigger = plan_fields.trigger_of(cleaned, self.known)
         stored: dict[str, Any] = self.stored["steps"][0] if self.stored["steps"] else {}
-        step = plan_fields.step_of(cleaned, stored)
+        self.nameable = nameable.known()
+        step = action_fields.step_of(cleaned, stored, self.nameable.types or {})
         self.instance.steps = [step]
         self.instance.variants = plan_fields.variants_of(cleaned, step, self.stored["variants"])
         self._parse_trigger(cleaned)
@@ -248,10 +250,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _parse_steps(self, step: dict[str, Any]) -> None:
         """Let the steps be read as they will be; a mail that is still to be composed is read when it is launched."""
-        known = steps.Known(
-            offers=frozenset(Offer.objects.values_list("key", flat=True)),
-            attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
-        )
+        known = self.nameable
         if step["action"] == "offer" and step["offer"] not in known.offers:
             self.add_error("offer", "Choose an offer.")
         elif step.get("content") != {}:
@@ -270,6 +269,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         """Show a fault at the field that its path ends in."""
         last = path.rsplit(".", 1)[-1].partition("[")[0]
         name = {"kind": "trigger_kind", "key": "variant_0_key", "share": "variant_0_share"}.get(last, last)
+        if path.startswith("steps"):
+            name = action_fields.place_of(path, self.instance.steps[0]) or name
         if path.startswith("trigger"):
             name = plan_fields.AT.get(str(self.instance.trigger.get("kind")), {}).get(last, name)
         if path.startswith("variants[") and last in ("key", "share"):
@@ -316,7 +317,31 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def actions(self) -> list[Card]:
         """Give the actions."""
         chosen = self["action"].value()
-        return [Card(*told, told[0] == chosen, []) for told in plan_fields.ACTIONS]
+        return [Card(*told, told[0] == chosen, []) for told in action_fields.ACTIONS]
+
+    @property
+    def sms(self) -> list[BoundField]:
+        return self.bound("sms_text")
+
+    @property
+    def push(self) -> list[BoundField]:
+        return self.bound("push_title", "push_text", "push_url")
+
+    @property
+    def attribute(self) -> list[BoundField]:
+        return self.bound("attribute_name", "attribute_value")
+
+    @property
+    def listing(self) -> list[BoundField]:
+        return self.bound("list_key", "list_does")
+
+    @property
+    def said_rows(self) -> list[list[BoundField]]:
+        return action_fields.rows(self, "said_", ("language", "title", "text"))
+
+    @property
+    def data_rows(self) -> list[list[BoundField]]:
+        return action_fields.rows(self, "data_", ("name", "text"))
 
     @property
     def again(self) -> list[BoundField]:

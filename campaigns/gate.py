@@ -15,7 +15,7 @@ from campaigns import deferral, last_look, offers, sending, steps, variants
 from campaigns.deferral import Ruling
 from campaigns.last_look import Look, Refused, Run
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
-from customers.models import Customer
+from customers.models import Channel, Customer
 
 SENDING_LEASE = timedelta(minutes=10)  # longer than a mail server may take over all its answers to a group
 REASON_LENGTH = 300
@@ -34,6 +34,7 @@ class Passed:
     step: steps.Step
     offer: Offer | None = None
     code: OfferCode | None = None
+    devices: tuple[str, ...] = ()  # where a push message goes
 
     @property
     def campaign(self) -> Campaign:
@@ -127,7 +128,9 @@ def _ready(delivery: Delivery, look: Look, known: dict[str, Offer], plans: dict[
         return Refused(State.CANCELLED, f"The campaign cannot be used: {error}")
     if step.action != delivery.action:
         return Refused(State.CANCELLED, "The campaign no longer has this step.")
-    passed = Passed(delivery, look.people[delivery.customer_id], look.rules, step)
+    customer = look.people[delivery.customer_id]
+    devices = look.open_addresses(customer, Channel.PUSH) if delivery.channel == Channel.PUSH else ()
+    passed = Passed(delivery, customer, look.rules, step, devices=devices)
     key = steps.offer_of(step)
     if not key:
         return passed

@@ -1,5 +1,6 @@
 """A campaign's life: launched once it can be read whole, edited, paused, resumed, stopped; each with an audit entry."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -7,12 +8,11 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, forecast, occurrences, pilot, products, steps, triggers, variants
-from campaigns.models import Asset, Campaign, Offer, Slot, TriggerBaseline
+from campaigns import cancel, forecast, nameable, occurrences, pilot, steps, triggers, variants
+from campaigns.models import Campaign, Gateway, Slot, TriggerBaseline, Way
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
 from campaigns.waiting import count
 from customers import audit, events
-from customers.models import Attribute
 from scoring.models import ModelVersion, Target
 from scoring.removal import USERS
 from segments import fields, rulebook
@@ -160,12 +160,10 @@ def check(campaign: Campaign) -> Trigger:
     """Give the trigger of a campaign that can be used; else raise LaunchError, which begins with the place."""
     trigger = _trigger(campaign)
     _refuse_unusable(campaign, trigger)
-    offers = frozenset(Offer.objects.values_list("key", flat=True))
-    attributes = frozenset(Attribute.objects.values_list("name", flat=True))
-    assets = frozenset(Asset.objects.values_list("public_id", flat=True))
-    shown = products.existing([campaign.steps, campaign.variants])
+    known = replace(nameable.known(), assets=nameable.pictures(), products=nameable.shown(campaign))
     try:
-        variants.check_ready(campaign, steps.Known(offers, attributes, assets, shown))
+        variants.check_ready(campaign, known)
+        _refuse_uncarried(variants.parse(campaign)[0].step)
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger
@@ -197,6 +195,13 @@ def _refuse_unusable(campaign: Campaign, trigger: Trigger) -> None:
     for place, key in named.items():
         if book and key in book.paused:
             raise LaunchError(f"{place}: the segment {key} is paused: {book.problems[key]}")
+
+
+def _refuse_uncarried(step: steps.Step) -> None:
+    """Raise LaunchError for a message that no gateway carries."""
+    way = step.channel
+    if way in (Way.SMS, Way.PUSH) and not Gateway.objects.filter(channel=way).exists():
+        raise LaunchError(f"steps[0].action: no gateway carries {way.label}; choose one on the page of the programme")
 
 
 def _watch(campaign: Campaign, trigger: Trigger | None) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
 from django.db import transaction
@@ -12,12 +12,25 @@ from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 
-from campaigns import brakes, campaign_page, forecast, launch, programme, slots, steps, story, variants
+from campaigns import (
+    brakes,
+    campaign_page,
+    forecast,
+    launch,
+    nameable,
+    programme,
+    render,
+    slots,
+    step_preview,
+    steps,
+    story,
+    variants,
+)
 from campaigns.forms import CampaignForm
-from campaigns.models import Campaign, Offer, Way
+from campaigns.models import Campaign, Way
 from customers import consent
 from customers.admin import Button
-from customers.models import Attribute, Consent, Customer, Identity
+from customers.models import Consent, Customer, Identity
 from customers.panels import Cell, Panel, lines, moment, number, share
 from segments.models import Membership, Segment
 
@@ -104,8 +117,8 @@ def _paused(campaign: Campaign) -> Iterator[str]:
             yield f"Its audience “{segment}” is paused, and stays as it was: {segment.problem}."
 
 
-def told(form: CampaignForm) -> dict[str, list[str]]:
-    """Give the plan that stands in a form in words, and what it lacks."""
+def told(form: CampaignForm) -> dict[str, Any]:
+    """Give the plan that stands in a form in words, what it lacks, and how a message or change would look."""
     form.full_clean()
     missing = [
         f"{form.fields[name].label or 'Choose'}: {text}" if name in form.fields else str(text)
@@ -117,14 +130,26 @@ def told(form: CampaignForm) -> dict[str, list[str]]:
         form.instance.trigger
     )
     said = story.tell(form.instance, campaign_page.names()) if is_readable else []
-    return {"missing": missing, "said": [one for one in said if not one.startswith(campaign_page.UNREADABLE)]}
+    sound = [one for one in said if not one.startswith(campaign_page.UNREADABLE)]
+    return {"missing": missing, "said": sound, **_preview(form)}
+
+
+def _preview(form: CampaignForm) -> dict[str, Any]:
+    """Give what happens to Ada, drawn; of a mail the composer shows it."""
+    try:
+        step = steps.parse(form.instance.steps)[0]
+        if isinstance(step, steps.EmailStep):
+            return {}
+        return {"preview": step_preview.draw(step), "heading": step_preview.title(step)}
+    except (render.TemplateRefused, steps.StepError):  # what is wrong stands at its field
+        return {}
 
 
 def ready(campaign: Campaign, at: datetime) -> Panel:
     """Give what is known before a launch: who matches, who can be reached, what is foreseen, and what is missing."""
     try:
         launch.check(campaign)
-        made = variants.parse(campaign, known())
+        made = variants.parse(campaign, nameable.known())
     except ValueError as refused:
         return Panel("Before it is launched", f"It cannot be launched yet. {sentence(str(refused))}")
     counted = reach(campaign, made[0].step.channel)
@@ -257,14 +282,6 @@ def _widen(campaign: Campaign, name: str, by: User, at: datetime) -> str:
     matching = launch.widen(campaign, to, by, at, fires_for_waiting=bool(also))
     told = f" It acts on the {number(matching)} who match already." if also and matching else ""
     return f"{campaign.name} is for {'everybody' if to == 1 else f'{share(to, 0)} of the customers'} now.{told}"
-
-
-def known() -> steps.Known:
-    """Give what steps may name."""
-    return steps.Known(
-        offers=frozenset(Offer.objects.values_list("key", flat=True)),
-        attributes=frozenset(Attribute.objects.values_list("name", flat=True)),
-    )
 
 
 def sentence(message: str) -> str:

@@ -11,8 +11,9 @@ from segments.rules.nodes import Fields, Type
 
 CSS = {"class": "cusp-input"}
 NUMBER = {**CSS, "inputmode": "decimal", "autocomplete": "off"}
-ROWS, MOST_ROWS = 3, 20  # of conditions on an event, and of variants beside the campaign's own mail
-ROW = re.compile(r"(where|variant)_(\d{1,2})_\w+")
+ROWS, MOST_ROWS = 3, 20  # of conditions, of variants beside the campaign's own mail, of languages, of data
+KINDS_OF_ROWS = ("where", "variant", "said", "data")
+ROW = re.compile(rf"({'|'.join(KINDS_OF_ROWS)})_(\d{{1,2}})_\w+")
 KINDS = (
     ("score", "A score crosses a line", "Such as: the chance to leave rises above 70 %."),
     ("segment", "Somebody enters or leaves a segment", "Or stays in it for some days."),
@@ -44,6 +45,7 @@ STEP_FIELDS = {
     "call": ("offer", "title", "talking_points"),
 }
 BLOCKS, TEXT = "blocks", "text"
+MAILS = ("email", "offer")
 SCORE = ("score", "direction", "enter", "leave")
 # The answers that another question shows.
 WHEN = {
@@ -284,7 +286,11 @@ def variants_of(cleaned: Mapping[str, Any], step: dict[str, Any], stored: list[A
         key = (cleaned.get(f"variant_{row}_key") or "").strip()
         if key:
             kept = steps.get(key)
-            own = kept if kept and kept.get("action") == step["action"] and "content" in kept else step
+            own = (
+                kept
+                if kept and kept.get("action") == step["action"] and ("content" in kept or kept["action"] not in MAILS)
+                else step
+            )
             merged = {**own, "offer": step["offer"]} if "offer" in step else own
             found.append({"key": key, "share": cleaned.get(f"variant_{row}_share"), "step": merged})
     return found

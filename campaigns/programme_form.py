@@ -10,13 +10,18 @@ from django.forms.boundfield import BoundField
 from django.utils import timezone
 
 from campaigns import assets
-from campaigns.models import FrequencyCap, Programme, Throughput
+from campaigns.models import FrequencyCap, Gateway, Programme, Throughput, Webhook
 from campaigns.plan_fields import CSS, PercentField
 from customers.models import Channel, Topic
 
 CHANNELS = [("", "any channel"), *Channel.choices]
+GATEWAYS = (Channel.SMS.value, Channel.PUSH.value)
+GATEWAY_HELP = "The webhook of your provider, or of a program that speaks to it."
 TIME = forms.TimeInput(format="%H:%M", attrs={**CSS, "type": "time"})
 COLOUR = forms.TextInput(attrs={"type": "color", "class": "cusp-colour"})
+
+
+OTHERS = ("logo_file", "has_no_logo", *(f"gateway_{channel}" for channel in GATEWAYS))
 
 
 class CapForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -60,6 +65,15 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
     holdout_share = PercentField("Left alone by all campaigns, %", "They show what all of it earns.", 90)
     logo_file = forms.FileField(label="Logo", required=False, help_text="PNG, JPEG, GIF or WebP, up to 5 MB.")
     has_no_logo = forms.BooleanField(label="Without a logo", required=False)
+    gateway_sms = forms.ModelChoiceField(
+        Webhook.objects.order_by("name"), label="SMS go through", required=False, widget=forms.Select(attrs=CSS)
+    )
+    gateway_push = forms.ModelChoiceField(
+        Webhook.objects.order_by("name"),
+        label="Push messages go through",
+        required=False,
+        widget=forms.Select(attrs=CSS),
+    )
 
     class Meta:
         model = Programme
@@ -79,9 +93,12 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "calling_until",
             "dkim_selector",
             "alert_emails",
+            "sms_opt_out",
         )
         widgets = {
-            **dict.fromkeys(("company", "reply_to", "dkim_selector", "alert_emails"), forms.TextInput(attrs=CSS)),
+            **dict.fromkeys(
+                ("company", "reply_to", "dkim_selector", "alert_emails", "sms_opt_out"), forms.TextInput(attrs=CSS)
+            ),
             "sender": forms.TextInput(attrs={**CSS, "placeholder": "Our shop <hello@shop.example>"}),
             "postal_address": forms.TextInput(attrs=CSS),
             **dict.fromkeys(("colour", "background"), COLOUR),
@@ -117,6 +134,11 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Begin the tables with what is stored."""
         super().__init__(*args, **kwargs)
+        carried = dict(Gateway.objects.values_list("channel", "webhook_id"))
+        for channel in GATEWAYS:
+            field: Any = self.fields[f"gateway_{channel}"]
+            field.empty_label, field.help_text = "Nothing yet", GATEWAY_HELP
+            self.initial.setdefault(f"gateway_{channel}", carried.get(channel))
         posted = self.data if "caps-TOTAL_FORMS" in self.data else None
         self.caps = CAPS(posted, prefix="caps", queryset=FrequencyCap.objects.order_by("days", "pk"))
         self.rates = RATES(posted, prefix="rates", queryset=Throughput.objects.order_by("channel"))
@@ -171,7 +193,7 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def keep(self, by: Any) -> list[str]:
         """Store the logo and the tables; give the names of all that was changed."""
-        changed = [name for name in self.changed_data if name not in ("logo_file", "has_no_logo")]
+        changed = [name for name in self.changed_data if name not in OTHERS]
         if file := self.cleaned_data.get("logo_file"):
             file.seek(0)
             self.instance.logo = assets.put(file.name, file.read(), by, timezone.now())
@@ -183,6 +205,10 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             if table.is_bound and table.has_changed():
                 table.save()
                 changed.append(name)
+        for channel in GATEWAYS:
+            if f"gateway_{channel}" in self.changed_data:
+                _carry(channel, self.cleaned_data[f"gateway_{channel}"])
+                changed.append(f"gateway of {channel}")
         return changed
 
     @property
@@ -191,6 +217,7 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
         logo = ("logo_file", "has_no_logo") if self.instance.logo_id else ("logo_file",)
         names = {
             "Who writes": ("company", "sender", "reply_to", "postal_address", "dkim_selector"),
+            "SMS and push messages": ("gateway_sms", "gateway_push", "sms_opt_out"),
             "How mails look": ("colour", "background", *logo),
             "What holds over all campaigns": (
                 *("holdout_share", "cap_messages", "cap_days"),
@@ -208,3 +235,11 @@ def _check_address(address: str) -> None:
         validate_email(parseaddr(address)[1])
     except ValidationError as error:
         raise ValidationError(f"“{address}” holds no e-mail address.") from error
+
+
+def _carry(channel: str, webhook: Webhook | None) -> None:
+    """Let a webhook carry a channel, or nothing any more."""
+    if webhook is None:
+        Gateway.objects.filter(channel=channel).delete()
+    else:
+        Gateway.objects.update_or_create(channel=channel, defaults={"webhook": webhook})

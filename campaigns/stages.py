@@ -23,7 +23,7 @@ from scoring.models import ScoreRun, Target
 from segments import alerts, membership
 
 DELIVERIES = 200  # of one piece of work
-OWN_ACTS = (*planning.EVENTS.values(), "Email Sent", "Offer Given")  # what deciding and delivering record
+OWN_ACTS = (*planning.EVENTS.values(), *deliver.SENT.values(), "Offer Given")  # what deciding and delivering record
 SMALL_MOST = 5_000  # customers of a small cycle; more are left to a full one
 
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("p/<str:token>/", views.preference_page, name="preferences"),
     path("r/<str:token>/<str:score>/", views.rating_page, name="rating"),
     path("feedback/<str:provider>/", views.feedback, name="feedback"),
+    path("gateway/<str:public_id>/", views.gateway, name="gateway"),
     path("c/<str:token>", views.click, name="click"),
     path("o/<str:token>.gif", views.opening, name="opening"),
 ]

@@ -5,16 +5,16 @@ import logging
 
 from django.conf import settings
 from django.db import DatabaseError
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import condition, require_http_methods, require_safe
+from django.views.decorators.http import condition, require_http_methods, require_POST, require_safe
 
-from campaigns import deliver, languages, preferences, programme, providers, rating, tracking
+from campaigns import deliver, gateway_reports, languages, preferences, programme, providers, rating, tracking
 from campaigns.links import LinkRefused
-from campaigns.models import Asset, Delivery, Touch
+from campaigns.models import Asset, Delivery, Touch, Webhook
 from campaigns.unsubscribe import Leaving, leave, read
 from customers import topics
 
@@ -44,6 +44,27 @@ def feedback(request: HttpRequest, provider: str) -> HttpResponse:
     """Take what a mail provider reports."""
     answer: HttpResponse = providers.view(provider)(request)
     return answer
+
+
+@csrf_exempt  # gateways prove their reports by signature
+@never_cache
+@require_POST
+def gateway(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Take what a gateway reports of SMS and push messages."""
+    now = timezone.now()
+    webhook = Webhook.objects.filter(public_id=public_id.replace("\x00", ""), gateways__isnull=False).first()
+    if webhook is None:
+        return JsonResponse({"message": "There is no gateway here."}, status=404)
+    if int(request.META.get("CONTENT_LENGTH") or 0) > gateway_reports.MOST_BYTES:
+        said = f"A report has at most {gateway_reports.MOST_BYTES:,} bytes."
+        return JsonResponse({"message": said}, status=413)
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    try:
+        report = gateway_reports.verified(webhook, request.body, headers, now)
+        return JsonResponse({"told": gateway_reports.receive(report, now)})
+    except gateway_reports.ReportRefused as refused:
+        status = 401 if isinstance(refused, gateway_reports.Forged) else 400
+        return JsonResponse({"message": str(refused)}, status=status)
 
 
 @csrf_exempt  # the signed link is the proof, and mail programs open it without cookies

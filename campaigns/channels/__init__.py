@@ -18,3 +18,4 @@ class Receipt(NamedTuple):
     answer: str
     is_address_dead: bool = False
     provider_id: str = ""
+    dead: tuple[str, ...] = ()  # devices that take no more messages

@@ -17,6 +17,8 @@ STATES = {
     "Held Out": "held out",
     "Control Assigned": "control",
     "Email Sent": "sent",
+    "SMS Sent": "sent",
+    "Push Sent": "sent",
     "Call Made": "called",
     "Email Delivered": "delivered",
     "Email Bounced": "bounced",
@@ -25,7 +27,7 @@ STATES = {
     "Email Marked as Spam": "complained",
     "Offer Redeemed": "redeemed",
 }
-SENT = ("Email Sent", "Call Made")
+SENT = ("Email Sent", "SMS Sent", "Push Sent", "Call Made")
 DECIMALS = 6
 
 
