@@ -224,6 +224,7 @@ def test_the_programme_is_changed_with_its_caps_and_its_logo_and_noted(boss: Cli
         **{"quiet_from": "21:00", "quiet_until": "08:00", "alert_emails": "a@cusp.test, b@cusp.test"},
         **{"caps-TOTAL_FORMS": "1", "caps-INITIAL_FORMS": "0", "caps-0-messages": "1", "caps-0-days": "1"},
         **{"caps-0-channel": "email", "rates-TOTAL_FORMS": "0", "rates-INITIAL_FORMS": "0"},
+        **{"calling_from": "08:00", "calling_until": "21:00"},
     }
     page = "/admin/campaigns/programme/1/change/"
     wrong = {**told, "sender": "nobody", "quiet_until": "", "logo_file": SimpleUploadedFile("l.svg", b"<svg/>")}
