@@ -22,7 +22,7 @@ from campaigns.models import (
     Webhook,
     WebhookMessage,
 )
-from campaigns.offer_pages import OfferAdmin, OfferCodeAdmin
+from campaigns.offers.pages import OfferAdmin, OfferCodeAdmin
 from campaigns.programme_page import ProgrammeAdmin
 from campaigns.slot_pages import SlotAdmin
 from campaigns.topic_admin import TopicAdmin

@@ -320,6 +320,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Call queue", "call", "campaigns_calltask_queue"),
                 ("Load of the agents", "support_agent", "campaigns_agent_load"),
                 ("Offers", "sell", "campaigns_offer"),
+                ("Redeem a code", "point_of_sale", "campaigns_offercode_till"),
                 ("Decisions", "rule", "campaigns_decision"),
                 ("Deliveries", "send", "campaigns_delivery"),
             ],
@@ -356,6 +357,7 @@ CALL_PAGES = {
         "admin:campaigns_calltask_queue",
         ("campaigns.view_calltask", "campaigns.change_calltask"),
     ),
+    "campaigns_offercode_till": ("admin:campaigns_offercode_till", ("campaigns.redeem_offercode",)),
     "campaigns_agent_load": ("admin:campaigns_calltask_load", ("campaigns.view_agent",)),
 }
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable
 from datetime import datetime
+from typing import NamedTuple
 
 import polars as pl
 from django.db import transaction
@@ -72,6 +73,23 @@ def redeem(
     if (refused := done["refused"].item()) is not None:
         raise OfferRefused(done["why"].item(), refused)
     return OfferCode.objects.select_related("offer", "customer").get(code=wanted)
+
+
+class Seen(NamedTuple):
+    """A code that was looked up, none where there is none such, and why it could not be redeemed now, if so."""
+
+    code: OfferCode | None
+    refused: str
+
+
+def look(code: str, at: datetime) -> Seen:
+    """Say what a code is and whether it could be redeemed at a time; nothing changes."""
+    wanted = codes.normal(code)
+    asked = pl.DataFrame([(wanted, at, at, None, None, None)], schema=ASKED, orient="row")
+    with transaction.atomic():
+        refused = _judged(asked.join(_stored(asked["code"]), on="code", how="left"))["refused"].item()
+    found = OfferCode.objects.select_related("offer", "customer").filter(code=wanted).first()
+    return Seen(found, refused or "")
 
 
 def settle(asked: pl.DataFrame, known_at: datetime) -> pl.DataFrame:
