@@ -13,6 +13,7 @@ from campaigns import campaign_alerts, sending, spikes
 from campaigns.causes import START, WIDENED
 from campaigns.channels import Result
 from campaigns.models import Campaign, Cycle, Decision, Delivery, DeliveryAttempt
+from campaigns.webhooks import notices
 from customers import alerts, audit
 from customers.audit import Actor
 from customers.models import Alert, AuditEntry, Channel
@@ -78,6 +79,7 @@ def pause(campaign: Campaign, why: str, at: datetime) -> bool:
         campaign.state, campaign.paused_why = Campaign.State.PAUSED, why
         _hold(campaign, at)
         audit.note(at, None, PAUSED, campaign.key, why=why)
+        notices.state_of(campaign, at)
         alerts.raise_(_cause(campaign), at)
     return True
 
@@ -97,6 +99,7 @@ def go_on(campaign: Campaign, by: Actor, at: datetime) -> int:
         ours.state, ours.paused_why = Campaign.State.LIVE, ""
         ours.save(update_fields=["state", "paused_why", "forecast"])
         released = _release(ours, why, at)
+        notices.state_of(ours, at)
         audit.note(at, by, WENT_ON, ours.key, why=why, released=released, forecast=ours.forecast)
         alerts.settle(f"{PREFIX}{ours.key}", at)
     campaign.refresh_from_db()

@@ -18,6 +18,7 @@ from campaigns.answers import Answer, Record
 from campaigns.channels import Receipt, Result, call, email, gateway, provider
 from campaigns.last_look import Run
 from campaigns.models import Decision, Delivery, DeliveryAttempt, OfferCode, TriggerState, Way
+from campaigns.webhooks import notices
 from customers import audit, events
 from customers.bulk import UTC_MICROSECONDS
 from customers.models import Channel, new_public_id
@@ -172,6 +173,7 @@ def _again(found: Delivery, at: datetime, reason: str) -> Delivery:
     decision.as_of = decision.due_at = at
     decision.expires_at = None
     decision.save(force_insert=True)
+    notices.decisions([decision.pk], at)
     again = Delivery.objects.create(
         decision=decision,
         customer_id=found.customer_id,

@@ -12,6 +12,7 @@ from campaigns import cancel, forecast, nameable, occurrences, pilot, steps, tri
 from campaigns.models import Campaign, Gateway, Slot, TriggerBaseline, Way
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
 from campaigns.waiting import count
+from campaigns.webhooks import notices
 from customers import audit, events
 from scoring.models import ModelVersion, Target
 from scoring.removal import USERS
@@ -68,6 +69,7 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
         campaign.save(update_fields=["launched_at", "fires_on_start", "forecast"])
         matching = waiting(campaign, at)
         counted = {"already_matching": matching, "fires_on_start": fires_on_start}
+        notices.state_of(campaign, at)
         note("launched", campaign, by, at, {"version": campaign.version, **counted})
     return matching
 
@@ -76,6 +78,7 @@ def pause(campaign: Campaign, by: User, at: datetime) -> None:
     """Let a live campaign rest: it decides nothing, and what is planned is not begun. Raises LaunchError."""
     with transaction.atomic():
         _move(campaign, State.LIVE, State.PAUSED, "paused")
+        notices.state_of(campaign, at)
         note("paused", campaign, by, at, {})
 
 
@@ -94,6 +97,7 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
         occurrences.begin(campaign, at)
         _start_in_silence(campaign)
         matching = waiting(campaign, at)
+        notices.state_of(campaign, at)
         note("resumed", campaign, by, at, {"already_matching": matching})
     return matching
 
@@ -104,6 +108,7 @@ def stop(campaign: Campaign, by: User, at: datetime) -> None:
         _move(campaign, campaign.state, State.STOPPED, "stopped")
         _watch(campaign, None)
         cancelled = cancel.planned(campaign, STOPPED, at)
+        notices.state_of(campaign, at)
         note("stopped", campaign, by, at, {"cancelled": cancelled})
 
 

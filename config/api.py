@@ -11,6 +11,7 @@ from campaigns import api as campaigns
 from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
 from campaigns.calls import doors as call_doors
 from campaigns.offers import doors as offer_doors
+from campaigns.webhooks import doors as webhook_doors
 from customers import consent_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
@@ -122,6 +123,19 @@ urlpatterns: list[URLPattern] = [
     path("call-tasks/<str:public_id>/claim/", call_doors.ClaimView.as_view(), name="call-task-claim"),
     path("call-tasks/<str:public_id>/release/", call_doors.ReleaseView.as_view(), name="call-task-release"),
     path("call-tasks/<str:public_id>/outcome/", call_doors.OutcomeView.as_view(), name="call-task-outcome"),
+    path("webhooks/", webhook_doors.WebhooksView.as_view(), name="webhooks"),
+    path("webhooks/<str:public_id>/", webhook_doors.WebhookView.as_view(), name="webhook"),
+    path("webhooks/<str:public_id>/rotate/", webhook_doors.RotateView.as_view(), name="webhook-rotate"),
+    path("webhooks/<str:public_id>/enable/", webhook_doors.EnableView.as_view(), name="webhook-enable"),
+    path("webhooks/<str:public_id>/disable/", webhook_doors.DisableView.as_view(), name="webhook-disable"),
+    path("webhooks/<str:public_id>/test/", webhook_doors.TestView.as_view(), name="webhook-test"),
+    path("webhooks/<str:public_id>/replay/", webhook_doors.ReplayAllView.as_view(), name="webhook-replay"),
+    path("webhooks/<str:public_id>/deliveries/", webhook_doors.MessagesView.as_view(), name="webhook-deliveries"),
+    path(
+        "webhooks/<str:public_id>/deliveries/<str:message>/replay/",
+        webhook_doors.ReplayView.as_view(),
+        name="webhook-delivery-replay",
+    ),
     path("sending/", sending_doors.SendingView.as_view(), name="sending"),
     re_path(r"", NowhereView.as_view()),
 ]

@@ -196,6 +196,8 @@ SPECTACULAR_SETTINGS = {
         "DecisionOutcomeEnum": "campaigns.models.Decision.Outcome",
         "CallStateEnum": "campaigns.models.CallTask.State",
         "CallOutcomeEnum": "campaigns.models.CallTask.Outcome",
+        "WebhookStateEnum": "campaigns.models.Webhook.State",
+        "WebhookMessageStateEnum": "campaigns.models.WebhookMessage.State",
     },
 }
 

@@ -10,19 +10,22 @@ Not reached are mentions of the customer elsewhere: in the properties of a frien
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import Q, TextField
+from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
 from customers import consent, history, snapshot
 from customers.models import Customer, Identity, Quarantine, Tombstone
 
 ERASED = "erased"
+# What forgets a customer where no key leads: asked with the customer and her external ids before anything is locked.
+FORGETTERS: list[Callable[[Customer, set[str]], None]] = []
 
 
 class UnknownCustomer(LookupError):
@@ -42,6 +45,7 @@ def erase(external_id: str, at: datetime, by_reason: str) -> Erased:
     Messages that are being sent at this moment end; none begins afterwards. `rewrite` does the files.
     """
     with transaction.atomic():
+        _forget_elsewhere(_found(external_id))
         customer = _locked(external_id)
         refused = _forget_refused(_identifiers(customer))
         consent.close_erased(customer, at)
@@ -81,11 +85,22 @@ def _forget_strays(erased: list[int]) -> None:
 
 def _locked(external_id: str) -> Customer:
     """Give the customer under a lock that lets nothing of theirs be stored any more."""
+    return _found(external_id, Customer.objects.select_for_update())
+
+
+def _found(external_id: str, among: QuerySet[Customer] | None = None) -> Customer:
     is_theirs = Identity.objects.filter(kind=Identity.Kind.EXTERNAL, value=external_id).values("customer_id")
-    found = Customer.objects.select_for_update().filter(Q(external_id=external_id) | Q(pk__in=is_theirs)).first()
+    everybody = Customer.objects.all() if among is None else among
+    found = everybody.filter(Q(external_id=external_id) | Q(pk__in=is_theirs)).first()
     if found is None:
         raise UnknownCustomer(f'There is no customer "{external_id}".')
     return found
+
+
+def _forget_elsewhere(customer: Customer) -> None:
+    known = Identity.objects.filter(customer=customer, kind=Identity.Kind.EXTERNAL).values_list("value", flat=True)
+    for forget in FORGETTERS:
+        forget(customer, {customer.external_id, *known})
 
 
 def _identifiers(customer: Customer) -> set[str]:

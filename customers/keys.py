@@ -42,6 +42,8 @@ class Scope(models.TextChoices):
     CONSENTS_WRITE = "consents:write", "Grant and withdraw consents of customers"
     SUPPRESSIONS_READ = "suppressions:read", "Read which addresses must not be contacted"
     SUPPRESSIONS_WRITE = "suppressions:write", "Close and open addresses"
+    WEBHOOKS_READ = "webhooks:read", "Read webhooks and what was sent to them"
+    WEBHOOKS_WRITE = "webhooks:write", "Make, change and delete webhooks; send messages again"
     EVENTS_WRITE = "events:write", "Send customers and events"
 
 

@@ -11,10 +11,10 @@ from datetime import datetime
 import polars as pl
 from django.db.models import TextChoices
 
-from campaigns.models import Decision
-from campaigns.webhooks import outbox
+from campaigns.models import Campaign, Decision
+from campaigns.webhooks import forgetting, outbox
 from campaigns.webhooks.outbox import Wish
-from customers import bulk
+from customers import bulk, erasure
 from customers.ids import among
 from customers.models import Customer
 from scoring import ranking
@@ -120,6 +120,12 @@ def decisions(ids: Collection[int] | pl.Series, as_of: datetime) -> None:
     _tell(people, wishing, as_of)
 
 
+def state_of(campaign: Campaign, at: datetime) -> None:
+    """Tell how a campaign stands now: live, paused or stopped."""
+    told = {"campaign": campaign.key, "state": str(campaign.state), "version": campaign.version}
+    tell(Type.CAMPAIGN_STATE, told, at)
+
+
 def chunks(people: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
     """Give the bodies of rows of customers (`type`, `about`, `segment`, `one`): those of a kind together, in chunks."""
     group = ["type", "about", "segment"]
@@ -180,3 +186,4 @@ def _json(*names: str) -> pl.Expr:
 
 membership.FOLLOWERS.append(memberships)
 ranking.FOLLOWERS.append(bands)
+erasure.FORGETTERS.append(forgetting.forget)

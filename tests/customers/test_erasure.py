@@ -1,5 +1,6 @@
 """Who is erased is nowhere: no row, no file, no read; and comes back, if ever, as somebody we may not contact."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -22,6 +23,7 @@ from campaigns.models import (
     OfferCode,
     TriggerState,
     Webhook,
+    WebhookAttempt,
     WebhookMessage,
 )
 from customers import consent, erasure, history, snapshot
@@ -61,6 +63,7 @@ def her() -> Customer:
     )
     her.refresh_from_db()
     Identity.objects.create(customer=her, kind="external", value=WHO, known_at=T)
+    Identity.objects.create(customer=her, kind="external", value="zerlina-before", known_at=T)
     Identity.objects.create(customer=her, kind="anonymous", value="anon-9q", known_at=T)
     Merge.objects.create(customer=her, gone_id=0, gone_external_id="zerlina-before", at=T)
     told(her)
@@ -147,6 +150,13 @@ def acted_on(her: Customer) -> None:
     WebhookMessage.objects.create(
         webhook=webhook, type="call.made", body=body, delivery=delivery, created_at=T, due_at=T
     )
+    for people in ([WHO, f"{WHO}8"], ["zerlina-before", "c-0001", WHO], [WHO]):  # the second holds an id from a merge
+        customers = [{"id": one} for one in people]
+        chunk = json.dumps({"data": {"segment": "vip", "customers": customers}}, separators=(",", ":"))
+        message = WebhookMessage.objects.create(
+            webhook=webhook, type="segment.entered", body=chunk, state="taken", created_at=T, due_at=T, ended_at=T
+        )
+        WebhookAttempt.objects.create(message=message, number=1, at=T, status=200, answer=f"Thanks for {WHO}.")
 
 
 def dump() -> dict[str, str]:
@@ -194,6 +204,9 @@ def test_nothing_of_her_is_left_in_any_table_or_file(her: Customer, lake: Path) 
     erased = erasure.erase(WHO, T, "She asked.")
     assert erasure.rewrite(T) == 1
     Quarantine.objects.filter(record__id=f"{WHO}8").delete()  # somebody else's, with a longer id
+    bodies = [json.loads(body)["data"] for body in WebhookMessage.objects.values_list("body", flat=True)]
+    assert sorted(one["id"] for body in bodies for one in body["customers"]) == ["c-0001", f"{WHO}8"]
+    WebhookMessage.objects.filter(body__contains=f"{WHO}8").delete()  # of somebody else, with a longer id
     assert naming(dump()) == {}
     assert naming(written(lake)) == {}
     assert of_her(her.pk) == set()
