@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from campaigns import blocks, brand, findings, launch, nameable, programme, render, steps
+from campaigns import blocks, brand, findings, launch, nameable, products, programme, render, steps
 from campaigns.findings import Problem
 from campaigns.models import Asset, Campaign, Offer, Programme
-from customers.models import Attribute, Customer, Product
+from customers.models import Attribute, Customer
 
 OWN_PAGES = {"unsubscribe": "u", "preferences": "p", "rating": "r"}
 ADA = {
@@ -177,8 +177,5 @@ def values(house: Programme, customer: Customer | None, offer_key: str) -> dict[
 
 
 def _products() -> dict[str, object]:
-    found = [
-        {"id": one.external_id, "name": one.name or one.external_id, "price": ""}
-        for one in Product.objects.order_by("pk")[:12]
-    ]
+    found = products.examples(12)
     return {"products": {one["id"]: one for one in found}, "products_viewed": found, "products_bought": found}

@@ -341,13 +341,10 @@ class _Painter(NamedTuple):
         price = held.escaped(shown.price or "{{ product.price }}")
         url = shown.url or block.url
         href = self._href(url, block) if url else ""
-        picture = (
-            f'<td width="112" valign="top" style="padding:0;padding-right:16px;padding-bottom:18px">'
-            f'<img src="{self.brand.assets}{shown.asset}" '
-            f'alt="{name}" width="112" style="display:block;width:112px;border-radius:10px" /></td>'
-            if shown.asset
-            else ""
-        )
+        picture = self._picture(f"{self.brand.assets}{shown.asset}", name)
+        if not shown.asset:
+            told = self._picture(held.escaped("{{ product.image }}"), name)
+            picture = f"{held.hold('{% if product.image %}')}{told}{held.hold('{% endif %}')}"
         title = (
             f'<a class="shop" href="{href}" style="color:{paint.title};text-decoration:none">{name}</a>'
             if url
@@ -368,6 +365,14 @@ class _Painter(NamedTuple):
             f'<p style="margin:0;font-size:16px;font-weight:600;line-height:1.4;color:{paint.title}">{title}</p>'
             f'<p class="soft" style="margin:2px 0 0;font-size:15px;color:{paint.soft}">{price}</p>'
             f"</td>{more}</tr></table>"
+        )
+
+    def _picture(self, address: str, name: str) -> str:
+        """Draw a product's picture; where pictures are blocked, its name stands there in the same width."""
+        return (
+            '<td width="112" valign="top" style="padding:0;padding-right:16px;padding-bottom:18px">'
+            f'<img src="{address}" alt="{name}" width="112" '
+            f'style="display:block;width:112px;border-radius:10px;font-size:13px;color:{self.paint.soft}" /></td>'
         )
 
     def divider(self, _: Divider, __: int) -> str:

@@ -16,7 +16,8 @@ Told = dict[str, str]
 def of(content: Content, customer_id: int, until: datetime) -> dict[str, object]:
     """Give the values of a mail's products, as far as its blocks show any; what is shown is plain text.
 
-    Addresses are never taken from events, which anybody who holds a write key can make up.
+    No link is ever taken from events, which anybody who holds a write key can make up; a picture's address is, where it
+    is https (customers.catalogue).
     """
     blocks = [one for letter in content.letters for one in walk(letter.blocks) if isinstance(one, Products)]
     named = {shown.product for block in blocks for shown in block.products}
@@ -49,9 +50,20 @@ def _keys(data: object) -> Iterator[str]:
 
 
 def _named(prices: dict[str, str]) -> dict[str, Told]:
-    """Give the products of these ids, in this order, with what they are called."""
-    names = dict(Product.objects.filter(external_id__in=prices).values_list("external_id", "name"))
-    return {key: {"id": key, "name": names.get(key) or key, "price": price} for key, price in prices.items()}
+    """Give the products of these ids, in this order, with what they are called, what they cost and their pictures."""
+    stored = {one.external_id: one for one in Product.objects.filter(external_id__in=prices)}
+    return {key: _told(stored.get(key) or Product(external_id=key), price) for key, price in prices.items()}
+
+
+def _told(product: Product, price: str = "") -> Told:
+    key = product.external_id
+    costs = price or _money(product.price, product.currency)
+    return {"id": key, "name": product.name or key, "price": costs, "image": product.image_url}
+
+
+def examples(most: int) -> list[Told]:
+    """Give some products, for a mail that is written."""
+    return [_told(one) for one in Product.objects.order_by("pk")[:most]]
 
 
 def _viewed(customer_id: int, until: datetime) -> dict[str, str]:

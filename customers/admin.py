@@ -307,10 +307,12 @@ class SourceAdmin(BaseAdmin):
 class ProductAdmin(LargeAdmin):
     """What is sold."""
 
-    list_display = ("external_id", "name", "category", "brand")
+    list_display = ("external_id", "name", "category", "brand", "price", "currency")
     search_fields = ("external_id", "name")
-    fields = (("external_id", "name"), ("category", "brand"))
-    next_step = "Products come with the lines of orders: manage.py import_events … --product COL --quantity COL"
+    fields = (("external_id", "name"), ("category", "brand"), ("price", "currency"), "image_url")
+    next_step = (
+        "Products come with orders and views, and with files: manage.py import_events … --product COL --quantity COL"
+    )
 
 
 class SuppressionForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from customers import attributes, bulk, cleaning, consent, events, identity, refusal
+from customers import attributes, bulk, catalogue, cleaning, consent, events, identity, refusal
 from customers.cleaning import REFUSED
 from customers.models import Customer, Product, Quarantine, Source
 
@@ -47,7 +47,8 @@ LINES: bulk.Schema = {
     "price": pl.Float64,
     "discount": pl.Float64,
 }
-PRODUCTS: bulk.Schema = {"external_id": pl.String, "name": pl.String, "category": pl.String, "brand": pl.String}
+LIMITS = {"name": 255, "category": 120, "brand": 120, "currency": 3, "image_url": 500}  # letters of a product's texts
+PRODUCTS: bulk.Schema = {"external_id": pl.String, **dict.fromkeys(LIMITS, pl.String), "price": pl.Float64}
 ADDRESSES = ("email", "phone", "first_name", "last_name")
 
 
@@ -297,18 +298,19 @@ def _note_import(customer_ids: pl.Series, import_id: int | None) -> None:
 
 def _put_products(checked: Checked) -> pl.DataFrame:
     """Store products that are new or have another name; give the order lines with product_id."""
-    texts = ("name", "category", "brand")
-    sold = pl.concat([checked.products, _complete(checked.lines.select(external_id="product"), PRODUCTS)])
-    told = sold.group_by("external_id", maintain_order=True).agg(pl.col(texts).drop_nulls().last())
+    texts = tuple(LIMITS)
+    seen = _complete(catalogue.told(checked.events), PRODUCTS)
+    sold = pl.concat([seen, checked.products, _complete(checked.lines.select(external_id="product"), PRODUCTS)])
+    told = sold.group_by("external_id", maintain_order=True).agg(pl.col(*texts, "price").drop_nulls().last())
     if told.is_empty():
         return events.complete(None, events.LINES)
     stored = _products(told["external_id"])
     rows = told.join(stored, on="external_id", how="left", suffix="_stored").select(
-        "external_id", *(pl.coalesce(name, f"{name}_stored", pl.lit("")).alias(name) for name in texts)
+        "external_id",
+        *(pl.coalesce(name, f"{name}_stored", pl.lit("")).str.slice(0, LIMITS[name]).alias(name) for name in texts),
+        price=pl.coalesce("price", "price_stored"),
     )
-    limits = {"name": 255, "category": 120, "brand": 120}
-    rows = rows.with_columns(pl.col(name).str.slice(0, limit) for name, limit in limits.items())
-    bulk.upsert(Product, rows, key=["external_id"], update=list(texts))
+    bulk.upsert(Product, rows, key=["external_id"], update=[*texts, "price"])
     numbered = _products(told["external_id"]).select(product="external_id", product_id="product_id")
     return events.complete(checked.lines.join(numbered, on="product", how="inner", maintain_order="left"), events.LINES)
 
@@ -317,14 +319,13 @@ def _products(external_ids: pl.Series) -> pl.DataFrame:
     schema: bulk.Schema = {
         "external_id": pl.String,
         "product_id": pl.Int64,
-        "name": pl.String,
-        "category": pl.String,
-        "brand": pl.String,
+        **dict.fromkeys(LIMITS, pl.String),
+        "price": pl.Float64,
     }
     rows = Product.objects.all()
     if len(external_ids) <= identity.FEW:
         rows = rows.filter(external_id__in=external_ids.to_list())
-    return bulk.read(rows.values_list("external_id", "pk", "name", "category", "brand"), schema)
+    return bulk.read(rows.values_list("external_id", "pk", *LIMITS, "price"), schema)
 
 
 def _sent_before(rows: pl.DataFrame, source: Source | None) -> pl.Series:

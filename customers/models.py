@@ -258,6 +258,9 @@ class Product(models.Model):
     name = models.CharField(max_length=255, blank=True)
     category = models.CharField(max_length=120, blank=True)
     brand = models.CharField(max_length=120, blank=True)
+    price = models.FloatField(null=True, blank=True, help_text="As an event last told it.")
+    currency = models.CharField(max_length=3, blank=True)
+    image_url = models.CharField("picture", max_length=500, blank=True, help_text="An https address.")
 
     def __str__(self) -> str:
         return self.name or self.external_id

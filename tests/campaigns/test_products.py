@@ -1,5 +1,6 @@
 """A mail shows the products it names, and those that the customer viewed or bought, in her language."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -88,3 +89,26 @@ def test_a_product_that_there_is_not_is_told_with_its_place() -> None:
         steps.parse([step], steps.Known(frozenset(), frozenset(), frozenset(), there))
     Product.objects.create(external_id="mug", name="Mug")
     assert steps.parse([step], steps.Known(frozenset(), frozenset(), frozenset(), products.existing([[step]])))
+
+
+def test_a_product_is_shown_with_its_picture_and_price_and_its_name_where_pictures_are_blocked() -> None:
+    customer = planned().customer
+    picture = "https://cdn.shop.example/mug.png?w=200&h=200"
+    mug = Product.objects.create(external_id="mug", name="Mug <1>", price=9.5, currency="EUR", image_url=picture)
+    Product.objects.create(external_id="b/1", name="Blanket")
+    happened(customer, "Product Viewed", 3, product_id="b/1")
+    happened(customer, "Product Viewed", 2, product_id="mug", image_url="https://evil.example/x.png")
+    order = happened(customer, "Order Completed", 4)
+    OrderLine.objects.create(event=order, product=mug, quantity=1, price=7)
+    deliver.deliver(T0)
+    page = str(mail.outbox[0].alternatives[0][0])  # type: ignore[union-attr]
+    pictures = re.findall(r'<img src="([^"]*)" alt="([^"]*)" width="112"', page)
+    assert pictures == [(picture.replace("&", "&amp;"), "Mug &lt;1&gt;")] * 3, (
+        "viewed, bought and named; none has the blanket"
+    )
+    assert "evil.example" not in page
+    assert page.count("9.50 EUR") == 2
+    assert "7.00" in page
+    text = str(mail.outbox[0].body)
+    assert "* Mug <1>, 9.50 EUR" in text
+    assert "cdn.shop.example" not in text
