@@ -152,7 +152,8 @@ def allocate(as_of: datetime) -> Counter[str]:
 def _held(as_of: datetime) -> "QuerySet[Decision]":
     """Give the decisions that wait to be chosen, and are due."""
     planned = Delivery.objects.filter(decision=OuterRef("pk"))
-    return Decision.objects.filter(~Exists(planned), outcome=Outcome.DEFERRED, due_at__lte=as_of)
+    of_any = Campaign.objects.values("pk")  # the index of outcomes begins with the campaign
+    return Decision.objects.filter(~Exists(planned), campaign__in=of_any, outcome=Outcome.DEFERRED, due_at__lte=as_of)
 
 
 def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:

@@ -52,6 +52,7 @@ class Record:
     until: datetime
     answers: list[Answer] = field(default_factory=list)
     unhanded: list[int] = field(default_factory=list)
+    trouble: str = ""  # why they were not
 
 
 _kept: deque[Record] = deque()  # of this process, while the database is away
@@ -90,7 +91,7 @@ def settle(record: Record) -> Counter[str]:
         _write_states(answers, record.until)
         _write_attempts(answers, record.until)
         _settle(answers, record.until)
-        _plan_again([pk for pk in record.unhanded if pk in held])
+        _plan_again([pk for pk in record.unhanded if pk in held], record.trouble)
     return Counter([str(one.state()) for one in record.answers] + [str(State.PLANNED)] * len(record.unhanded))
 
 
@@ -139,10 +140,12 @@ def _settle(answers: Sequence[Answer], until: datetime) -> None:
             devices.remove(token)
 
 
-def _plan_again(ids: list[int]) -> None:
+def _plan_again(ids: list[int], trouble: str) -> None:
     """Take back that these began: they were not handed over, so the cap gets its place back, and no attempt counts."""
     if ids:
-        Delivery.objects.filter(pk__in=ids).update(**claims.PLANNED, attempts=F("attempts") - 1, ended_at=None)
+        why = trouble[: gate.REASON_LENGTH]
+        again = Delivery.objects.filter(pk__in=ids)
+        again.update(**claims.PLANNED, attempts=F("attempts") - 1, ended_at=None, reason=why)
         DeliveryAttempt.objects.filter(
             delivery__in=ids, result__in=("", Result.UNCERTAIN), number=F("delivery__attempts") + 1
         ).delete()

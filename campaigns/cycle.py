@@ -1,4 +1,4 @@
-"""One turn of the loop: sync, score, rank, refresh and decide, count, deliver.
+"""One turn of the loop: sync, score, rank, refresh and decide, count, allocate, deliver.
 
 The work of each stage is rows (campaigns/cycle_tasks.py), so that any number of workers share one cycle; a stage
 begins when all work of the stage before it has ended. campaigns/stages.py says what each stage does.

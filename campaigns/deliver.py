@@ -105,6 +105,11 @@ def _drain(channel: Channel, until: datetime, limit: int | None) -> Counter[str]
     return done
 
 
+def has_more(states: Counter[str]) -> bool:
+    """Say whether there may be more to deliver at once: something came to its end, and was not planned again."""
+    return any(count for state, count in states.items() if state != State.PLANNED)
+
+
 def sweep(now: datetime) -> Swept:
     """Plan expired claims again, and call expired `sending` uncertain, by the database's clock."""
     answers.write_kept()
@@ -270,6 +275,7 @@ def _carry(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: 
             record.answers.append(Answer(passed, receipt))
     finally:
         record.unhanded = [one.delivery.pk for one in gated.passed[handed:]]
+        record.trouble = carrier.trouble()
         done += answers.write(record)
     pace.end(handed)
     return done

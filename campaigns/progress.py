@@ -11,8 +11,8 @@ from campaigns.models import Cycle
 
 Kind, Stage = Cycle.Kind, Cycle.Stage
 OF_KIND = {
-    Kind.FULL: (Stage.SYNC, Stage.SCORE, Stage.RANK, Stage.REFRESH, Stage.COUNT, Stage.DELIVER),
-    Kind.SMALL: (Stage.SYNC, Stage.REFRESH, Stage.DELIVER),
+    Kind.FULL: (Stage.SYNC, Stage.SCORE, Stage.RANK, Stage.REFRESH, Stage.COUNT, Stage.ALLOCATE, Stage.DELIVER),
+    Kind.SMALL: (Stage.SYNC, Stage.REFRESH, Stage.ALLOCATE),
 }
 
 

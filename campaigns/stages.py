@@ -12,7 +12,7 @@ from django.db import models, transaction
 from campaigns import allocate, causes, decide, deliver, news, occurrences, planning, programme
 from campaigns.assignment import held_out
 from campaigns.cycle_tasks import ALL, Outcome
-from campaigns.models import Cycle, CycleTask, Delivery
+from campaigns.models import Cycle, CycleTask
 from campaigns.news import FOLLOWED, Marks, learned, newest, read_by
 from campaigns.offers import told
 from customers import history, snapshot
@@ -103,12 +103,16 @@ def count(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
     return Outcome({})
 
 
-def deliver_due(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
-    """Let campaigns with a budget choose, then deliver some of what is due; there may be more."""
+def share_out(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
+    """Let campaigns with a budget or a daily limit choose among all who may get their message."""
     allocate.allocate(cycle.as_of)
+    return Outcome({})
+
+
+def deliver_due(cycle: Cycle, buckets: Sequence[int]) -> Outcome:
+    """Deliver some of what is due; there may be more."""
     states = deliver.deliver(cycle.as_of, limit=DELIVERIES)
-    ended = sum(count for state, count in states.items() if state != Delivery.State.PLANNED)
-    return Outcome({"deliveries": dict(states)}, has_more=ended > 0)
+    return Outcome({"deliveries": dict(states)}, has_more=deliver.has_more(states))
 
 
 Stage = Cycle.Stage
@@ -119,9 +123,11 @@ FULL: dict[str, Work] = {
     Stage.RANK: rank,
     Stage.REFRESH: refresh,
     Stage.COUNT: count,
+    Stage.ALLOCATE: share_out,
     Stage.DELIVER: deliver_due,
 }
-SMALL: dict[str, Work] = {Stage.SYNC: sync, Stage.REFRESH: refresh_changed, Stage.DELIVER: deliver_due}
+# What a small cycle plans is sent beside it (tasks.small_cycle): the next one begins meanwhile.
+SMALL: dict[str, Work] = {Stage.SYNC: sync, Stage.REFRESH: refresh_changed, Stage.ALLOCATE: share_out}
 OF_KIND = {Cycle.Kind.FULL: FULL, Cycle.Kind.SMALL: SMALL}
 
 

@@ -12,6 +12,8 @@ from campaigns.webhooks import outbox, sender
 from customers import erasure
 from scoring import training_work, watch
 
+SOON = 2  # seconds: whoever is busy that long lets the hint go, so that no more go round than there are free workers
+
 
 @shared_task
 def tick() -> None:
@@ -38,13 +40,15 @@ def resume() -> None:
 @shared_task
 @schedule.noted(schedule.SMALL_CYCLE)
 def small_cycle() -> None:
-    cycle.run_small(timezone.now())
+    if cycle.run_small(timezone.now()):
+        deliver_due.apply_async(expires=SOON)
 
 
 @shared_task
 @schedule.noted(schedule.DELIVER)
 def deliver_due() -> None:
-    deliver.deliver(timezone.now(), limit=stages.DELIVERIES)
+    if deliver.has_more(deliver.deliver(timezone.now(), limit=stages.DELIVERIES)):
+        deliver_due.apply_async(expires=SOON)
 
 
 @shared_task

@@ -1,6 +1,6 @@
 """From an event to its mail: customers ask for help, and a campaign answers, by the clock on the wall.
 
-One process does what the schedule says of small cycles and deliveries; mails go to config/bench_sink.py.
+Two processes do what the schedule says of small cycles and deliveries; mails go to config/bench_sink.py.
 """
 
 import os
@@ -20,7 +20,7 @@ import polars as pl
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from campaigns import cancel, schedule, sending, tasks
+from campaigns import cancel, programme, schedule, sending, tasks
 from campaigns.models import Campaign, Cycle, Programme, Schedule
 from config.broker import TICK
 from customers import bulk, ingest
@@ -36,6 +36,8 @@ LOST_AFTER = 60.0  # seconds after the last event
 TENDED = {schedule.SMALL_CYCLE, schedule.DELIVER}
 STEP = {"action": "email", "subject": "Your question", "body": "Hello {{ customer.first_name | default: 'there' }}"}
 WHY = "The bench has its mails."
+LOOK_EVERY = 0.05  # seconds
+WORKERS = 2
 DURATION = pl.Duration("us")
 
 
@@ -75,6 +77,7 @@ class Measured(NamedTuple):
 def measure() -> Measured:
     """Store events of customers of their own, and wait until the mail for each is accepted."""
     now = timezone.now()
+    held_out = programme.current().holdout_share
     _alone(now)
     people = _askers(A_SECOND * SECONDS)
     cpu = _children_cpu()
@@ -87,21 +90,25 @@ def measure() -> Measured:
             accepted = _accepted(notes)
     finally:
         sending.stop(None, WHY, timezone.now())
+        Programme.objects.update(holdout_share=held_out)
     cycles = list(Cycle.objects.filter(pk__gt=last, finished_at__isnull=False))
     return Measured(stored, accepted, cycles, _children_cpu() - cpu)
 
 
 def tend(until: Path) -> None:
-    """Do what is due of small cycles and deliveries, as a worker does, until a file is there."""
+    """Do what is due of small cycles and deliveries, as a worker does, until a file is there.
+
+    A worker is woken for deliveries by a message; here whoever turned a small cycle makes them due, and others look.
+    """
     now = timezone.now()
     schedule.switch_off((key for key in schedule.periods() if key not in TENDED), now)
     Schedule.objects.filter(key__in=TENDED).update(next_at=now)
-    ticked = time.monotonic()
     while not until.exists():
         for key in schedule.tick(timezone.now()):
             tasks.WOKEN[key]()
-        ticked = max(ticked + TICK.total_seconds(), time.monotonic())
-        time.sleep(max(0.0, ticked - time.monotonic()))
+            if key == schedule.SMALL_CYCLE:
+                Schedule.objects.filter(key=schedule.DELIVER).update(next_at=timezone.now())
+        time.sleep(LOOK_EVERY)
 
 
 def _alone(at: datetime) -> None:
@@ -165,14 +172,15 @@ def _tended(folder: Path) -> Iterator[Path]:
         assert sink.stdout is not None
         env = {**os.environ, "EMAIL_URL": f"smtp://127.0.0.1:{sink.stdout.readline().strip()}", "EMAIL_BACKEND": ""}
         env |= {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        worker = subprocess.Popen([sys.executable, "manage.py", "bench", "--tend", str(ended)], env=env)
+        command = [sys.executable, "manage.py", "bench", "--tend", str(ended)]
+        workers = [subprocess.Popen(command, env=env) for _ in range(WORKERS)]
         try:
-            _wait_for_worker(worker)
+            _wait_for_worker(workers[0])
             yield notes
         finally:
             ended.touch()
-            if worker.wait():
-                raise SystemExit("The worker failed.")
+            if sum(abs(worker.wait()) for worker in workers):
+                raise SystemExit("A worker failed.")
     finally:
         sink.terminate()
         sink.wait()

@@ -26,6 +26,7 @@ class Cycle(models.Model):
         RANK = "rank", "Ranking"
         REFRESH = "refresh", "Segments and decisions"
         COUNT = "count", "Counting members"
+        ALLOCATE = "allocate", "Sharing out budgets"
         DELIVER = "deliver", "Delivering"
         DONE = "done", "Done"
 

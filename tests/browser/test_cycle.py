@@ -24,7 +24,7 @@ def test_a_cycle_is_watched_without_reloading_and_cancelled(page: Page, live_ser
     page.evaluate("document.title = 'the same page'")
     assert cycle.work(begun)
     expect(bar).to_have_attribute("aria-valuenow", "1")
-    expect(page.get_by_text("Reading new events: 1 of 12 pieces done")).to_be_visible()
+    expect(page.get_by_text("Reading new events: 1 of 13 pieces done")).to_be_visible()
     assert page.title() == "the same page"
     assert fits(page)
     page.once("dialog", lambda dialog: dialog.dismiss())

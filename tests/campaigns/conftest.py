@@ -58,6 +58,7 @@ def done(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
         Stage.RANK: noting(Stage.RANK, {}),
         Stage.REFRESH: noting(Stage.REFRESH, decided),
         Stage.COUNT: noting(Stage.COUNT, {}),
+        Stage.ALLOCATE: noting(Stage.ALLOCATE, {}),
         Stage.DELIVER: noting(Stage.DELIVER, {"deliveries": {"sent": 4}}),
     }
     monkeypatch.setitem(stages.OF_KIND, Cycle.Kind.FULL, work)

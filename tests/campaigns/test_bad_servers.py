@@ -156,6 +156,7 @@ def test_a_server_that_hangs_before_the_content_has_taken_nothing(server: Start,
     assert send() == {"sent": 1, "planned": 12}
     assert (attempts(), bad.contents, bad.connections) == ([], 0, 1)
     assert "does not answer within 0.3 seconds" in Alert.objects.get().sentence
+    assert all(Delivery.objects.filter(channel="email").values_list("reason", flat=True)), "each says why it waits"
 
 
 def test_one_server_that_hangs_after_the_content_holds_one_mail_in_doubt(server: Start) -> None:

@@ -10,7 +10,7 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
-from campaigns import control, cycle, cycle_tasks, stages
+from campaigns import control, cycle, cycle_tasks, deliver, stages, tasks
 from campaigns.cycle_tasks import Outcome
 from campaigns.models import Cycle, CycleTask
 from customers import snapshot
@@ -34,6 +34,7 @@ def test_every_stage_follows_the_one_before_and_every_bucket_is_done_once(done: 
         (Stage.RANK, -1),
         *[(Stage.REFRESH, bucket) for bucket in range(4)],
         (Stage.COUNT, -1),
+        (Stage.ALLOCATE, -1),
         (Stage.DELIVER, -1),
     ]
 
@@ -61,7 +62,7 @@ def test_a_piece_that_fails_is_done_again_bucket_by_bucket(
 
 def test_the_summary_adds_up_what_the_buckets_counted(done: list[tuple[str, int]]) -> None:
     summary = cycle.run(AS_OF).summary
-    assert set(summary.pop("seconds")) == {"sync", "score", "rank", "refresh", "count", "deliver"}
+    assert set(summary.pop("seconds")) == {"sync", "score", "rank", "refresh", "count", "allocate", "deliver"}
     assert summary == {
         "as_of": "2026-03-01T12:00:00+00:00",
         "customers": 8,
@@ -234,10 +235,28 @@ def test_news_of_a_customer_is_acted_upon_between_full_cycles(buyers: list[Custo
     assert small.error == ""
     assert small.summary["customers"] == 1
     assert small.summary["decisions"] == {"deliver": 1}
+    assert not mail.outbox, "mails go beside small cycles, so that the next one begins"
+    deliver.deliver(AS_OF + timedelta(minutes=2))
     assert [each.to for each in mail.outbox] == [["c2@example.test"]]
     full = cycle.run(LATER)
     assert full.summary["entered"] == 0
     assert full.summary["decisions"] == {}
+
+
+def test_a_worker_is_woken_at_once_to_send_what_a_small_cycle_planned(
+    buyers: list[Customer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[dict[str, int]] = []
+    monkeypatch.setattr(tasks.deliver_due, "apply_async", lambda **options: woken.append(options))
+    cycle.run(AS_OF)
+    buy(buyers[2], AS_OF + timedelta(minutes=1))
+    tasks.small_cycle()
+    tasks.small_cycle()
+    assert woken == [{"expires": 2}], "the second one had no news"
+    tasks.deliver_due()
+    assert len(woken) == 1 + len(mail.outbox), "after a mail there may be more to send"
+    tasks.deliver_due()
+    assert len(woken) == 2
 
 
 def test_explain_tells_why_a_customer_got_a_mail_and_another_did_not(buyers: list[Customer]) -> None:

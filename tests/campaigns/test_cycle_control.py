@@ -138,10 +138,10 @@ def test_a_full_cycle_never_goes_back_behind_one_that_is_done(done: Noted) -> No
 def test_progress_counts_the_pieces_of_all_stages(done: Noted) -> None:
     turned = turned_to(Stage.SCORE, pieces=3)
     seen = progress.of(turned, turned.started_at + timedelta(seconds=8))
-    assert (seen.stage, seen.done, seen.total) == ("Features and scores", 4, 12)
-    assert seen.percent == 33
-    assert seen.seconds_left == pytest.approx(16), "its own pace: 8 seconds for 4 of 12"
-    assert seen.sentence() == "Features and scores: 4 of 12 pieces done, about 16 s left"
+    assert (seen.stage, seen.done, seen.total) == ("Features and scores", 4, 13)
+    assert seen.percent == 30
+    assert seen.seconds_left == pytest.approx(18), "its own pace: 8 seconds for 4 of 13"
+    assert seen.sentence() == "Features and scores: 4 of 13 pieces done, about 18 s left"
 
 
 def test_the_time_left_follows_the_last_cycle_that_was_done(done: Noted) -> None:
@@ -170,8 +170,8 @@ class Terminal(io.StringIO):
 def test_the_command_shows_its_progress_on_a_terminal_only(done: Noted) -> None:
     shown, file = Terminal(), io.StringIO()
     call_command("cycle", "--as-of", "2026-03-01", stdout=io.StringIO(), stderr=shown)
-    assert "Features and scores: 4 of 12 pieces done" in shown.getvalue()
-    assert "Segments and decisions: 9 of 12 pieces done" in shown.getvalue()
+    assert "Features and scores: 4 of 13 pieces done" in shown.getvalue()
+    assert "Segments and decisions: 9 of 13 pieces done" in shown.getvalue()
     call_command("cycle", "--as-of", "2026-03-02", stdout=io.StringIO(), stderr=file)
     assert file.getvalue() == ""
     assert CycleTask.objects.exclude(state=CycleTask.State.DONE).count() == 0

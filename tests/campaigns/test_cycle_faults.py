@@ -33,7 +33,7 @@ LATER = AS_OF + timedelta(hours=1)
 LATEST = AS_OF + timedelta(hours=2)
 Stage = Cycle.Stage
 Noted = list[tuple[str, int]]
-FULL_STAGES = (Stage.SYNC, Stage.SCORE, Stage.RANK, Stage.REFRESH, Stage.COUNT, Stage.DELIVER)
+FULL_STAGES = (Stage.SYNC, Stage.SCORE, Stage.RANK, Stage.REFRESH, Stage.COUNT, Stage.ALLOCATE, Stage.DELIVER)
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ def test_a_cycle_whose_worker_is_lost_at_a_stage_is_taken_up(done: Noted, stage:
     turned.refresh_from_db()
     assert turned.state == Cycle.State.DONE
     assert set(Counter(done).values()) == {1}
-    assert len(done) == 12
+    assert len(done) == 13
 
 
 @pytest.mark.parametrize("stage", FULL_STAGES)
