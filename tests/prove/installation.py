@@ -125,7 +125,7 @@ class Distributed(Installation):
         self.ask("TRUNCATE campaigns_campaign, campaigns_cycle, campaigns_programme, campaigns_schedule CASCADE")
         # The keys of these are not checked, so nothing cascades to them; a run speaks of a lake that is gone.
         self.ask("TRUNCATE segments_membership, segments_membershipchange, segments_bucket, scoring_score")
-        self.ask("TRUNCATE scoring_scorerun CASCADE")
+        self.ask("TRUNCATE scoring_scorerun, campaigns_triggerstate, campaigns_decision, campaigns_delivery CASCADE")
         shutil.rmtree(self.env["LAKE_URL"], ignore_errors=True)
         with redis_client.Redis.from_url(self.env["REDIS_URL"]) as client:
             client.flushall()
