@@ -16,7 +16,7 @@ from django.db import connection, connections
 from django.db.models import F
 from pytest_django import Settings
 
-from campaigns import cycle, decide, launch
+from campaigns import control, cycle, decide, launch
 from campaigns.models import Campaign, Cycle, Decision, Delivery, Programme, TriggerState
 from customers import attributes
 from customers.models import Customer, Merge
@@ -46,9 +46,10 @@ QUIET = {"not": {"event": "Order Completed", "count": {">=": 1}, "within": {"las
 
 
 @pytest.fixture(autouse=True)
-def two_buckets(settings: Settings, lake: Path) -> None:
-    """Keep the cycles short."""
+def two_buckets(settings: Settings, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the cycles short: two buckets that are one piece of work."""
     settings.BUCKETS = 2
+    monkeypatch.setattr(control, "TOGETHER", {"sqlite": 100, "postgresql": 100})
 
 
 def test_what_a_customer_does_fires_and_is_data(people: list[Customer]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import call_command
 from pytest_django import Settings
 
-from campaigns import cycle, launch, stages
+from campaigns import control, cycle, launch, stages
 from campaigns.decide import decide
 from campaigns.models import Campaign, Cycle, Decision, TriggerState
 from customers import attributes
@@ -26,9 +26,10 @@ EVERY = Campaign.Entry.EVERY
 
 
 @pytest.fixture(autouse=True)
-def two_buckets(settings: Settings, lake: Path) -> None:
-    """Keep the cycles short."""
+def two_buckets(settings: Settings, lake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep the cycles short: two buckets that are one piece of work."""
     settings.BUCKETS = 2
+    monkeypatch.setattr(control, "TOGETHER", {"sqlite": 100, "postgresql": 100})
     settings.TIME_ZONE = "Europe/Berlin"
 
 

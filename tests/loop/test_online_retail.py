@@ -22,6 +22,7 @@ from scoring.models import ModelVersion
 from segments import definition
 from segments.models import Membership, Segment
 from tests.loop.story import Rows, stored
+from tests.scoring.worlds import light_learners
 
 pytestmark = [pytest.mark.loop, pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 AS_OF = datetime(2011, 12, 10, tzinfo=UTC)
@@ -72,7 +73,9 @@ def retail(installation: Path, retail_csv: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def version(retail: dict[str, Any]) -> ModelVersion:
     """Give the model of who orders again within 90 days."""
-    return training.train(targets.of_event(ORDER, 90, False, AS_OF), AS_OF)
+    with pytest.MonkeyPatch.context() as patch:
+        light_learners(patch)
+        return training.train(targets.of_event(ORDER, 90, False, AS_OF), AS_OF)
 
 
 @pytest.fixture(scope="module")
