@@ -103,11 +103,18 @@ def touches(item: Delivery) -> Panel:
 
 
 def headers(item: Delivery) -> Panel:
-    """Give the headers by which a mail is found in the logs of mail servers."""
+    """Give the headers by which a mail is found in the logs of mail servers.
+
+    They are put together again, not stored: all of them follow from the delivery, its campaign and the sender. A copy
+    of each mail would be one more place with personal data to write and to erase.
+    """
     told = [
         f"Message-ID: {message_id(item.public_id, programme.current().sender)}",
         f"Feedback-ID: {feedback_id(item)}",
         "List-Unsubscribe-Post: List-Unsubscribe=One-Click",
     ]
-    note = "By these it is found in the logs of mail servers. The link to unsubscribe is the customer's alone."
+    note = (
+        "By these it is found in the logs of mail servers. They are put together again, by today's sender; "
+        "the link to unsubscribe is the customer's alone."
+    )
     return Panel("Headers", note, drawing=format_html('<pre class="cusp-raw">{}</pre>', "\n".join(told)))
