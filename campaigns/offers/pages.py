@@ -57,7 +57,7 @@ class OfferAdmin(BaseAdmin):
     search_fields = ("name", "key")
     fieldsets = (
         (None, {"fields": (("name", "key"), ("value", "is_percent"), ("cost", "margin"), "terms")}),
-        ("When, for whom, how many", {"fields": ("valid_days", ("starts_at", "ends_at"), ("audience", "stock"))}),
+        ("When, for whom, how many", {"fields": (("valid_days", "stock"), "starts_at", "ends_at", "audience")}),
         ("Codes", {"fields": ("codes_from",)}),
     )
 
@@ -102,10 +102,14 @@ class OfferAdmin(BaseAdmin):
         """Give how many codes were used."""
         return number(offer.redeemed_count)
 
+    def lead(self, request: HttpRequest, item: Offer) -> list[Panel]:
+        """Give what came of the offer."""
+        return [came(report(item, timezone.now()))]
+
     def panels(self, request: HttpRequest, item: Offer) -> list[Panel]:
-        """Give what came of the offer, over time, and its last codes."""
-        told = report(item, timezone.now())
-        return [came(told), over_time(item), last_codes(item, self.has_change_permission(request, item))]
+        """Give what was given and redeemed over time, and the last codes."""
+        may = self.has_change_permission(request, item) or request.user.has_perm(MAY_REDEEM)
+        return [over_time(item), last_codes(item, may)]
 
     def files_view(self, request: HttpRequest, offer_id: int) -> HttpResponse:
         """Take a list of codes, or a table of redemptions, and say what came of it."""

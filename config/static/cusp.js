@@ -103,6 +103,7 @@
     }
 
     document.addEventListener("DOMContentLoaded", function () {
+        document.querySelectorAll(".cusp-till [autofocus]").forEach((field) => field.focus());
         document.querySelectorAll("[data-copy]").forEach(startCopying);
         document.querySelectorAll("[data-fragment]").forEach(startFragment);
         document.querySelectorAll("[data-refresh]").forEach(startRefreshing);
