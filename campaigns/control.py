@@ -26,7 +26,7 @@ NOTHING: dict[str, Any] = {
     "decisions": {},
     "deliveries": {},
 }
-TOGETHER = {"sqlite": 5_000, "postgresql": 130_000}  # customers that are worked on as one piece, at most
+TOGETHER = {"sqlite": 5_000, "postgresql": 70_000}  # customers that are worked on as one piece, at most
 ALONE = 20_000  # customers that one worker is done with before another has begun
 PIECES = 4
 log = logging.getLogger(__name__)
