@@ -1,9 +1,10 @@
 """The admin of campaigns: the list, the page of one, and what its buttons do."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -12,7 +13,16 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
-from campaigns import campaign_page, composer, composer_pages, launch, launch_page, reconcile_panel, slot_pages
+from campaigns import (
+    campaign_page,
+    composer,
+    composer_pages,
+    launch,
+    launch_page,
+    reconcile_panel,
+    slot_pages,
+    trial_message,
+)
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
@@ -95,12 +105,12 @@ class CampaignAdmin(BaseAdmin):
 
     def lead(self, request: HttpRequest, item: Campaign) -> list[Panel]:
         """Give the plan in words, what it earned, what it decided, and what it sends."""
-        page = campaign_page
+        page, tries = campaign_page, trial_message.panels(request, item)
         if item.state == Campaign.State.DRAFT:
-            return [launch_page.plan(item), launch_page.ready(item, timezone.now()), page.step(item)]
+            return [launch_page.plan(item), launch_page.ready(item, timezone.now()), page.step(item), *tries]
         books = reconcile_panel.panel(item, timezone.now())
         runs = slot_pages.last(item)
-        return [launch_page.plan(item), page.effect(item), *runs, page.decisions(item), books, page.step(item)]
+        return [launch_page.plan(item), page.effect(item), *runs, page.decisions(item), books, page.step(item), *tries]
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses, with those of the form."""
@@ -116,6 +126,7 @@ class CampaignAdmin(BaseAdmin):
                 for name, view in composer_pages.VIEWS.items()
             ),
             path("<int:object_id>/compose/", at(require_safe(self.compose_view)), name="campaigns_campaign_compose"),
+            path("<int:campaign_id>/try/", at(require_POST(self.try_view)), name="campaigns_campaign_try"),
             path("<path:object_id>/edit/", at(self.edit_view), name="campaigns_campaign_edit"),
         ]
         return [*own, *super().get_urls()]
@@ -143,6 +154,15 @@ class CampaignAdmin(BaseAdmin):
         campaign = get_object_or_404(Campaign, pk=int(stored)) if stored.isdecimal() else None
         form = CampaignForm(request.POST, instance=campaign)
         return render(request, "admin/campaign_sentence.html", launch_page.told(form))
+
+    def try_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
+        """Send a campaign's SMS or push message to one's own phone."""
+        campaign, by = self._changeable(request, campaign_id), cast(User, request.user)
+        try:
+            messages.success(request, trial_message.send(campaign, request.POST.get("to", ""), by, timezone.now()))
+        except trial_message.TrialError as error:
+            messages.error(request, str(error))
+        return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
 
     def _changeable(self, request: HttpRequest, campaign_id: int) -> Campaign:
         campaign = get_object_or_404(Campaign, pk=campaign_id)

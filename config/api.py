@@ -12,7 +12,7 @@ from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
 from campaigns.calls import doors as call_doors
 from campaigns.offers import doors as offer_doors
 from campaigns.webhooks import doors as webhook_doors
-from customers import consent_doors, suppression_doors
+from customers import consent_doors, device_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -56,6 +56,10 @@ urlpatterns: list[URLPattern] = [
     ),
     path("customers/<str:external_id>/explain/", ledger_doors.CustomerExplainView.as_view(), name="customer-explain"),
     path("customers/<str:external_id>/consents/", consent_doors.ConsentsView.as_view(), name="customer-consents"),
+    path("customers/<str:external_id>/devices/", device_doors.DevicesView.as_view(), name="customer-devices"),
+    path(
+        "customers/<str:external_id>/devices/<path:token>/", device_doors.DeviceView.as_view(), name="customer-device"
+    ),
     path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
     path("suppressions/do-not-call/", call_doors.DoNotCallView.as_view(), name="do-not-call"),
     path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),
