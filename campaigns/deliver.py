@@ -285,7 +285,11 @@ def _tell(which: Q, known_at: datetime) -> None:
     """Record the events of sent messages that have none yet."""
     with transaction.atomic():
         sent = Delivery.objects.filter(which, state=State.SENT, channel__in=("email", "sms", "push"), is_told=False)
-        rows = list(sent.select_related("decision__campaign"))
+        # Of campaigns the key alone: their plans would be read and parsed once for each message.
+        told = ("decision__variant", "decision__campaign__key")
+        rows = list(
+            sent.select_related("decision__campaign").only("public_id", "customer", "channel", "began_at", *told)
+        )
         if not rows:
             return
         events.record(_sent_events(rows), SOURCE, known_at)
