@@ -11,7 +11,8 @@ TEXTS = ("name", "category", "brand", "currency", "image_url")
 NAMES = ("product_id", *TEXTS, "price")
 ONE = pl.Struct(dict.fromkeys(NAMES, pl.String))
 WHOLE = pl.Struct({**dict.fromkeys(NAMES, pl.String), "products": pl.List(ONE)})
-MOST_IN_ONE = 50  # products of one event that are looked at one by one, where a list holds other things too
+FEW = 50  # events that are looked at one by one, where one of them has another shape
+MOST_IN_ONE = 20  # products of one event that are looked at one by one, where a list holds other things too
 LONGEST = 500
 PICTURE = r"^https://[A-Za-z0-9.-]+\.[A-Za-z]{2,}(:[0-9]{1,5})?(/[^\s\"'<>\\{}|^`]*)?$"
 CURRENCY = r"^[A-Za-z]{3}$"
@@ -34,10 +35,13 @@ def told(events: pl.DataFrame) -> pl.DataFrame:
 
 
 def _decoded(properties: pl.Series) -> pl.DataFrame:
-    """Give the properties as columns; where one of them has another shape, each is looked at by itself."""
+    """Give the properties as columns; those near one of another shape are looked at one by one."""
     try:
         return properties.str.json_decode(WHOLE).struct.unnest()
     except pl.exceptions.ComputeError:
+        if len(properties) > FEW:
+            middle = len(properties) // 2
+            return pl.concat([_decoded(properties[:middle]), _decoded(properties[middle:])])
         rows = properties.to_frame("properties")
         path = pl.col("properties").str.json_path_match
         lists = [pl.struct(path(f"$.products[{at}].{name}").alias(name) for name in NAMES) for at in range(MOST_IN_ONE)]
