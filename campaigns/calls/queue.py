@@ -99,7 +99,7 @@ def waiting(agent: AbstractBaseUser, at: datetime, most: int, clock: Clock | Non
 
 
 def claim(task: CallTask, agent: AbstractBaseUser, at: datetime) -> CallTask:
-    """Give the call to the agent for a while.
+    """Give the call to the agent for a while; one that is the agent's already is kept up.
 
     Raises CallRefused when somebody has it, or her, when the agent has enough, or outside the calling hours. Who may
     not be called any more is called no more: the task is cancelled, and the refusal says why.
@@ -112,7 +112,8 @@ def claim(task: CallTask, agent: AbstractBaseUser, at: datetime) -> CallTask:
             cancel([found], barred, at)
         else:
             _check(found, agent, at)
-            changes = {"state": State.CLAIMED, "agent": agent.pk, "claimed_at": at, "lease_until": at + LEASE}
+            since = found.claimed_at if found.agent_id == agent.pk else at
+            changes = {"state": State.CLAIMED, "agent": agent.pk, "claimed_at": since, "lease_until": at + LEASE}
             free = Q(state=State.OPEN) | Q(state=State.CLAIMED, agent=agent.pk)
             if not CallTask.objects.filter(free, pk=task.pk).update(**changes):
                 raise CallRefused("Somebody else has this call, or it is done.")
@@ -174,7 +175,9 @@ def cancel(tasks: list[CallTask], reason: str, at: datetime) -> int:
     ids = list(still.select_for_update(of=("self",)).order_by("pk").values_list("pk", flat=True))
     CallTask.objects.filter(pk__in=ids).update(state=State.CANCELLED, ended_at=at, lease_until=None)
     deliveries = Delivery.objects.filter(call_task__in=ids)
-    deliveries.update(state=Delivery.State.CANCELLED, ended_at=at, reason=reason[:300])
+    deliveries.update(reason=reason[:300])
+    # Who was called without an answer was contacted: that counts for the caps.
+    deliveries.filter(call_task__tries=0).update(state=Delivery.State.CANCELLED, ended_at=at)
     offers.release(list(deliveries))
     return len(ids)
 
@@ -235,12 +238,14 @@ def _check(task: CallTask, agent: AbstractBaseUser, at: datetime) -> None:
     is_mine = task.state == State.CLAIMED and task.agent_id == agent.pk
     if task.state != State.OPEN and not is_mine:
         raise CallRefused("Somebody else has this call, or it is done.")
+    if is_mine:
+        return
     if sending.rules().is_sending_stopped:
         raise CallRefused("All sending is stopped, calls too.")
     campaign = task.delivery.decision.campaign
     if campaign.state != Campaign.State.LIVE:
         raise CallRefused(f"The campaign “{campaign}” is {campaign.get_state_display().lower()}.")
-    if task.due_at > at and not is_mine:
+    if task.due_at > at:
         raise CallRefused(f"This call is not due before {when(task.due_at)}.")
     allowed = Clock().next_allowed(task.customer, at)
     if allowed != at:
@@ -248,8 +253,7 @@ def _check(task: CallTask, agent: AbstractBaseUser, at: datetime) -> None:
     others = CallTask.objects.filter(customer=task.customer_id, state=State.CLAIMED).exclude(pk=task.pk)
     if others.exists():
         raise CallRefused("This customer is being called about something else just now.")
-    if not is_mine:
-        _check_capacity(agent, at)
+    _check_capacity(agent, at)
 
 
 def outside_hours(allowed: datetime | None) -> str:

@@ -165,6 +165,14 @@ def test_a_claim_that_is_not_kept_up_goes_back_and_is_counted() -> None:
         outcomes.close(task, ann, Said("reached"), NOON + 2 * queue.LEASE)
 
 
+def test_claiming_again_keeps_a_call_up_also_when_the_day_ends_meanwhile() -> None:
+    (task,) = tasks(1)
+    evening = T0 + timedelta(hours=7, minutes=50)  # 20:50 in Berlin
+    queue.claim(task, agent(), evening)
+    again = queue.claim(task, agent(), evening + queue.LEASE)
+    assert (again.claimed_at, again.lease_until) == (evening, evening + 2 * queue.LEASE)
+
+
 def test_an_outcome_counts_that_is_written_down_after_the_claim_ran_out() -> None:
     (task,) = tasks(1)
     queue.claim(task, agent(), NOON)
@@ -281,6 +289,14 @@ def test_a_call_that_nobody_made_in_time_is_cancelled_and_its_delivery_says_so()
     assert queue.expire(T0 + timedelta(days=7)) == 1
     task.refresh_from_db()
     assert (task.state, task.delivery.state, task.delivery.reason) == ("cancelled", "cancelled", queue.EXPIRED)
+
+
+def test_a_call_that_was_tried_before_it_expired_stays_counted() -> None:
+    (task,) = tasks(1)
+    said(task, "no_answer", NOON)
+    queue.expire(T0 + timedelta(days=7))
+    task.refresh_from_db()
+    assert (task.state, task.delivery.state, task.delivery.reason) == ("cancelled", "sent", queue.EXPIRED)
 
 
 # What came of it
