@@ -104,7 +104,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         label="At", required=False, widget=forms.TimeInput(format="%H:%M", attrs={**CSS, "type": "time"})
     )
     action = forms.ChoiceField(choices=[one[:2] for one in action_fields.ACTIONS], widget=forms.RadioSelect)
-    offer = plan_fields.choice("Offer", text="For a call it may be left out; the agent tells the code.")
+    offer = plan_fields.choice("Offer", text="Only an offer by e-mail needs one; of a call the agent tells the code.")
     written = forms.ChoiceField(choices=WRITTEN, required=False, widget=forms.RadioSelect)
     subject = plan_fields.line("Subject", MAIL_HELP)
     body = plan_fields.prose("Text", BODY_HELP)

@@ -56,7 +56,7 @@ def draw(step: steps.Step, customer: Customer | None = None) -> SafeString:
 
 def sms(text: str) -> SafeString:
     """Draw an SMS with how long it is, and what that comes to."""
-    said = '<div class="cusp-phone"><p class="cusp-talk">{}</p></div><p class="cusp-quiet cusp-small">{}</p>'
+    said = '<div class="cusp-phone"><p>{}</p></div><p class="cusp-quiet cusp-small">{}</p>'
     return format_html(said, text, sms_parts.of(text).sentence())
 
 
