@@ -41,6 +41,10 @@ run: .venv/.core
 # Two workers take whole files in the order of tests/conftest.py: the long ones first.
 SHARED := -q -n 2 --dist loadfile --no-loadscope-reorder
 
+# Before numpy is loaded: two workers with two threads each would wait for one another.
+quick test: export OMP_NUM_THREADS := 1
+quick test: export OPENBLAS_NUM_THREADS := 1
+
 # Within minutes, after each change: all but what trains, starts servers or a browser.
 quick: .venv/.test
 	$(BIN)/pytest $(SHARED) -m "not production and not bench and not long"
