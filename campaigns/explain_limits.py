@@ -1,17 +1,18 @@
 """What stands between a customer and a campaign's message now, apart from its trigger, and until when."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
 
-from campaigns import assignment, programme, quiet, variants
+from campaigns import assignment, offers, programme, quiet, variants
 from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, Shares
 from campaigns.eligibility import COUNTED, IS_CONTACT
 from campaigns.explain_words import at
 from campaigns.models import Campaign, Delivery, FrequencyCap, Programme
 from campaigns.steps import StepError
+from campaigns.variants import Variant
 from customers import consent, devices
 from customers.models import Channel, Consent, ConsentChange, Customer, Suppression
 from segments.models import Membership
@@ -43,6 +44,7 @@ def obstacles(customer: Customer, campaign: Campaign, now: datetime) -> list[Obs
         *found,
         *_reach(customer, campaign, channel),
         *_audience(customer, campaign),
+        *_offer(customer, campaign, shared, shares, now),
         *_caps(customer, campaign, ours, channel, now),
         *_quiet(customer, ours, now),
     ]
@@ -112,6 +114,21 @@ def _audience(customer: Customer, campaign: Campaign) -> Iterator[Obstacle]:
             f"{customer} is not in the audience, the segment “{audience}”.",
             f"The customer would have to enter “{audience}”.",
         )
+
+
+def _offer(
+    customer: Customer, campaign: Campaign, shared: Sequence[Variant], shares: Shares, now: datetime
+) -> Iterator[Obstacle]:
+    """Say why she may not have the offer of her variant, and that no code of it is left."""
+    seeds = pl.Series([customer.seed], dtype=pl.Int64)
+    variant = assignment.shared_out(seeds, campaign.key, shares.variants)["variant"].item()
+    given = {key: offer for key, offer in offers.of_variants(shared).items() if key == variant}
+    asked = pl.DataFrame({"customer_id": [customer.pk], "bucket": [customer.bucket], "variant": [variant]})
+    for said in offers.Promised().barred(asked, given, now)["barred"].drop_nulls():
+        yield Obstacle(said, "The customer would have to be one who may have the offer.")
+    for offer in given.values():
+        if (left := offers.stock_of(offer)).left == 0:
+            yield Obstacle(left.sentence, f"Codes of “{offer.name}” would have to lapse, or more be put in stock.")
 
 
 def _caps(

@@ -7,6 +7,7 @@ from campaigns.offers.hold import give, release, tell
 from campaigns.offers.redemption import OfferRefused, redeem
 from campaigns.offers.reserve import Wanted, at_gate, for_deliveries
 from campaigns.offers.stock import Stock, chooses, keys_of, stocks
+from campaigns.offers.stock import of as stock_of
 from campaigns.offers.terms import Promised, of_variants
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "of_variants",
     "redeem",
     "release",
+    "stock_of",
     "stocks",
     "tell",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from campaigns import allocate, cancel, deliver, offers
+from campaigns import allocate, cancel, deliver, explain_limits, offers
 from campaigns.decide import decide
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
 from customers.models import Customer
@@ -261,3 +261,13 @@ def test_a_released_code_leaves_the_stock_to_others(world: list[Customer]) -> No
     assert offers.stocks([made])["ten"].left == 0
     cancel.planned(one, "Stopped.", T0)
     assert offers.stocks([made])["ten"].left == 6
+
+
+def test_the_explanation_names_the_offer_and_its_stock(world: list[Customer]) -> None:
+    offer(stock=1)
+    one = campaign(steps=[OFFER_STEP])
+    due(world[:1])
+    allocate.allocate(T0)
+    said = [[found.is_so for found in explain_limits.obstacles(who, one, T0)] for who in world[:2]]
+    none_left = "1 of 1 codes of the offer “Ten off” are taken."
+    assert said == [["The customer has a code that is still good of the offer “Ten off”.", none_left], [none_left]]
