@@ -11,9 +11,11 @@ from django.db.models import F
 
 from campaigns.measure import Report
 from campaigns.models import Campaign, Cycle, Decision, Delivery, OfferCode
+from customers import history
 from customers.models import Channel, Consent, Customer, Event
+from scoring import targets, training_set
 from scoring.baselines import DAYS
-from scoring.models import ModelVersion, Score, ScoreRun
+from scoring.models import ModelVersion, Score, ScoreRun, Target
 from segments.models import Membership, Segment
 from tests.loop import story
 from tests.loop.story import MEASURED, World
@@ -220,3 +222,23 @@ def test_every_decision_says_by_what_it_was_made(world: World) -> None:
     assert not Decision.objects.exclude(campaign__key="win-back").filter(rule_version=None).exists()
     assert not Decision.objects.exclude(bucket=F("customer__bucket")).exists()
     assert Customer.objects.count() == world.shop.people.height
+
+
+def test_what_agents_write_down_is_in_the_next_training_set(world: World) -> None:
+    history.sync()
+    reached = Target(
+        key="reached",
+        label="Reached by phone",
+        kind=Target.Kind.EVENT,
+        event="Call Made",
+        where=[{"field": "properties.outcome", "value": "reached"}],
+        horizon_days=14,
+        created_at=MEASURED,
+    )
+    frame = training_set.build(targets.store(reached), MEASURED).frame
+    calls = Event.objects.filter(name="Call Made")
+    outcomes = Counter(calls.values_list("properties__outcome", flat=True))
+    assert outcomes["reached"] > 0
+    assert outcomes["no_answer"] > 0
+    assert frame.filter(pl.col("label").cast(pl.Boolean)).height > 0
+    assert frame["features.calls_reached"].sum() > 0
