@@ -198,7 +198,7 @@ class WebhookMessageAdmin(LargeAdmin):
             for one in item.tries.order_by("number")
         ]
         head = ("Try", "When", "Status", "Took", "Answer")
-        body = format_html('<pre class="cusp-lines">{}</pre>', item.body) if item.body else None
+        body = format_html('<pre class="cusp-raw" tabindex="0">{}</pre>', item.body) if item.body else None
         removed = f"It was removed {outbox.KEPT.days} days after the message had ended."
         return [
             Panel("Tries", head=head, rows=rows, empty="It was not tried yet."),
