@@ -5,12 +5,16 @@ from collections.abc import Iterable
 from datetime import timedelta
 from random import Random
 
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
 from campaigns import decide, deliver, unsubscribe
-from campaigns.models import Campaign, Decision, Delivery, Programme, Throughput
+from campaigns.calls import outcomes, queue
+from campaigns.calls.outcomes import Said
+from campaigns.calls.queue import CallRefused
+from campaigns.models import Agent, CallTask, Campaign, Decision, Delivery, Programme, Throughput
 from customers.models import Customer
 from scoring.models import Target
 from tests.campaigns import people
@@ -39,6 +43,18 @@ def plan_pace(count: str, per_minute: str) -> None:
     """Let so many customers have a message each, in a channel that takes so many a minute."""
     plan_mails(count)
     Throughput.objects.create(channel="email", per_minute=int(per_minute))
+
+
+def plan_calls(count: str, agents: str) -> None:
+    """Let so many customers wait for a call, and so many agents take two at once and three a day."""
+    Programme.objects.update_or_create(pk=1, defaults={"holdout_share": 0.0})
+    campaign = people.campaign(steps=[people.CALL_STEP])
+    for customer in people.customers(int(count)):
+        people.planned(customer, campaign, "call")
+    deliver.deliver(T0)
+    for number in range(int(agents)):
+        user, _ = User.objects.get_or_create(username=f"agent{number}")
+        Agent.objects.update_or_create(user=user, defaults={"at_once": 2, "calls_a_day": 3})
 
 
 def know(count: str) -> None:
@@ -76,6 +92,23 @@ def deliver_at_its_pace() -> None:
         return not planned.exists()
 
     wait_for(is_over, "the last message to go")
+
+
+def make_calls(number: str, agents: str) -> None:
+    """Be one of an agent's two windows: take calls until she may have no more, make one of hers, and go on."""
+    agent = User.objects.get(username=f"agent{int(number) % int(agents)}")
+    hers = CallTask.objects.filter(agent=agent, state=CallTask.State.CLAIMED)
+    at = T0 + HOUR
+    while True:
+        try:
+            queue.take_next(agent, at)
+        except CallRefused:
+            mine = queue.mine(agent)
+            if not mine:
+                break
+            outcomes.close(mine[0], agent, Said("reached", number=1), at)
+        else:
+            assert hers.count() <= 2
 
 
 def leave(number: str, of: str) -> None:

@@ -163,3 +163,23 @@ def test_four_workers_together_take_no_more_than_a_channel_lets_through(ours: Di
     for first, begin in enumerate(taken):
         for last, end in enumerate(taken[first:], first):
             assert last - first + 1 <= 10 + (end - begin) * 110 / 60 + 1e-3
+
+
+def test_eight_agents_at_once_take_each_call_once_and_no_more_than_they_may(ours: Distributed) -> None:
+    ours.call(f"{WORK}:plan_calls", "30", "8")
+    with ours.locked("campaigns_agent"):
+        windows = crowd(ours, 16, "make_calls", "{}", 8)
+        stop_all(ours, windows)
+    ends(windows)
+    assert ours.ask("SELECT state, count(*) FROM campaigns_calltask GROUP BY 1 ORDER BY 1") == [
+        ("done", 24),
+        ("open", 6),
+    ]
+    made = ours.ask(
+        "SELECT task.agent_id = call.agent_id, count(*), count(DISTINCT task.id), max(number) FROM campaigns_call call"
+        " JOIN campaigns_calltask task ON task.id = task_id GROUP BY 1"
+    )
+    assert made == [(True, 24, 24, 1)]
+    assert ours.ask("SELECT DISTINCT count(*) FROM campaigns_call GROUP BY agent_id") == [(3,)]
+    told = "SELECT count(*), count(DISTINCT customer_id) FROM customers_event WHERE name = 'Call Made'"
+    assert ours.ask(told) == [(24, 24)]
