@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from campaigns.models import Delivery
+from campaigns.models import Delivery, WebhookMessage
 
 SHOWN = 60
 UNWRITTEN = "still to be written"
 MAILS = ("email", "offer")
+MESSAGES = {
+    "planned": "handed over, not taken yet",
+    "claimed": "handed over, not taken yet",
+    "taken": "taken",
+    "failed": "given up",
+}
 Step = Mapping[str, Any]
 DOES = {
     "email": "Send the e-mail {said}",
@@ -79,10 +85,27 @@ def is_contact(step: Step) -> bool:
 
 
 def state(delivery: Delivery) -> str:
-    """Give how a delivery stands: what only changes data is done, not sent."""
+    """Give how a delivery stands: what only changes data is done, not sent; a message to a program, as it stands."""
+    message = message_of(delivery)
+    if message is not None:
+        return MESSAGES[message.state]
     if delivery.channel == "data":
         return {"sent": "done", "sending": "under way"}.get(delivery.state, delivery.get_state_display().lower())
     return delivery.get_state_display().lower()
+
+
+def message_of(delivery: Delivery) -> WebhookMessage | None:
+    """Give the message to another program that a delivery was turned into, if it was."""
+    is_told = delivery.action == Delivery.Action.WEBHOOK and delivery.state == Delivery.State.SENT
+    return getattr(delivery, "webhook_message", None) if is_told else None
+
+
+def colour(delivery: Delivery) -> str:
+    """Give the state by which a delivery is coloured: a message that was given up has failed."""
+    message = message_of(delivery)
+    if message is None or message.state == WebhookMessage.State.TAKEN:
+        return delivery.state
+    return "failed" if message.state == WebhookMessage.State.FAILED else "running"
 
 
 def _short(text: object) -> str:

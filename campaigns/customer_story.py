@@ -47,9 +47,9 @@ def _decisions(customer: Customer, most: int) -> Iterator[Moment]:
 
 
 def _deliveries(customer: Customer, most: int) -> Iterator[Moment]:
-    rows = Delivery.objects.filter(customer=customer).select_related("decision__campaign").order_by("-pk")
+    rows = Delivery.objects.filter(customer=customer).select_related("decision__campaign", "webhook_message")
     last = DeliveryAttempt.objects.filter(delivery=OuterRef("pk"), result="accepted").order_by("-number")
-    for one in rows.annotate(receipt=Subquery(last.values("receipt")[:1]))[:most]:
+    for one in rows.annotate(receipt=Subquery(last.values("receipt")[:1])).order_by("-pk")[:most]:
         said = f"{one.get_action_display()} of {one.decision.campaign}: {action_words.state(one)}"
         detail = one.reason or ("" if Way(one.channel).is_contact else one.receipt or "")
         yield Moment(one.ended_at or one.began_at or one.due_at, "deliveries", said, detail, one)

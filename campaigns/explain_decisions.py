@@ -21,7 +21,7 @@ class Told(NamedTuple):
 def decided(customer: Customer, campaign: Campaign) -> list[Told]:
     """Give every decision about both with what came of it, the newest first."""
     rows = Decision.objects.filter(campaign=campaign, customer=customer).select_related("model_version__target")
-    rows = rows.prefetch_related("deliveries__tries", "deliveries__touches")
+    rows = rows.prefetch_related("deliveries__tries", "deliveries__touches", "deliveries__webhook_message")
     found = list(rows.order_by("-as_of", "-pk"))
     dates = _dates(campaign) if found else {}
     return [Told(each, list(_sentences(each, campaign, dates))) for each in found]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from campaigns import customer_scores, customer_story, explain, explain_page, uncertain_page
 from campaigns.campaign_page import state_tag
 from campaigns.ledger_filters import CampaignFilter, CauseFilter, DayFilter, DrawnFilter, SlotFilter, VariantFilter
-from campaigns.ledger_panels import attempts, deliveries_of, headers, rests_on, touches
+from campaigns.ledger_panels import attempts, deliveries_of, delivery_tag, headers, message_to, rests_on, touches
 from campaigns.models import Decision, Delivery
 from customers.admin import AddressSearchMixin, Button, LargeAdmin
 from customers.customer_page import CUSTOMER_LEADS, CUSTOMER_PANELS
@@ -66,7 +66,7 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
 
     customer_path = "customer"
     list_display = ("customer", "campaign_shown", "action", "state_shown", "due_at", "ended_at", "attempts", "reason")
-    list_select_related = ("customer", "decision__campaign")
+    list_select_related = ("customer", "decision__campaign", "webhook_message")
     next_step = "Deliveries are planned when a campaign decides to act."
     list_filter = ("state", "action", "channel", CampaignFilter)
     search_fields = ("customer__external_id",)
@@ -75,7 +75,7 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
     fields = (
         ("customer", "decision"),
         ("action", "channel"),
-        ("state", "reason"),
+        ("state_shown", "reason"),
         ("due_at", "began_at"),
         ("ended_at", "public_id"),
         ("resolution",),
@@ -89,7 +89,7 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
     @admin.display(description="State", ordering="state")
     def state_shown(self, delivery: Delivery) -> Cell:
         """Give the state in its colour."""
-        return state_tag(delivery.state, delivery.get_state_display())
+        return delivery_tag(delivery)
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses, with the page of what is in doubt."""
@@ -105,7 +105,7 @@ class DeliveryAdmin(AddressSearchMixin, LargeAdmin):
 
     def panels(self, request: HttpRequest, item: Delivery) -> list[Panel]:
         """Give every call of the channel with its answer, and what became of the mail at the customer's."""
-        told = [attempts(item)]
+        told = [*message_to(item), attempts(item)]
         return [*told, touches(item), headers(item)] if item.channel == "email" else told
 
     def buttons(self, request: HttpRequest, item: Delivery) -> list[Button]:

@@ -2,8 +2,9 @@
 
 from django.db.models import Count, Q
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
-from campaigns import programme, slots
+from campaigns import action_words, programme, slots
 from campaigns.campaign_page import state_tag
 from campaigns.channels.email import feedback_id, message_id
 from campaigns.models import Decision, Delivery
@@ -46,15 +47,44 @@ def deliveries_of(item: Decision) -> Panel:
     rows = [
         (
             link(d, d.get_action_display()),
-            state_tag(d.state, d.get_state_display()),
+            delivery_tag(d),
             moment(d.due_at),
             moment(d.ended_at),
             d.reason,
         )
-        for d in item.deliveries.order_by("step")
+        for d in item.deliveries.select_related("webhook_message").order_by("step")
     ]
     head = ("Delivery", "State", "Due", "Ended", "Reason")
     return Panel("Deliveries", head=head, rows=rows, empty="Nothing was planned for it.")
+
+
+def delivery_tag(item: Delivery) -> SafeString:
+    """Give how a delivery stands, in its colour."""
+    said = action_words.state(item)
+    return state_tag(action_words.colour(item), said[:1].upper() + said[1:])
+
+
+def message_to(item: Delivery) -> list[Panel]:
+    """Give how the message to another program stands that a delivery was turned into; nothing where it was not."""
+    message = action_words.message_of(item)
+    if message is None:
+        return []
+    last = message.tries.order_by("-number").first()
+    answer = f"{last.status or 'none'}{f': {last.answer}' if last.answer else ''}" if last else "–"
+    facts: list[tuple[str, Cell]] = [
+        ("It is", delivery_tag(item)),
+        ("To", link(message.webhook)),
+        ("Message", link(message, message.public_id)),
+        ("Tries", number(message.attempts)),
+        ("Last answer", answer),
+    ]
+    if message.state == "planned":
+        facts.append(("Next try", moment(message.due_at)))
+    is_lost = message.state == "failed"
+    warning = (
+        "The program did not take it, and it was given up. It can be sent again on its own page." if is_lost else ""
+    )
+    return [Panel("Message to another program", facts=facts, warning=warning)]
 
 
 def attempts(item: Delivery) -> Panel:

@@ -10,12 +10,13 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from campaigns import uncertain
-from campaigns.models import Decision, Delivery, DeliveryAttempt, MailLink, Touch
+from campaigns import customer_story, uncertain
+from campaigns.models import Decision, Delivery, DeliveryAttempt, MailLink, Touch, WebhookAttempt, WebhookMessage
 from customers import consent
 from customers.models import Alert, AuditEntry
 from tests.campaigns import people
 from tests.campaigns.people import T0
+from tests.campaigns.webhooks.receivers import webhook
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 State = Delivery.State
@@ -184,3 +185,29 @@ def test_the_page_of_a_campaign_says_what_is_open_with_links_to_the_rows(boss: C
 def test_who_may_not_see_customers_is_not_told_why(client: Client) -> None:
     clerk = allowed(client, "view_decision")
     assert clerk.get(reverse("admin:campaigns_decision_explain"), {"customer": "c0"}).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [("planned", "handed over, not taken yet"), ("taken", "taken"), ("failed", "given up")],
+)
+def test_a_delivery_to_another_program_stands_as_its_message_does(boss: Client, state: str, said: str) -> None:
+    (ada,) = people.customers(1)
+    campaign = people.campaign(steps=[{"action": "webhook", "webhook": "crm"}])
+    delivery = people.planned(ada, campaign, "webhook", state=State.SENT, ended_at=T0)
+    to = webhook("crm")
+    message = WebhookMessage.objects.create(
+        webhook=to, type="campaign.acted", body="{}", delivery=delivery, state=state, created_at=T0, due_at=T0
+    )
+    WebhookAttempt.objects.create(message=message, number=1, at=T0, status=503, answer="Closed for today")
+    page = boss.get(reverse("admin:campaigns_delivery_change", args=[delivery.pk])).content.decode()
+    assert said.capitalize() in page
+    assert "503: Closed for today" in page
+    assert ("It can be sent again on its own page" in page) == (state == "failed")
+    assert reverse("admin:campaigns_webhookmessage_change", args=[message.pk]) in page
+    for address in (
+        reverse("admin:campaigns_delivery_changelist"),
+        reverse("admin:campaigns_decision_change", args=[delivery.decision_id]),
+    ):
+        assert said.capitalize() in boss.get(address).content.decode()
+    assert [one.words for one in customer_story.story(ada, "deliveries")] == [f"Webhook of {campaign}: {said}"]
