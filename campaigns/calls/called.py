@@ -59,7 +59,7 @@ def local_time(at: datetime, place: Place) -> str:
     if not told:
         return "unknown"
     first = date_format(told[0], "D j M, H:i")
-    return first if len(told) == 1 else f"{first} to {date_format(told[-1], 'D j M, H:i')}: her time zone is not known"
+    return first if len(told) == 1 else f"{first} to {date_format(told[-1], 'D j M, H:i')}: the time zone is not known"
 
 
 @lru_cache(maxsize=10_000)

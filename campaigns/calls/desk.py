@@ -102,4 +102,4 @@ def call_back(words: str, customer: Customer, clock: Clock, at: datetime) -> dat
 def call_back_words(task: CallTask, clock: Clock) -> str:
     """Say when a customer is called again, by her clock and by ours."""
     local = called.local_time(task.due_at, clock.place(task.customer))
-    return f"She is called again on {local} her time ({when(task.due_at)})."
+    return f"The next call is on {local} by the customer’s clock ({when(task.due_at)})."

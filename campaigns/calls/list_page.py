@@ -23,7 +23,12 @@ MOST_BYTES = 25_000_000
 class ListForm(forms.Form):
     """A list of numbers: a file, or pasted."""
 
-    file = forms.FileField(label="File", required=False, help_text="One number a line; the first cell of each counts.")
+    file = forms.FileField(
+        label="File",
+        required=False,
+        help_text="One number a line; the first cell of each counts.",
+        widget=forms.FileInput(attrs={"class": "cusp-input", "accept": ".csv,.txt,text/csv,text/plain"}),
+    )
     numbers = forms.CharField(
         label="Or numbers, pasted",
         required=False,
@@ -80,14 +85,17 @@ def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         except ListRefused as error:
             form.add_error("file", str(error))
         else:
-            messages.success(request, f"{taken.numbers:,} numbers are closed for calls, {taken.new:,} of them new.")
+            many = "1 number" if taken.numbers == 1 else f"{taken.numbers:,} numbers"
+            messages.success(request, f"Closed for calls: {many}, {taken.new:,} of them new.")
             if not taken.refused:
                 return HttpResponseRedirect(reverse("admin:campaigns_calltask_list"))
     last = lists.last()
     closed = Suppression.objects.filter(channel=Channel.PHONE).count()
     shown = {
         "title": "Do-not-call list",
+        "heading": "Do-not-call list",
         "form": form,
+        "sees_load": request.user.has_perm("campaigns.view_agent"),
         "refused": lists.words(taken.refused) if taken else [],
         "last": f"{when(last.at)}: {last.about}" if last else "",
         "closed": number(closed),

@@ -59,6 +59,7 @@ def _page(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     agents = User.objects.filter(is_active=True, groups__name=roles.AGENTS).order_by("username")
     shown = {
         "title": "Load of the agents",
+        "heading": "Load of the agents",
         "panels": list(_panels(now)),
         "held": [(task, timesince(task.claimed_at, now) if task.claimed_at else "") for task in load.held()],
         "agents": agents,
@@ -112,7 +113,7 @@ def _panels(now: datetime) -> Iterator[Panel]:
     yield _over_time(days, together, empty)
     backs = load.call_backs(now, BACKS)
     yield Panel(
-        "Next calls again",
+        "To be called again",
         head=("When", "Customer", "Campaign", "Task"),
         rows=[(moment(one.due_at), str(one.customer), str(one.campaign), one.title) for one in backs],
         empty="Nobody is to be called again.",

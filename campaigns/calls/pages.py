@@ -6,7 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -99,6 +99,10 @@ class CallTaskAdmin(ReadOnlyAdmin):
 
     def queue_view(self, request: HttpRequest) -> HttpResponse:
         """Show the agent's own calls, then the best ones that may be made now, then those of later."""
+        return self._queue(request, {})
+
+    def _queue(self, request: HttpRequest, typed: dict[int, QueryDict]) -> HttpResponse:
+        """Show the queue, with what was typed about a call that could not be written down."""
         if not (request.user.has_perm(VIEW) or request.user.has_perm(WORK)):
             raise PermissionDenied
         agent: Any = request.user
@@ -110,8 +114,9 @@ class CallTaskAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": "Call queue",
+            "heading": "Call queue",
             "opts": self.opts,
-            "mine": [(one, OutcomeForm(**_form(one))) for one in mine],
+            "mine": [(one, OutcomeForm(typed.get(one.task.pk), **_form(one))) for one in mine],
             "open": [(task, desk.name_of(task.customer), desk.gain_words(task)) for task in found.now],
             "later": [(one.task, desk.name_of(one.task.customer), one.at) for one in found.later],
             "waiting_shown": number(due),
@@ -152,6 +157,8 @@ class CallTaskAdmin(ReadOnlyAdmin):
             messages.success(request, _work(request, task, what))
         except CallRefused as error:
             messages.error(request, str(error))
+            if what == "close":
+                return self._queue(request, {task_id: request.POST})
         if request.POST.get("then") == "next" and what == "close":
             return self.next_view(request)
         return HttpResponseRedirect(reverse("admin:campaigns_calltask_queue"))

@@ -259,8 +259,8 @@ def _check(task: CallTask, agent: AbstractBaseUser, at: datetime) -> None:
 def outside_hours(allowed: datetime | None) -> str:
     """Say from when on somebody may be called."""
     if allowed is None:
-        return "This customer may not be called: no hour is allowed wherever she may be."
-    return f"This customer may not be called at this hour of hers: the next time is {when(allowed)}."
+        return "This customer may not be called: no hour is allowed in every place where the customer may be."
+    return f"This customer may not be called at this hour of the customer’s: the next time is {when(allowed)}."
 
 
 def _check_capacity(agent: AbstractBaseUser, at: datetime) -> None:

@@ -56,7 +56,7 @@ def test_an_agent_works_for_an_hour_without_a_mouse(page: Page, live_server: Liv
     page.keyboard.type("Has guests.")
     page.keyboard.press("Control+Enter")  # writes it down and takes the next
     expect(page.get_by_text("Written down: Call back.")).to_be_visible()
-    expect(page.get_by_text("15:00 her time")).to_be_visible()
+    expect(page.get_by_text("15:00 by the customer’s clock")).to_be_visible()
 
     press(page, "4", "Refused")
     page.keyboard.press("Control+Enter")

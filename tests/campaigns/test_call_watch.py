@@ -152,7 +152,7 @@ def test_a_list_is_uploaded_and_its_bad_lines_are_named(client: Client) -> None:
     address = reverse("admin:campaigns_calltask_list")
     assert "No list was uploaded yet" in client.get(address).content.decode()
     page = client.post(address, {"numbers": "030 1234567\n\nnot a number\n", "country": "DE"}).content.decode()
-    assert "1 numbers are closed for calls, 1 of them new." in page
+    assert "Closed for calls: 1 number, 1 of them new." in page
     assert "Line 3 is no phone number: “not a number”." in page
     row = Suppression.objects.get()
     assert (row.channel, row.reason, row.hint) == ("phone", "do_not_call", "+…67")
@@ -184,10 +184,12 @@ def test_a_call_back_is_said_in_words_and_told_by_her_clock(client: Client) -> N
     roles.enrol(agent())
     client.force_login(agent())
     address = reverse("admin:campaigns_calltask_work", args=[task.pk, "close"])
-    page = client.post(address, {"outcome": "call_back", "call_again_at": "soonish"}, follow=True).content.decode()
-    assert "This names no time" in page
+    body = {"outcome": "call_back", "call_again_at": "soonish", "note": "She has guests."}
+    page = client.post(address, body).content.decode()
+    for words in ("This names no time", 'value="soonish"', "She has guests.", " checked"):
+        assert words in page, words
     body = {"outcome": "call_back", "call_again_at": "tomorrow 15:00"}
-    assert "15:00 her time" in client.post(address, body, follow=True).content.decode()
+    assert "15:00 by the customer’s clock" in client.post(address, body, follow=True).content.decode()
     task.refresh_from_db()
     assert (task.state, task.tries) == ("open", 1)
     assert (task.due_at - timezone.now()) < 2 * DAY

@@ -196,7 +196,9 @@ def test_an_agent_has_no_more_calls_than_agreed() -> None:
 def test_nobody_is_called_at_night() -> None:
     (task,) = tasks(1)
     night = T0 + timedelta(hours=9)  # 22:00 in Berlin
-    with pytest.raises(CallRefused, match="may not be called at this hour of hers: the next time is 2 Mar 2026, 07:00"):
+    with pytest.raises(
+        CallRefused, match="may not be called at this hour of the customer’s: the next time is 2 Mar 2026, 07:00"
+    ):
         queue.claim(task, agent(), night)
     found = queue.waiting(agent(), night, 5)
     assert (found.now, found.later) == ([], [(task, T0.replace(day=2, hour=7))])
