@@ -35,6 +35,28 @@ FILES = "campaigns_offer_files"
 class OfferForm(forms.ModelForm):  # type: ignore[type-arg]
     """What an offer may say."""
 
+    class Meta:
+        model = Offer
+        fields = (
+            *("name", "key", "value", "is_percent", "cost", "margin", "terms"),
+            *("valid_days", "stock", "starts_at", "ends_at", "audience", "codes_from"),
+        )
+        labels = {
+            "is_percent": "The value is in percent",
+            "cost": "What one costs us",
+            "valid_days": "A code is good for (days)",
+            "starts_at": "Given from",
+            "ends_at": "No code is good after",
+            "codes_from": "Where the codes come from",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("starts_at", "ends_at"):
+            if name in self.fields:
+                for part, one in zip(("day", "time"), self.fields[name].widget.widgets, strict=True):
+                    one.attrs["aria-label"] = f"{self.fields[name].label}: {part}"
+
     def clean(self) -> dict[str, Any]:
         """Refuse what cannot be, at its field."""
         cleaned = super().clean() or self.cleaned_data

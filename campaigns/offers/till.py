@@ -15,6 +15,7 @@ from customers import audit
 from customers.panels import Cell, moment
 
 MAY = "campaigns.redeem_offercode"
+TITLE = "Redeem a code"
 LOOK, REDEEM = "look", "redeem"
 
 
@@ -46,7 +47,7 @@ def answer(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
         else:
             told["error"] = " ".join(str(one) for errors in form.errors.values() for one in errors)
             told["is_good"] = "code" not in form.errors and request.POST.get("what") == REDEEM
-    return TemplateResponse(request, "admin/till.html", {**context, "title": "Redeem a code", **told})
+    return TemplateResponse(request, "admin/till.html", {**context, "title": TITLE, "heading": TITLE, **told})
 
 
 def _looked(typed: str) -> dict[str, Any]:
