@@ -156,7 +156,7 @@ def ready(campaign: Campaign, at: datetime) -> Panel:
     foreseen = forecast.foresee(campaign, at)
     facts: list[tuple[str, Cell]] = [
         ("Match already", number(launch.waiting(campaign))),
-        ("Can be reached", number(counted.eligible)),
+        ("Can be reached" if made[0].step.channel.is_contact else "May be acted on", number(counted.eligible)),
         ("Foreseen a day", number(foreseen.a_day)),
     ]
     missing = list(_missing(campaign, made, counted))
