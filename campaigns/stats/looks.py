@@ -3,7 +3,7 @@
 `Planned` is for a number of customers that was planned, `Endless` for when none was. Both see the standardised estimate
 as Brownian motion B over t, the customers so far in parts of the plan: B(t) is the root of t times estimate over error.
 Where an arm is small its error is a guess itself: Student's t takes the normal's place at the same tail chance
-(Jennison and Turnbull 2000, Group Sequential Methods, 3.8). docs/decisions/0002-looks.md tells how they were chosen.
+(Jennison and Turnbull 2000, Group Sequential Methods, 3.8). docs/decisions/0002-looks.md tells why these.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import figures, full_disk, kills, lake, leaks, noise, parity, rules
+from tests.prove import experiments, figures, full_disk, kills, lake, leaks, noise, parity, rules
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -24,5 +24,6 @@ PROOFS = {
     "figures": Proof(figures.prove, full=figures.EVERY_ROW, small=900),
     "noise": Proof(noise.prove, full=200, small=2),
     "leaks": Proof(leaks.prove, full=6, small=1),
+    "experiments": Proof(experiments.prove, full=1_000, small=10),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }
