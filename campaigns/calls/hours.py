@@ -81,8 +81,9 @@ def is_allowed(at: datetime, place: Place, own: Own) -> bool:
 
 def next_allowed(at: datetime, place: Place, own: Own) -> datetime | None:
     """Give the first time from `at` on when she may be called, in UTC; None where there is none within a week."""
-    moments = {at.astimezone(UTC), *_beginnings(at, place, own)}
-    return next((one for one in sorted(moments) if is_allowed(one, place, own)), None)
+    if is_allowed(at, place, own):
+        return at.astimezone(UTC)
+    return next((one for one in sorted(set(_beginnings(at, place, own))) if is_allowed(one, place, own)), None)
 
 
 def laws_of(place: Place) -> list[Law]:
