@@ -71,7 +71,7 @@ def gain_words(task: CallTask) -> str:
     """Say what a call is expected to gain, and that it is an estimate, or why there is none."""
     if task.expected_gain is not None:
         return f"Expected gain {number(task.expected_gain, 2)} (an estimate)"
-    return why.gain(task.campaign, task.delivery.decision.score).words
+    return why.gain(task.campaign, task.delivery.decision.score).words.rstrip(".")
 
 
 def history(task: CallTask) -> list[Lines]:
