@@ -6,6 +6,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
+from django.forms import ModelForm
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
 from django.urls import URLPattern, path, reverse
@@ -28,6 +29,8 @@ from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
 from customers.admin import BaseAdmin, Button
 from customers.panels import Cell, Panel
+
+LAUNCHES = "campaigns.launch_campaign"
 
 
 class CampaignList(ChangeList):  # type: ignore[misc]
@@ -82,21 +85,34 @@ class CampaignAdmin(BaseAdmin):
         obj.created_at = timezone.now()
         super().save_model(request, obj, form, change)
 
+    def get_form(self, request: HttpRequest, obj: Campaign | None = None, change: bool = False, **kwargs: Any) -> Any:
+        """Give the form of the plan to those who may change it; the page of the others has none."""
+        form = CampaignForm if obj is None or self.has_change_permission(request, obj) else ModelForm
+        return super().get_form(request, obj, change, **kwargs, form=form)
+
     def get_readonly_fields(self, request: HttpRequest, obj: Campaign | None = None) -> tuple[str, ...]:
         """Keep the key of a stored campaign."""
         return ("key",) if obj else ()
 
     def has_change_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
-        """Refuse for what was stopped for good."""
-        return (obj is None or obj.state != Campaign.State.STOPPED) and super().has_change_permission(request, obj)
+        """Refuse for what was stopped for good; what is live is changed only by those who may launch it."""
+        may = super().has_change_permission(request, obj)
+        if obj is None or not may:
+            return bool(may)
+        if obj.state == Campaign.State.LIVE:
+            return bool(request.user.has_perm(LAUNCHES))
+        return obj.state != Campaign.State.STOPPED
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         """Let drafts go; what ran stays, with its decisions."""
         return (obj is None or obj.state == Campaign.State.DRAFT) and super().has_delete_permission(request, obj)
 
     def buttons(self, request: HttpRequest, item: Campaign) -> list[Button]:
-        """Offer what its state allows."""
-        return launch_page.buttons(item) if request.user.has_perm("campaigns.change_campaign") else []
+        """Offer what its state and the permissions allow: who may change it or launch it may pause and stop it."""
+        if request.user.has_perm(LAUNCHES):
+            return launch_page.buttons(item)
+        may_end = request.user.has_perm("campaigns.change_campaign")
+        return [one for one in launch_page.buttons(item) if may_end and one.name in launch_page.ENDS]
 
     def do(self, request: HttpRequest, item: Campaign, name: str) -> str:
         """Launch, widen, pause, resume or stop."""

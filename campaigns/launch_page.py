@@ -34,6 +34,7 @@ from customers.models import Consent, Customer, Identity
 from customers.panels import Cell, Panel, lines, moment, number, share
 from segments.models import Membership, Segment
 
+ENDS = ("pause", "stop")
 PILOT = 0.05
 WIDER = (0.05, 0.20, 0.50, 1.0)
 ADDRESSES = {
@@ -260,7 +261,7 @@ def do(campaign: Campaign, name: str, by: User, at: datetime) -> str:
     if name == "go-on":
         released = brakes.go_on(campaign, by, at)
         return f"{campaign.name} goes on. {number(released)} messages that it held back are on their way."
-    if name in ("pause", "stop"):
+    if name in ENDS:
         (launch.pause if name == "pause" else launch.stop)(campaign, by, at)
         return f"{campaign.name} is {'paused' if name == 'pause' else 'stopped'}."
     with transaction.atomic():

@@ -15,7 +15,7 @@ from django.utils.functional import SimpleLazyObject
 from campaigns import sending
 from campaigns.models import Delivery
 
-MAY_SEE, MAY = "campaigns.view_programme", "campaigns.change_programme"
+MAY_SEE, MAY = "campaigns.view_programme", "campaigns.stop_programme"
 STATES = Delivery.State
 
 

@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import alerts, customer_page, inbox, keys, suppressions
+from customers import alerts, audit, customer_page, inbox, keys, suppressions
 from customers.consent_page import ConsentsByHand
 from customers.models import (
     Alert,
@@ -484,6 +484,13 @@ class ApiKeyAdmin(BaseAdmin):
         """Say whether the key still opens anything."""
         return key.revoked_at is None and (key.expires_at is None or key.expires_at > timezone.now())
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Give the form with the scopes of what this person may do: nobody gets more by a key."""
+        form = super().get_form(request, obj, change, **kwargs)
+        if "scopes" in form.base_fields:
+            form.base_fields["scopes"].choices = keys.grantable(request.user.has_perm)
+        return form
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: a key is made and revoked, never changed."""
         return False
@@ -494,7 +501,9 @@ class ApiKeyAdmin(BaseAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.Form, change: bool) -> None:
         """Make the key and show its secret this once."""
-        made, secret = keys.create(obj.name, form.cleaned_data["scopes"], timezone.now(), expires_at=obj.expires_at)
+        now, scopes = timezone.now(), form.cleaned_data["scopes"]
+        made, secret = keys.create(obj.name, scopes, now, expires_at=obj.expires_at)
+        audit.note(now, user_of(request), "key made", obj.name, prefix=made.prefix, scopes=made.scopes)
         obj.pk, obj.prefix, obj.created_at = made.pk, made.prefix, made.created_at
         text = "The key, shown only this once. Copy it now: {}"
         messages.warning(request, format_html(text, format_html('<code class="cusp-secret">{}</code>', secret)))
@@ -506,7 +515,9 @@ class ApiKeyAdmin(BaseAdmin):
 
     def do(self, request: HttpRequest, item: ApiKey, name: str) -> str:
         """End the key."""
-        keys.revoke(item, timezone.now())
+        now = timezone.now()
+        if keys.revoke(item, now):
+            audit.note(now, user_of(request), "key revoked", item.name, prefix=item.prefix)
         return f"The key {item.name} opens nothing any more."
 
 

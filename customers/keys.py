@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.db import models
@@ -45,6 +45,37 @@ class Scope(models.TextChoices):
     WEBHOOKS_READ = "webhooks:read", "Read webhooks and what was sent to them"
     WEBHOOKS_WRITE = "webhooks:write", "Make, change and delete webhooks; send messages again"
     EVENTS_WRITE = "events:write", "Send customers and events"
+
+
+# What somebody must be allowed to do before giving it to a key.
+NEEDED: dict[str, str] = {
+    Scope.CUSTOMERS_READ: "customers.view_customer",
+    Scope.SEGMENTS_READ: "segments.add_segmentexport",  # members can be read out
+    Scope.SEGMENTS_WRITE: "segments.change_segment",
+    Scope.MODELS_READ: "scoring.view_target",
+    Scope.MODELS_WRITE: "scoring.change_modelversion",
+    Scope.CAMPAIGNS_READ: "campaigns.view_decision",
+    Scope.CAMPAIGNS_WRITE: "campaigns.change_campaign",
+    Scope.CAMPAIGNS_SEND: "campaigns.launch_campaign",
+    Scope.SENDING_READ: "campaigns.view_programme",
+    Scope.SENDING_WRITE: "campaigns.stop_programme",
+    Scope.OFFERS_READ: "campaigns.view_offercode",
+    Scope.OFFERS_WRITE: "campaigns.change_offer",
+    Scope.OFFERS_REDEEM: "campaigns.redeem_offercode",
+    Scope.CALLS_READ: "campaigns.view_calltask",
+    Scope.CALLS_WRITE: "campaigns.change_calltask",
+    Scope.CONSENTS_WRITE: "customers.change_consent",
+    Scope.SUPPRESSIONS_READ: "customers.view_suppression",
+    Scope.SUPPRESSIONS_WRITE: "customers.delete_suppression",
+    Scope.WEBHOOKS_READ: "campaigns.view_webhookmessage",
+    Scope.WEBHOOKS_WRITE: "campaigns.change_webhook",
+    Scope.EVENTS_WRITE: "customers.add_event",
+}
+
+
+def grantable(has_perm: Callable[[str], bool]) -> list[tuple[str, str]]:
+    """Give the scopes, with their labels, that somebody with these permissions may give to a key."""
+    return [(one.value, str(one.label)) for one in Scope if has_perm(NEEDED[one])]
 
 
 def create(name: str, scopes: Iterable[str], at: datetime, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:

@@ -24,6 +24,7 @@ from segments.forms import SegmentForm, written
 from segments.models import Membership, MembershipChange, Segment, SegmentExport, SegmentVersion
 
 UNKNOWN_SHOWN = 10
+SEES_CUSTOMERS = "customers.view_customer"
 
 
 class SegmentList(ChangeList):  # type: ignore[misc]
@@ -150,12 +151,15 @@ class SegmentAdmin(BaseAdmin):
         return segment
 
     def explain_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
-        """Give why a customer is in a segment, or is not."""
-        return views.explain(request, self._seen(request, segment_id))
+        """Give why a customer is in a segment, or is not, to those who may see customers."""
+        segment = self._seen(request, segment_id)
+        if not request.user.has_perm(SEES_CUSTOMERS):
+            raise PermissionDenied
+        return views.explain(request, segment)
 
     def export_view(self, request: HttpRequest, segment_id: int) -> HttpResponseBase:
-        """Give the members as a file to those who may see customers; who took it is noted."""
-        if not request.user.has_perm("customers.view_customer"):
+        """Give the members as a file to those who may take customers out; who took it is noted."""
+        if not request.user.has_perms((SEES_CUSTOMERS, "segments.add_segmentexport")):
             raise PermissionDenied
         return views.export(request, self._seen(request, segment_id))
 
@@ -168,10 +172,14 @@ class SegmentAdmin(BaseAdmin):
 
     def pin_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Set a customer by hand."""
+        if not request.user.has_perm(SEES_CUSTOMERS):
+            raise PermissionDenied
         return self._set_by_hand(request, segment_id, by_hand_page.pin)
 
     def unpin_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:
         """Let the rule decide about a customer again."""
+        if not request.user.has_perm(SEES_CUSTOMERS):
+            raise PermissionDenied
         return self._set_by_hand(request, segment_id, by_hand_page.unpin)
 
     def freeze_view(self, request: HttpRequest, segment_id: int) -> HttpResponse:

@@ -19,12 +19,13 @@ REACH = "admin:segments_segment_reach"
 def panels(segment: Segment, request: HttpRequest) -> list[Panel]:
     """Give what stands below the sentence."""
     may_change = request.user.has_perm("segments.change_segment")
+    sees_customers = request.user.has_perm("customers.view_customer")
     return [
-        explained(segment),
+        *([explained(segment)] if sees_customers else []),
         size_over_time(segment),
-        members(segment, Wanted.of(request.GET)),
+        *([members(segment, Wanted.of(request.GET))] if sees_customers else []),
         moved(segment),
-        pins(segment, may_change),
+        pins(segment, may_change and sees_customers),
         listed(segment) if segment.kind == Segment.Kind.LIST else versions(segment, may_change),
     ]
 

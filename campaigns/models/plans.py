@@ -54,6 +54,7 @@ class Programme(models.Model):
 
     class Meta:
         verbose_name_plural = "programme"
+        permissions = [("stop_programme", "Can stop all sending, and start it again")]
         constraints = [models.CheckConstraint(condition=Q(id=1), name="programme_is_single")]
 
     def __str__(self) -> str:
@@ -223,6 +224,9 @@ class Campaign(models.Model):
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
+
+    class Meta:
+        permissions = [("launch_campaign", "Can launch, resume and widen campaigns")]
 
     def __str__(self) -> str:
         return self.name

@@ -131,7 +131,8 @@ class OfferAdmin(BaseAdmin):
     def panels(self, request: HttpRequest, item: Offer) -> list[Panel]:
         """Give what was given and redeemed over time, and the last codes."""
         may = self.has_change_permission(request, item) or request.user.has_perm(MAY_REDEEM)
-        return [over_time(item), last_codes(item, may)]
+        sees = request.user.has_perm("campaigns.view_offercode")
+        return [over_time(item), *([last_codes(item, may)] if sees or may else [])]
 
     def files_view(self, request: HttpRequest, offer_id: int) -> HttpResponse:
         """Take a list of codes, or a table of redemptions, and say what came of it."""

@@ -87,7 +87,7 @@ def staff(client: Client, *codenames: str) -> Client:
     return client
 
 
-def test_only_who_may_change_the_programme_sees_and_presses_the_button(client: Client) -> None:
+def test_only_who_may_stop_all_sending_sees_and_presses_the_button(client: Client) -> None:
     eve = staff(client, "view_programme")
     assert "Stop all sending" not in eve.get(reverse("admin:index")).content.decode()
     assert eve.post(reverse("sending"), {"do": "stop", "why": "So."}).status_code == 403
@@ -106,7 +106,7 @@ def test_who_sees_nothing_of_the_programme_still_sees_that_it_is_stopped(client:
 
 
 def test_the_page_asks_for_a_reason_and_escapes_it(client: Client) -> None:
-    eve = staff(client, "view_programme", "change_programme")
+    eve = staff(client, "view_programme", "stop_programme")
     page = eve.post(reverse("sending"), {"do": "stop", "why": " "})
     assert "This field is required." in page.content.decode()
     eve.post(reverse("sending"), {"do": "stop", "why": "<b>now</b>"})

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.utils import timezone
 
-from config import demo
+from config import demo, roles
 from config.demo_data import UnknownDataSet, online_retail, the_complete_journey
 
 
@@ -24,6 +24,7 @@ class Command(BaseCommand):
         folder = settings.VAR_DIR / "demo"
         folder.mkdir(parents=True, exist_ok=True)
         call_command("migrate", verbosity=0)
+        roles.make()
         try:
             shop = online_retail(options["data"], folder) if options["data"] else the_complete_journey(folder)
             demo.run(shop, self.stdout.write, timezone.now())

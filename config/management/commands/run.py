@@ -8,7 +8,7 @@ from django.core.management import BaseCommand, CommandError, call_command
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.migrations.executor import MigrationExecutor
 
-from config import embedded
+from config import embedded, roles
 
 
 class Command(BaseCommand):
@@ -45,3 +45,4 @@ class Command(BaseCommand):
             )
         self.stdout.write(f"Applying {len(pending)} migrations to {settings.DATABASE['NAME']} …")
         call_command("migrate", verbosity=0)
+        roles.make()
