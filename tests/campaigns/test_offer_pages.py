@@ -189,6 +189,8 @@ class TestReport:
 
     def test_the_page_shows_it(self) -> None:
         (code,) = given()
-        page = logged_in("view_offer", "view_offercode").get(reverse("admin:campaigns_offer_change", args=[code.offer_id]))
+        page = logged_in("view_offer", "view_offercode").get(
+            reverse("admin:campaigns_offer_change", args=[code.offer_id])
+        )
         assert "What came of it" in page.content.decode()
         assert code.code in page.content.decode()
