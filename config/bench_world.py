@@ -170,7 +170,7 @@ def _products() -> pl.DataFrame:
     ids = pl.int_range(1, PRODUCTS + 1, eager=True)
     blank = pl.lit("")
     names = pl.DataFrame({"id": ids}).with_columns(external_id=pl.format("product {}", "id"))
-    return names.with_columns(name=pl.col("external_id"), category=blank, brand=blank)
+    return names.with_columns(name=pl.col("external_id"), category=blank, brand=blank, currency=blank, image_url=blank)
 
 
 def _store_customers(rows: "np.ndarray[Any, Any]", known: datetime, chance: np.random.Generator) -> None:
