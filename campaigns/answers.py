@@ -7,18 +7,40 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from campaigns import claims, gate, offers
 from campaigns.channels import Receipt, Result
 from campaigns.models import Delivery, DeliveryAttempt
 from customers import consent, devices
 from customers.models import Suppression
+from customers.statements import Change, Reading
 
 BACKOFF = (timedelta(minutes=2), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=6))
 MOST_ATTEMPTS = len(BACKOFF) + 1
 
 State = Delivery.State
+
+
+def _held(ids: Sequence[int], token: str) -> "QuerySet[Delivery, tuple[int]]":
+    ours = Delivery.objects.filter(pk__in=ids, token=token, state__in=(State.SENDING, State.UNCERTAIN))
+    return ours.select_for_update().order_by("pk").values_list("pk")
+
+
+HELD = Reading(_held)
+ENDED = Change(
+    lambda ids, *_: Delivery.objects.filter(pk__in=ids),
+    lambda ids, state, reason, until: {"state": state, "ended_at": until, "lease_until": None, "reason": reason},
+)
+ANSWERED = Change(
+    lambda ids, number, *_: DeliveryAttempt.objects.filter(delivery__in=ids, number__in=number),
+    lambda ids, number, until, result, receipt, provider_id: {
+        "ended_at": until,
+        "result": result,
+        "receipt": receipt,
+        "provider_id": provider_id,
+    },
+)
 
 
 class Answer(NamedTuple):
@@ -85,8 +107,7 @@ def settle(record: Record) -> Counter[str]:
     with transaction.atomic():
         # One that was swept meanwhile learns its answer too; one that somebody settled keeps what was said.
         ids = [one.delivery.pk for one in record.answers] + record.unhanded
-        ours = Delivery.objects.filter(pk__in=ids, token=record.token, state__in=(State.SENDING, State.UNCERTAIN))
-        held = set(ours.select_for_update().order_by("pk").values_list("pk", flat=True))
+        held = {pk for (pk,) in HELD.rows(ids, record.token)}
         answers = [one for one in record.answers if one.delivery.pk in held]
         _write_states(answers, record.until)
         _write_attempts(answers, record.until)
@@ -103,10 +124,11 @@ def _write_states(answers: Sequence[Answer], until: datetime) -> None:
         due_at = until + BACKOFF[one.delivery.attempts - 1] if state == State.PLANNED else None
         alike[state, reason, due_at].append(one.delivery.pk)
     for (state, reason, due_at), ids in alike.items():
-        changes: dict[str, object] = {"state": state, "ended_at": until, "lease_until": None, "reason": reason}
-        if due_at is not None:
-            changes |= {"due_at": due_at, "ended_at": None, "began_at": None, "token": ""}
-        Delivery.objects.filter(pk__in=ids).update(**changes)
+        if due_at is None:
+            ENDED.run(ids, state, reason, until)
+        else:
+            again = {**claims.PLANNED, "due_at": due_at, "ended_at": None, "reason": reason}
+            Delivery.objects.filter(pk__in=ids).update(**again)
 
 
 def _write_attempts(answers: Sequence[Answer], until: datetime) -> None:
@@ -114,12 +136,8 @@ def _write_attempts(answers: Sequence[Answer], until: datetime) -> None:
     for one in answers:
         alike[one.delivery.attempts, one.receipt].append(one.delivery.pk)
     for (number, receipt), ids in alike.items():
-        DeliveryAttempt.objects.filter(delivery__in=ids, number=number).update(
-            ended_at=until,
-            result=receipt.result,
-            receipt=receipt.answer[: gate.REASON_LENGTH],
-            provider_id=receipt.provider_id[:200],
-        )
+        said = (receipt.answer[: gate.REASON_LENGTH], receipt.provider_id[:200])
+        ANSWERED.run(ids, [number], until, receipt.result, *said)
 
 
 def _settle(answers: Sequence[Answer], until: datetime) -> None:

@@ -6,19 +6,30 @@ A decision that waits says so in its reason: why the customer is due, " Waits un
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from campaigns.caps import MOMENT, Cap
 from campaigns.eligibility import COUNTED, IS_CONTACT, WAITING
 from campaigns.models import Campaign, Decision, Delivery
+from customers.statements import Reading
 
 WAITS, WAITED, GIVEN_UP = " Waits until ", " Waited until ", " Given up: "
 QUIET = "Quiet hours where the customer is, or may be."
 NEVER = "No hour is outside the quiet hours wherever the customer may be."
 REASON_LENGTH = 300
 Outcome = Decision.Outcome
+
+
+def _counted(customer_ids: Sequence[int], since: datetime) -> "QuerySet[Delivery, tuple[Any, ...]]":
+    counted = Q(state__in=COUNTED, began_at__gt=since) | Q(state__in=WAITING, decision__outcome=Outcome.DELIVER)
+    rows = Delivery.objects.filter(counted, IS_CONTACT, customer_id__in=customer_ids)
+    columns = ("customer_id", "pk", "priority", "state", "began_at", "due_at", "channel", "decision__campaign__topic")
+    return rows.values_list(*columns)
+
+
+MESSAGES = Reading(_counted)
 
 
 class Ruling(NamedTuple):
@@ -72,11 +83,8 @@ def judge(delivery: Delivery, limits: Limits, at: datetime) -> Ruling:
 def messages(customer_ids: Iterable[int], at: datetime, all_caps: Iterable[Cap]) -> dict[int, list[Message]]:
     """Give what was begun lately or is planned for some customers. What a clock ahead of ours began counts too."""
     since = at - max(cap.window for cap in all_caps)
-    counted = Q(state__in=COUNTED, began_at__gt=since) | Q(state__in=WAITING, decision__outcome=Outcome.DELIVER)
-    rows = Delivery.objects.filter(counted, IS_CONTACT, customer_id__in=list(customer_ids))
-    columns = ("customer_id", "pk", "priority", "state", "began_at", "due_at", "channel", "decision__campaign__topic")
     found: dict[int, list[Message]] = defaultdict(list)
-    for customer_id, pk, priority, state, began_at, due_at, channel, topic in rows.values_list(*columns):
+    for customer_id, pk, priority, state, began_at, due_at, channel, topic in MESSAGES.rows(list(customer_ids), since):
         is_begun = state in COUNTED
         moment = began_at if is_begun and began_at else max(due_at, at)
         found[customer_id].append(Message(pk, priority, is_begun, moment, channel, topic))

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from campaigns import deferral, last_look, offers, sending, steps, variants
@@ -16,12 +16,41 @@ from campaigns.deferral import Ruling
 from campaigns.last_look import Look, Refused, Run
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
 from customers.models import Channel, Customer
+from customers.statements import Change, Reading
 
 SENDING_LEASE = timedelta(minutes=10)  # longer than a mail server may take over all its answers to a group
 REASON_LENGTH = 300
 
 State = Delivery.State
 STOPPED = Refused(State.PLANNED, "All sending is stopped.")
+
+
+def _claimed(ids: Sequence[int], token: str) -> "QuerySet[Delivery]":
+    return Delivery.objects.filter(pk__in=ids, token=token, state=State.CLAIMED, lease_until__gt=Now())
+
+
+def _their_customers(ids: Sequence[int], token: str) -> "QuerySet[Customer]":
+    wanted = Customer.objects.filter(pk__in=_claimed(ids, token).values("customer_id"))
+    return wanted.order_by("pk").select_for_update(no_key=True)
+
+
+def _with_decisions(ids: Sequence[int], token: str) -> "QuerySet[Delivery]":
+    rows = _claimed(ids, token).select_for_update(of=("self",))
+    return rows.select_related("decision").order_by("pk")
+
+
+PEOPLE, OURS = Reading(_their_customers), Reading(_with_decisions)
+CAMPAIGNS = Reading(lambda keys: Campaign.objects.filter(pk__in=keys))
+BEGIN = Change(
+    lambda ids, until: Delivery.objects.filter(pk__in=ids),
+    lambda ids, until: {
+        "state": State.SENDING,
+        "began_at": until,
+        "attempts": F("attempts") + 1,
+        "lease_until": Now() + SENDING_LEASE,
+        "reason": "",
+    },
+)
 
 
 @dataclass(frozen=True)
@@ -68,9 +97,7 @@ def pass_(ids: Sequence[int], token: str, until: datetime, run: Run | None = Non
     gated = Gated()
     with transaction.atomic():
         rules = sending.rules()
-        claimed = Delivery.objects.filter(pk__in=ids, token=token, state=State.CLAIMED, lease_until__gt=Now())
-        wanted = Customer.objects.filter(pk__in=claimed.values("customer_id")).order_by("pk")
-        people = {one.pk: one for one in wanted.select_for_update(no_key=True)}
+        people = {one.pk: one for one in PEOPLE.rows(ids, token)}
         ours = _ours(ids, token, people)
         if not ours:
             return gated
@@ -92,10 +119,8 @@ def pass_(ids: Sequence[int], token: str, until: datetime, run: Run | None = Non
 
 def _ours(ids: Sequence[int], token: str, people: dict[int, Customer]) -> list[Delivery]:
     """Give the deliveries whose claim still holds, in the order of `ids`, each with its decision and campaign."""
-    claimed = Delivery.objects.filter(pk__in=ids, token=token, state=State.CLAIMED, lease_until__gt=Now())
-    rows = claimed.select_for_update(of=("self",)).select_related("decision").order_by("pk")
-    found = {row.pk: row for row in rows if row.customer_id in people}
-    campaigns = Campaign.objects.in_bulk({row.decision.campaign_id for row in found.values()})
+    found = {row.pk: row for row in OURS.rows(ids, token) if row.customer_id in people}
+    campaigns = {one.pk: one for one in CAMPAIGNS.rows(sorted({row.decision.campaign_id for row in found.values()}))}
     for row in found.values():
         row.decision.campaign = campaigns[row.decision.campaign_id]
     return [found[pk] for pk in ids if pk in found]
@@ -157,14 +182,7 @@ def _begin(ready: Sequence[Passed], until: datetime) -> None:
     """Commit to `sending`, with attempts."""
     if not ready:
         return
-    ids = [one.delivery.pk for one in ready]
-    Delivery.objects.filter(pk__in=ids).update(
-        state=State.SENDING,
-        began_at=until,
-        attempts=F("attempts") + 1,
-        lease_until=Now() + SENDING_LEASE,
-        reason="",
-    )
+    BEGIN.run([one.delivery.pk for one in ready], until)
     for one in ready:
         delivery = one.delivery
         delivery.state, delivery.began_at, delivery.attempts = State.SENDING, until, delivery.attempts + 1

@@ -16,6 +16,7 @@ from campaigns.models import Campaign, Decision, Delivery, Programme, Way
 from customers import devices as device_book
 from customers.consent import ADDRESSES, hash_of
 from customers.models import Channel, Consent, Customer, Suppression
+from customers.statements import Reading
 from segments.models import Membership
 
 Outcome = Decision.Outcome
@@ -25,6 +26,14 @@ MISSING = {
     Channel.SMS: "There is no phone number.",
     Channel.PUSH: "There is no device that takes messages.",
 }
+GRANTED: Reading[tuple[int, str, str]] = Reading(
+    lambda people: Consent.objects.filter(customer_id__in=people, is_granted=True).values_list(
+        "customer_id", "channel", "topic"
+    )
+)
+CLOSED: Reading[tuple[str, str]] = Reading(
+    lambda hashes: Suppression.objects.filter(address_hash__in=hashes).values_list("channel", "address_hash")
+)
 PAUSE = timedelta(minutes=15)  # until a campaign that paused itself is looked at again
 
 
@@ -107,13 +116,12 @@ def take(
     deliveries: Sequence[Delivery], people: dict[int, Customer], rules: Programme, until: datetime, run: Run
 ) -> Look:
     """Read what the deliveries' customers allow, in a few statements for all of them."""
-    granted = Consent.objects.filter(customer_id__in=people, is_granted=True)
     devices = _devices(deliveries)
     return Look(
         rules=rules,
         people=people,
         messages=deferral.messages(people, until, run.caps),
-        granted=frozenset(granted.values_list("customer_id", "channel", "topic")),
+        granted=frozenset(GRANTED.rows(list(people))),
         closed=_closed(deliveries, people, devices),
         held_out=_held_out(people, rules.holdout_share),
         members=_members(deliveries, people),
@@ -193,9 +201,7 @@ def _closed(
         column = ADDRESSES.get(one.channel)
         own = [getattr(people[one.customer_id], column)] if column else devices.get(one.customer_id, [])
         asked |= {(one.channel, hash_of(one.channel, address)) for address in own if address}
-    hashes = [address_hash for _, address_hash in asked]
-    found = Suppression.objects.filter(address_hash__in=hashes).values_list("channel", "address_hash")
-    return frozenset(found) if asked else frozenset()
+    return frozenset(CLOSED.rows([address_hash for _, address_hash in asked]))
 
 
 def _held_out(people: dict[int, Customer], share: float) -> frozenset[int]:
