@@ -69,9 +69,10 @@ def test_a_campaign_form_shows_the_fields_of_its_action(page: Page, live_server:
 
 
 def test_an_agent_works_a_call_with_the_keyboard(page: Page, live_server: LiveServer) -> None:
-    enter(page, live_server, "/admin/campaigns/calltask/queue/")
+    enter(page, live_server)
     for task in CallTask.objects.select_related("customer"):
         world.allow_calls(task.customer)
+    page.goto(f"{live_server.url}/admin/campaigns/calltask/queue/")
     page.get_by_role("button", name="Take this call").first.focus()
     page.keyboard.press("Enter")
     expect(page.get_by_role("radio", name="Reached")).to_be_visible()

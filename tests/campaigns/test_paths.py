@@ -250,10 +250,14 @@ def planned_anew(world: World) -> Route:
 
 def after_a_brake(world: World) -> Route:
     made = crossing(world, forecast=0.001)
-    assert set(Campaign.objects.values_list("state", flat=True)) == {"paused"}
+    going = set(Decision.objects.filter(outcome__in=("deliver", "deferred")).values_list("campaign", flat=True))
+    assert dict(Campaign.objects.values_list("pk", "state")) == {
+        one.pk: "paused" if one.pk in going else "live" for one in made
+    }
     yield T0 + 2 * HOUR
     for one in made:
-        brakes.go_on(one, None, T0 + 3 * HOUR)
+        if one.pk in going:
+            brakes.go_on(one, None, T0 + 3 * HOUR)
     yield T0 + 3 * HOUR
 
 
