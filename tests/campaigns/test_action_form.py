@@ -106,7 +106,7 @@ def test_the_answers_become_the_step_and_are_shown_again(
 def test_a_fault_is_said_at_its_field(action: str, answers: dict[str, str], field: str, said: str) -> None:
     form = filled(action, **answers)
     assert not form.is_valid()
-    assert said in " ".join(form.errors[field])
+    assert said in " ".join(map(str, form.errors[field]))
 
 
 @pytest.mark.parametrize(
