@@ -13,6 +13,7 @@ from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,6 +22,7 @@ from campaigns.launch import LaunchError
 from campaigns.models import Campaign, Decision
 from customers.api import Door, who
 from customers.keys import Scope
+from customers.models import ApiKey
 from customers.problems import Problem, StrictSerializer, refusals
 from segments.api import KEY
 from segments.doors import IF_MATCH
@@ -160,10 +162,14 @@ class CampaignView(Door):
         responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
-        """Change what is sent. Of one that was launched this is a new version, and states are set anew in silence."""
+        """Change what is sent. Of one that was launched this is a new version, and states are set anew in silence.
+
+        What is live already acts by what is written here: changing it needs the scope campaigns:send as well.
+        """
         body = _valid(CampaignInSerializer(data=request.data, partial=True))
         with refusing():
             campaign = campaign_of(public_id, is_locked=True)
+            _check_scope(request, campaign)
             _check_tag(request, campaign)
             if body.get("key", campaign.key) != campaign.key:
                 raise LaunchError("key: stays as it is; make another campaign")
@@ -221,6 +227,13 @@ def refusal(message: str) -> Problem:
     if said and PLACE.match(path):
         return Problem(400, "bad_campaign", message, [{"path": path, "code": "bad_campaign", "message": said}])
     return Problem(409, "not_now", message)
+
+
+def _check_scope(request: Request, campaign: Campaign) -> None:
+    """Raise PermissionDenied for a key that may write campaigns, not send, where the campaign is live."""
+    held: list[str] = request.auth.scopes if isinstance(request.auth, ApiKey) else []
+    if campaign.state == Campaign.State.LIVE and Scope.CAMPAIGNS_SEND not in held:
+        raise PermissionDenied(f"A live campaign is changed with a key of the scope {Scope.CAMPAIGNS_SEND} too.")
 
 
 def _check_tag(request: Request, campaign: Campaign) -> None:

@@ -64,6 +64,16 @@ def test_a_campaign_is_made_as_a_draft_read_and_listed(all_scopes: Caller) -> No
     assert AuditEntry.objects.get().detail["key"] == "shop"
 
 
+def test_what_is_live_is_changed_only_by_who_may_send(all_scopes: Caller) -> None:
+    writer = Caller("campaigns:read", "campaigns:write")
+    address = f"campaigns/{writer.call('POST', 'campaigns/', PLAN).json()['id']}/"
+    assert writer.call("PATCH", address, {"name": "Draft"}).status_code == 200
+    assert all_scopes.call("POST", f"{address}launch/").status_code == 200
+    refused = writer.call("PATCH", address, {"pilot_share": 1.0})
+    assert (refused.status_code, "campaigns:send" in refused.json()["detail"]) == (403, True)
+    assert all_scopes.call("PATCH", address, {"name": "Live"}).json()["name"] == "Live"
+
+
 @pytest.mark.parametrize(
     ("change", "path"),
     [
