@@ -1,5 +1,7 @@
 """REST about calls: the queue for other programs' agents, and do-not-call lists."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
@@ -178,10 +180,8 @@ class ClaimView(Door):
     def post(self, request: Request, public_id: str) -> Response:
         """Claim a call for an agent, or keep the claim up. 409 with the reason where it cannot be had now."""
         told = _told(AgentInSerializer, request)
-        try:
+        with _refusing():
             queue.claim(_task(public_id), _agent(told["agent"]), timezone.now())
-        except CallRefused as error:
-            raise Problem(409, "refused", str(error)) from error
         return Response(CallTaskSerializer(_task(public_id)).data)
 
 
@@ -198,10 +198,8 @@ class ReleaseView(Door):
     def post(self, request: Request, public_id: str) -> Response:
         """Give an agent's call back to the queue."""
         told = _told(AgentInSerializer, request)
-        try:
+        with _refusing():
             queue.give_back(_task(public_id), _agent(told["agent"]))
-        except CallRefused as error:
-            raise Problem(409, "refused", str(error)) from error
         return Response(CallTaskSerializer(_task(public_id)).data)
 
 
@@ -219,10 +217,8 @@ class OutcomeView(Door):
         """Write down what came of a call. The same said twice is written once."""
         told = _told(OutcomeInSerializer, request)
         said = Said(told["outcome"], told["note"], told["call_again_at"], told["number"])
-        try:
+        with _refusing():
             outcomes.close(_task(public_id), _agent(told["agent"]), said, timezone.now())
-        except CallRefused as error:
-            raise Problem(409, "refused", str(error)) from error
         return Response(CallTaskSerializer(_task(public_id)).data)
 
 
@@ -252,6 +248,15 @@ class DoNotCallView(Door):
         except ListRefused as error:
             raise _refusal("numbers", str(error)) from error
         return Response(TakenSerializer(taken).data)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Do something with a call, or answer why it cannot be done now."""
+    try:
+        yield
+    except CallRefused as error:
+        raise Problem(409, "refused", str(error)) from error
 
 
 def _told(form: type[StrictSerializer], request: Request) -> dict[str, Any]:
