@@ -54,6 +54,7 @@ AREA_CODES = [
     215,
     216,
 ]
+GROCERS_ZONE = "America/New_York"
 JOURNEY_ORDERS = shlex.split(
     '--name "Order Completed" --customer household_id --time transaction_timestamp --order basket_id '
     "--product product_id --quantity quantity --price price --value sales_value --discount discount "
@@ -152,7 +153,8 @@ def _households(source: Path) -> pl.DataFrame:
     lines = pl.scan_parquet(source / "transactions.parquet")
     first = lines.group_by("household_id").agg(first_seen=pl.col("transaction_timestamp").min())
     told = pl.scan_parquet(source / "demographics.parquet")
-    return first.join(told, on="household_id", how="left").sort("household_id").collect()
+    households = first.join(told, on="household_id", how="left").sort("household_id")
+    return households.with_columns(time_zone=pl.lit(GROCERS_ZONE)).collect()
 
 
 def online_retail(path: Path, folder: Path) -> Shop:

@@ -12,16 +12,31 @@ from campaigns.models.decisions import (
     TriggerState,
     Way,
 )
-from campaigns.models.plans import Campaign, FrequencyCap, Offer, Outage, Programme, Slot, Throughput
+from campaigns.models.plans import (
+    Approval,
+    Backtest,
+    Campaign,
+    CampaignVersion,
+    FrequencyCap,
+    Offer,
+    Outage,
+    Programme,
+    Slot,
+    Throughput,
+    VariantShares,
+)
 from campaigns.models.touches import MailLink, Touch
 from campaigns.models.webhooks import Gateway, Webhook, WebhookAttempt, WebhookMessage
 
 __all__ = [
     "Agent",
+    "Approval",
     "Asset",
+    "Backtest",
     "Call",
     "CallTask",
     "Campaign",
+    "CampaignVersion",
     "Cycle",
     "CycleTask",
     "Decision",
@@ -41,6 +56,7 @@ __all__ = [
     "Touch",
     "TriggerBaseline",
     "TriggerState",
+    "VariantShares",
     "Way",
     "Webhook",
     "WebhookAttempt",

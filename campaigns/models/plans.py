@@ -11,6 +11,7 @@ from campaigns.models.contents import Asset
 from customers.models import Channel, new_public_id
 from segments.models import Segment
 
+PART = [MinValueValidator(0.0), MaxValueValidator(1.0)]
 SHARE = [MinValueValidator(0.0), MaxValueValidator(0.9)]
 COLOUR = [RegexValidator(r"^#[0-9a-fA-F]{6}$", "A colour is written as #rrggbb.")]
 
@@ -50,6 +51,23 @@ class Programme(models.Model):
     dkim_selector = models.CharField(max_length=63, blank=True, help_text="Under which name the DKIM key is published.")
     alert_emails = models.CharField(
         max_length=300, blank=True, help_text="Who is told of alerts that nobody owns; several with commas between."
+    )
+    margin = models.FloatField(
+        default=1.0,
+        validators=PART,
+        help_text="The part of an order that we earn, where a campaign says nothing else: 0.3 is 30 %.",
+    )
+    approval_customers = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text="A launch for more customers than this needs a second person; empty: none does.",
+    )
+    approval_budget = models.FloatField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0.0)],
+        help_text="A launch with a larger budget, or none, needs a second person; empty: none does.",
     )
 
     class Meta:
@@ -125,7 +143,7 @@ class Offer(models.Model):
     )
     margin = models.FloatField(
         default=1.0,
-        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        validators=PART,
         help_text="The part of an order that we earn, before the offer: 0.3 is 30 %.",
     )
     valid_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
@@ -168,6 +186,20 @@ class Campaign(models.Model):
         DROP = "drop", "Leave it"
         DELAY = "delay", "Wait until it may"
 
+    class Split(models.TextChoices):
+        FIXED = "fixed", "As the shares say"
+        ADAPTIVE = "adaptive", "More to what does better"
+
+    class Winner(models.TextChoices):
+        OFF = "off", "Nobody is told"
+        SUGGEST = "suggest", "Tell me when there is one"
+        AUTOMATIC = "automatic", "Use it from then on"
+
+    class Metric(models.TextChoices):
+        CONVERSION = "conversion", "Conversions"
+        VALUE = "value", "Value"
+        CLICK = "click", "Clicks by people"
+
     class State(models.TextChoices):
         DRAFT = "draft", "Draft"
         LIVE = "live", "Live"
@@ -196,6 +228,9 @@ class Campaign(models.Model):
     topic = models.CharField(max_length=60, default="newsletter", help_text="The consent that its messages need.")
     control_share = models.FloatField(default=0.10, validators=SHARE)
     variants = models.JSONField(default=list, blank=True)
+    split = models.CharField(max_length=10, choices=Split.choices, default=Split.FIXED)
+    winner = models.CharField(max_length=10, choices=Winner.choices, default=Winner.SUGGEST)
+    winner_metric = models.CharField(max_length=10, choices=Metric.choices, default=Metric.CONVERSION)
     pilot_share = models.FloatField(default=1.0, validators=[MinValueValidator(0.001), MaxValueValidator(1.0)])
     entry = models.CharField(max_length=10, choices=Entry.choices, default=Entry.DAYS)
     cooldown_days = models.IntegerField(default=30, validators=[MinValueValidator(0)])
@@ -217,6 +252,18 @@ class Campaign(models.Model):
     )
     goal_event = models.CharField(max_length=120, default="Order Completed")
     goal_days = models.IntegerField(default=14, validators=[MinValueValidator(1)])
+    margin = models.FloatField(
+        null=True,
+        blank=True,
+        validators=PART,
+        help_text="The part of an order that we earn: 0.3 is 30 %. Empty: as the programme says.",
+    )
+    planned_customers = models.IntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="How many its read-out is planned for: there its intervals are narrowest.",
+    )
     created_at = models.DateTimeField()
     launched_at = models.DateTimeField(null=True, blank=True)
     forecast = models.FloatField(null=True, editable=False, help_text="How many a day it was expected to reach.")
@@ -230,6 +277,89 @@ class Campaign(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class CampaignVersion(models.Model):
+    """A campaign's plan as it was from a time on, who made it so, and what was changed, in words."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="versions")
+    number = models.IntegerField()
+    plan = models.JSONField()
+    changed = models.JSONField(default=list, help_text="A sentence for each change.")
+    by = models.CharField(max_length=150)
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "number"], name="campaign_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} {self.number}"
+
+
+class Approval(models.Model):
+    """A second person's yes to a plan as it stands; any change of the plan makes it void."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="approvals")
+    plan_digest = models.CharField(max_length=64, help_text="SHA-256 of the plan that was asked about.")
+    asked_by = models.CharField(max_length=150)
+    asked_at = models.DateTimeField()
+    by = models.CharField(max_length=150, blank=True)
+    at = models.DateTimeField(null=True, blank=True)
+    is_granted = models.BooleanField(null=True, help_text="None while nobody answered.")
+    reason = models.CharField(max_length=300, blank=True)
+
+    def __str__(self) -> str:
+        return f"{self.campaign}: asked by {self.asked_by}"
+
+
+class VariantShares(models.Model):
+    """The shares of an adaptive campaign's variants from a time on, and what they were drawn from."""
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="variant_shares")
+    at = models.DateTimeField()
+    shares = models.JSONField(help_text="By key of the variant; together 1.")
+    drawn_from = models.JSONField(default=dict, help_text="By key: customers and outcomes known by then.")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["campaign", "at"], name="variant_shares_once")]
+
+    def __str__(self) -> str:
+        return f"{self.campaign} from {self.at:%Y-%m-%d %H:%M}"
+
+
+class Backtest(models.Model):
+    """What a plan would have done in a past period, worked out day by day by a lease holder."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", "Waiting"
+        RUNNING = "running", "Running"
+        DONE = "done", "Done"
+        FAILED = "failed", "Failed"
+        CANCELLED = "cancelled", "Cancelled"
+
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="backtests")
+    plan = models.JSONField(help_text="The plan as it stood when it was asked.")
+    since = models.DateTimeField()
+    until = models.DateTimeField()
+    asked_at = models.DateTimeField()
+    asked_by = models.CharField(max_length=150)
+    state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
+    days_done = models.IntegerField(default=0)
+    days = models.IntegerField(default=0)
+    token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    problem = models.CharField(max_length=300, blank=True)
+    result = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["asked_at"], name="backtest_open", condition=Q(state__in=("waiting", "running")))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.campaign}, {self.since:%Y-%m-%d} to {self.until:%Y-%m-%d}"
 
 
 class Slot(models.Model):
