@@ -187,5 +187,65 @@ def intervals(spans: Sequence[Span], label: str) -> SafeString:
     return framed(format_html("{}{}", zero, rows), label, WIDE, height * len(spans) + 10, "cusp-wide cusp-spans")
 
 
+def funnel(parts: Sequence[Part], label: str) -> SafeString:
+    """Give one bar for each step from many to few, with its number and what part of the step before it is."""
+    top = max((part.value for part in parts), default=0) or 1
+    left, height, room = 110, 30, WIDE - 110 - 170
+    row = (
+        '<text x="0" y="{}">{}</text><rect class="cusp-fill-{}" x="{}" y="{}" width="{}" height="18" rx="2">'
+        '<title>{}</title></rect><text class="cusp-figure" x="{}" y="{}">{}</text>'
+    )
+    drawn = []
+    for n, part in enumerate(parts):
+        before = parts[n - 1].value if n else 0
+        words = f"{part.value:,.0f}" + (f" ({part.value / before:.1%} of these)" if before else "")
+        width, y = max(room * part.value / top, 1.0), height * n
+        bar = (part.kind or "main", left, y + 4, _near(width), f"{part.label}: {words}")
+        drawn.append((y + 17, part.label, *bar, _near(left + width + 8), y + 17, words))
+    return framed(format_html_join("", row, drawn), label, WIDE, height * len(parts) + 4, "cusp-wide cusp-spans")
+
+
+class Lane(NamedTuple):
+    """What happens under one name, day by day: how many, whether that is still to come, and the words for it."""
+
+    label: str
+    days: Sequence[tuple[int, float, bool, str]]
+
+
+def calendar(lanes: Sequence[Lane], heads: Sequence[tuple[int, str]], days: int, today: int, label: str) -> SafeString:
+    """Give a lane for each name over so many days: the more, the darker; what is to come is an outline.
+
+    `heads` are days with their dates; a line stands before `today`.
+    """
+    left, height, top = 150, 22, 20
+    step = (WIDE - left - 4) / days
+    most = max((many for lane in lanes for _, many, _, _ in lane.days), default=0) or 1
+    cell = '<rect class="cusp-day-{}" x="{}" y="{}" width="{}" height="{}" rx="2" opacity="{}"><title>{}</title></rect>'
+    cells = [
+        (
+            *("next" if is_next else "past", _near(left + day * step + 1), top + height * n + 3),
+            *(_near(step - 2), height - 6, "1" if is_next else f"{0.3 + 0.7 * (many / most) ** 0.5:.2f}", words),
+        )
+        for n, lane in enumerate(lanes)
+        for day, many, is_next, words in lane.days
+    ]
+    names = [
+        (top + height * n + 15, lane.label if len(lane.label) <= 24 else f"{lane.label[:23]}…", lane.label)
+        for n, lane in enumerate(lanes)
+    ]
+    bottom, now = top + height * len(lanes), _near(left + today * step)
+    svg = format_html(
+        '{}{}{}<line x1="{now}" x2="{now}" y1="14" y2="{}"/>',
+        format_html_join("", '<text x="0" y="{}">{}<title>{}</title></text>', names),
+        format_html_join(
+            "", '<text x="{}" y="10">{}</text>', ((_near(left + d * step + 1), words) for d, words in heads)
+        ),
+        format_html_join("", cell, cells),
+        bottom,
+        now=now,
+    )
+    return framed(svg, label, WIDE, bottom + 4, "cusp-wide cusp-spans cusp-days")
+
+
 def _near(place: float) -> str:
     return f"{place:.1f}"

@@ -2,12 +2,15 @@
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from customers.charts import Part, Span, framed
+from customers.charts import HIGH, WIDE, Part, Span, framed
 
 LEFT, TOP, RIGHT, BELOW = 46, 10, 12, 36
 WIDTH, HEIGHT = 300, 220
@@ -109,6 +112,57 @@ def _mark(mark: tuple[float, str] | None, across: Axis) -> SafeString | str:
     )
     x = _x(across, mark[0])
     return format_html(text, TOP, TOP + HEIGHT, f"{float(x) + shift:.1f}", TOP + 12, side, mark[1], x=x)
+
+
+class Reading(NamedTuple):
+    """What was known at a time: a value, the range around it, and the words for both."""
+
+    at: datetime
+    value: float
+    low: float
+    high: float
+    words: str
+
+
+def ranges(readings: Sequence[Reading], label: str, write: Callable[[float], str]) -> SafeString:
+    """Give values with their ranges over time, and a line at zero.
+
+    Early ranges are wide: where they would squeeze the last one, they are cut at the edge of the drawing.
+    """
+    last = readings[-1]
+    most = 1.5 * (last.high - last.low)
+    low = min(0.0, last.low, max(min(one.low for one in readings), last.low - most), min(one.value for one in readings))
+    high = max(
+        0.0, last.high, min(max(one.high for one in readings), last.high + most), max(one.value for one in readings)
+    )
+    up, first = Axis("", low, high, write), readings[0].at
+    length = (last.at - first).total_seconds()
+    left, height, across = 66, HIGH + 30, WIDE - 66 - RIGHT
+
+    def place(at: datetime, value: float) -> str:
+        x = across * (at - first).total_seconds() / length if length else across / 2
+        return f"{left + x:.1f},{TOP + height * (1 - up.at(value)):.1f}"
+
+    edge = [place(one.at, one.high) for one in readings] + [place(one.at, one.low) for one in reversed(readings)]
+    line = [place(one.at, one.value) for one in readings]
+    dot = '<circle cx="{}" cy="{}" r="3"><title>{}</title></circle>'
+    dots = format_html_join("", dot, ((*spot.split(","), one.words) for spot, one in zip(line, readings, strict=True)))
+    tick = '<text x="{}" y="{}" text-anchor="end">{}</text>'
+    levels = [(left - 6, f"{TOP + height * (1 - up.at(t)) + 3.5:.1f}", write(t)) for t in up.ticks()]
+    svg = format_html(
+        '<line class="cusp-zero" x1="{}" x2="{}" y1="{zero}" y2="{zero}"/><polygon class="cusp-range" points="{}"/>'
+        '<polyline points="{}"/>{}{}<text x="{}" y="{below}">{}</text>'
+        '<text x="{}" y="{below}" text-anchor="end">{}</text>',
+        *(left, left + across, " ".join(edge), " ".join(line), dots, format_html_join("", tick, levels)),
+        *(left, _day(first), left + across, _day(last.at) if length else ""),
+        zero=f"{TOP + height * (1 - up.at(0.0)):.1f}",
+        below=TOP + height + 16,
+    )
+    return framed(svg, label, WIDE, TOP + height + 22, "cusp-wide")
+
+
+def _day(at: datetime) -> str:
+    return date_format(timezone.localtime(at), "j M Y")
 
 
 def legend(lines: Sequence[Line]) -> SafeString | str:
