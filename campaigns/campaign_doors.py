@@ -48,6 +48,16 @@ class CampaignInSerializer(StrictSerializer):
     variants = serializers.ListField(
         child=serializers.DictField(), max_length=20, required=False, help_text='[{"key", "share", "step"}]'
     )
+    split = serializers.ChoiceField(
+        choices=Campaign.Split.choices, required=False, help_text="adaptive: the shares follow the results."
+    )
+    winner = serializers.ChoiceField(choices=Campaign.Winner.choices, required=False)
+    winner_metric = serializers.ChoiceField(
+        choices=Campaign.Metric.choices, required=False, help_text="What the variants are compared by."
+    )
+    chosen_variant = serializers.CharField(
+        max_length=20, required=False, allow_blank=True, help_text="Everybody gets this variant; empty: by the shares."
+    )
     audience = serializers.CharField(
         max_length=60, required=False, allow_null=True, help_text="The key of a segment; null for everybody."
     )
@@ -87,6 +97,10 @@ class CampaignSerializer(serializers.Serializer[Any]):
     trigger = serializers.DictField()
     steps = serializers.ListField(child=serializers.DictField())
     variants = serializers.ListField(child=serializers.DictField())
+    split = serializers.ChoiceField(choices=Campaign.Split.choices)
+    winner = serializers.ChoiceField(choices=Campaign.Winner.choices)
+    winner_metric = serializers.ChoiceField(choices=Campaign.Metric.choices)
+    chosen_variant = serializers.CharField(allow_blank=True)
     audience = serializers.CharField(source="audience.key", default=None, allow_null=True)
     topic = serializers.CharField()
     control_share = serializers.FloatField()

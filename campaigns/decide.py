@@ -15,6 +15,7 @@ from campaigns.limits import Limits
 from campaigns.looks import Edges, View, members, states, view, with_states
 from campaigns.models import Campaign, Decision, TriggerBaseline, TriggerState
 from campaigns.news import NOTHING
+from campaigns.sharing import shares_of
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Trigger
 from campaigns.variants import Variant
 from customers import bulk
@@ -94,7 +95,7 @@ def _decide(seen: View, found: list[tuple[Campaign, Trigger, Edges]]) -> Counter
 def _turn(seen: View, ours: Limits, campaign: Campaign, trigger: Trigger, edges: Edges) -> Turn:
     shared, due = variants.parse(campaign), edges.due
     channel = shared[0].step.channel
-    parts = {one.key: one.share for one in shared}
+    parts = shares_of(campaign, shared, seen.as_of)
     shares = Shares(ours.rules.holdout_share, campaign.control_share, campaign.pilot_share, parts)
     may = eligibility.allowed(due, channel, campaign.topic, ours.contacts).drop("customer_id")
     asked = due.hstack(assign(due["seed"], campaign.key, shares)).hstack(may)

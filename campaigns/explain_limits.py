@@ -11,6 +11,7 @@ from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, Shares
 from campaigns.eligibility import COUNTED, IS_CONTACT
 from campaigns.explain_words import at
 from campaigns.models import Campaign, Delivery, FrequencyCap, Programme
+from campaigns.sharing import shares_of
 from campaigns.steps import StepError
 from campaigns.variants import Variant
 from customers import consent, devices
@@ -32,9 +33,8 @@ def obstacles(customer: Customer, campaign: Campaign, now: datetime) -> list[Obs
         shared = variants.parse(campaign)
     except StepError as error:
         return [Obstacle(f"The campaign cannot act: {error}.", "It would have to be mended.")]
-    shares = Shares(
-        ours.holdout_share, campaign.control_share, campaign.pilot_share, {one.key: one.share for one in shared}
-    )
+    parts = shares_of(campaign, shared, now)
+    shares = Shares(ours.holdout_share, campaign.control_share, campaign.pilot_share, parts)
     way = shared[0].step.channel
     found = [*_state(campaign, ours), *_drawn(customer, campaign, shares)]
     if not way.is_contact:

@@ -25,9 +25,14 @@ BODY_HELP = (
 WRITTEN = ((BLOCKS, "In the composer: pictures, buttons, columns"), (TEXT, "As plain text or MJML, right here"))
 ENTRY = (("every", "Every time it happens"), ("days", "Again only after some days"), ("once", "Once, and never again"))
 LIMITED = (("drop", "Leave it"), ("delay", "Wait until it may"))
-KEPT = ("entry", "cooldown_days", "lateness_hours", "when_limited", "delay_hours", "priority", "message_cost")
+EXPERIMENT = ("split", "winner", "winner_metric")
+KEPT = (
+    *("entry", "cooldown_days", "lateness_hours", "when_limited", "delay_hours", "priority", "message_cost"),
+    *EXPERIMENT,
+)
 NAMED = ("name", "key")
 PARSED = ("trigger", "steps", "variants")  # put together of fields of their own
+NOT_ASKED = ("chosen_variant",)  # a button of the campaign's page
 LABELS = {
     "name": "Name",
     "key": "Key",
@@ -120,7 +125,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = Campaign
-        fields = ("key", *(name for name in launch.EDITABLE if name not in PARSED))
+        fields = ("key", *(name for name in launch.EDITABLE if name not in (*PARSED, *NOT_ASKED)))
         labels = LABELS
         help_texts = HELP
         widgets = {

@@ -21,11 +21,16 @@ from segments.models import Segment
 
 State = Campaign.State
 FORESEEN_BY = {"trigger", "audience", "control_share"}
+COMPARED = ("steps", "variants", "chosen_variant")  # where these change, the comparison begins anew
 EDITABLE = (
     "name",
     "trigger",
     "steps",
     "variants",
+    "split",
+    "winner",
+    "winner_metric",
+    "chosen_variant",
     "audience",
     "topic",
     "control_share",
@@ -126,12 +131,15 @@ def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign
     is_launched = campaign.state != State.DRAFT
     trigger = check(campaign) if is_launched else None
     with transaction.atomic():
+        before = Campaign.objects.values_list(*COMPARED).get(pk=campaign.pk)
+        if is_launched and before != tuple(getattr(campaign, name) for name in COMPARED):
+            campaign.compared_since = at
         if is_launched and FORESEEN_BY & changes.keys():
             campaign.forecast = forecast.daily(campaign, at)
         same = Campaign.objects.filter(pk=campaign.pk, trigger=campaign.trigger)
         if is_launched and not same.exists():
             occurrences.begin(campaign, at)
-        campaign.save(update_fields=[*changes, "forecast"])
+        campaign.save(update_fields=[*changes, "forecast", "compared_since"])
         _watch(campaign, trigger)
         Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
         _start_in_silence(campaign)

@@ -37,11 +37,14 @@ def parse(campaign: Campaign, known: steps.Known | None = None) -> tuple[Variant
     if not isinstance(data, list):
         raise StepError("variants", f"expects a list, got {type(data).__name__}")
     if not data:
+        _check_chosen(campaign.chosen_variant, ())
         return (Variant("", 1.0, main),)
     others = tuple(_variant(f"variants[{i}]", one, known) for i, one in enumerate(data))
     _check_together(others, main)
     rest = 1.0 - math.fsum(one.share for one in others)
-    return (Variant(MAIN, rest, main), *others) if rest > ROUNDING else others
+    shared = (Variant(MAIN, rest, main), *others) if rest > ROUNDING else others
+    _check_chosen(campaign.chosen_variant, shared)
+    return shared
 
 
 def check_ready(campaign: Campaign, known: steps.Known) -> None:
@@ -99,6 +102,11 @@ def _placed(path: str) -> Iterator[None]:
         yield
     except StepError as error:
         raise StepError(error.path.replace("steps[0]", f"{path}.step", 1), error.message) from error
+
+
+def _check_chosen(key: str, shared: Iterable[Variant]) -> None:
+    if key and key not in [one.key for one in shared]:
+        raise StepError("chosen_variant", f'"{key}" is not a variant of this campaign')
 
 
 def _check_together(others: Iterable[Variant], main: steps.Step) -> None:

@@ -231,6 +231,12 @@ class Campaign(models.Model):
     split = models.CharField(max_length=10, choices=Split.choices, default=Split.FIXED)
     winner = models.CharField(max_length=10, choices=Winner.choices, default=Winner.SUGGEST)
     winner_metric = models.CharField(max_length=10, choices=Metric.choices, default=Metric.CONVERSION)
+    chosen_variant = models.CharField(
+        max_length=20, blank=True, help_text="Everybody gets this variant; empty: as the shares say."
+    )
+    compared_since = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when its variants are what they are; empty: always."
+    )
     pilot_share = models.FloatField(default=1.0, validators=[MinValueValidator(0.001), MaxValueValidator(1.0)])
     entry = models.CharField(max_length=10, choices=Entry.choices, default=Entry.DAYS)
     cooldown_days = models.IntegerField(default=30, validators=[MinValueValidator(0)])
