@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -28,9 +27,8 @@ from campaigns import (
 )
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Way
-from customers import consent
+from campaigns.reach import Reach, reach
 from customers.admin import Button
-from customers.models import Consent, Customer, Identity
 from customers.panels import Cell, Panel, lines, moment, number, share
 from segments.models import Membership, Segment
 
@@ -45,30 +43,6 @@ ADDRESSES = {
 }
 EXAMPLE = ".test"
 State = Campaign.State
-
-
-class Reach(NamedTuple):
-    """How many a campaign may act on: those who agreed and have an address, and how many of them the segment has.
-
-    Where nobody is contacted: all customers, and the segment's.
-    """
-
-    agreed: int
-    eligible: int
-
-
-def reach(campaign: Campaign, way: Way) -> Reach:
-    """Count who agreed to a campaign's topic and has an address for its channel; everybody, where none is needed."""
-    granted = Consent.objects.filter(customer=OuterRef("pk"), channel=way, topic=campaign.topic, is_granted=True)
-    device = Identity.objects.filter(customer=OuterRef("pk"), kind=Identity.Kind.DEVICE)
-    agreed = Customer.objects.filter(Exists(granted)) if way.is_contact else Customer.objects.all()
-    if way == Way.PUSH:
-        agreed = agreed.filter(Exists(device))
-    elif way.is_contact:
-        agreed = agreed.filter(**{f"{consent.ADDRESSES[way]}__isnull": False})
-    members = Membership.objects.filter(customer=OuterRef("pk"), segment=campaign.audience_id)
-    eligible = agreed.filter(Exists(members)) if campaign.audience_id else agreed
-    return Reach(agreed.count(), eligible.count())
 
 
 def plan(campaign: Campaign) -> Panel:

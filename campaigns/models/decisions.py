@@ -226,6 +226,7 @@ class DeliveryAttempt(models.Model):
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="tries")
     number = models.IntegerField()
     began_at = models.DateTimeField()
+    campaign_version = models.IntegerField(null=True, help_text="The version whose words it says.")
     ended_at = models.DateTimeField(null=True)
     result = models.CharField(max_length=20, blank=True)
     receipt = models.CharField(max_length=300, blank=True)

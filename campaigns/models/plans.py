@@ -213,6 +213,10 @@ class Campaign(models.Model):
     trigger = models.JSONField(default=dict)
     steps = models.JSONField(default=list)
     version = models.IntegerField(default=1, editable=False)
+    trigger_version = models.IntegerField(
+        default=1, editable=False, help_text="The version that changed its trigger last: states are set anew with it."
+    )
+    edited_by = models.CharField(max_length=150, blank=True, editable=False, help_text="Who changed the plan last.")
     audience = models.ForeignKey(
         Segment, null=True, blank=True, on_delete=models.PROTECT, help_text="Only members of this segment are eligible."
     )
@@ -307,6 +311,7 @@ class Approval(models.Model):
 
     campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="approvals")
     plan_digest = models.CharField(max_length=64, help_text="SHA-256 of the plan that was asked about.")
+    changes = models.JSONField(default=dict, help_text="What is to be changed of a live plan; empty: nothing.")
     asked_by = models.CharField(max_length=150)
     asked_at = models.DateTimeField()
     by = models.CharField(max_length=150, blank=True)
