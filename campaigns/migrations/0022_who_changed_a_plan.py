@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0020_what_a_campaign_earned")]
+    dependencies = [("campaigns", "0021_winners_are_chosen")]
 
     operations = [
         migrations.AddField(

@@ -50,6 +50,6 @@ def _version(model, campaign):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("campaigns", "0021_who_changed_a_plan")]
+    dependencies = [("campaigns", "0022_who_changed_a_plan")]
 
     operations = [migrations.RunPython(begin, migrations.RunPython.noop)]
