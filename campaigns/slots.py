@@ -61,6 +61,14 @@ def last_time(trigger: ScheduleTrigger, now: datetime, zone: ZoneInfo) -> dateti
     return next(at for at in times if at <= now)
 
 
+def upcoming(trigger: ScheduleTrigger, after: datetime, until: datetime, zone: ZoneInfo) -> list[datetime]:
+    """Give the times of a schedule in (after, until], as `last_time` reads them."""
+    first, last = (end.astimezone(zone).date() for end in (after, until))
+    days = (first + timedelta(days=n) for n in range((last - first).days + 1))
+    times = (datetime.combine(day, trigger.at, zone).astimezone(UTC) for day in days if _is_day(trigger, day))
+    return [at for at in times if after < at <= until]
+
+
 def run(now: datetime) -> Counter[str]:
     """Decide about all whom the due slots of live campaigns are for; give the decisions by outcome.
 
