@@ -1,7 +1,5 @@
 """REST about campaigns: their plans, made and changed, and their life from launch to stop."""
 
-import hashlib
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -217,7 +215,7 @@ def counted(campaigns: list[Campaign]) -> list[Campaign]:
 def answer(campaign: Campaign, status: int = 200) -> Response:
     """Answer with a campaign and its ETag."""
     told = CampaignSerializer(counted([campaign])[0]).data
-    return Response(told, status=status, headers={"ETag": f'"{_tag(campaign)}"'})
+    return Response(told, status=status, headers={"ETag": f'"{launch.edition(campaign)}"'})
 
 
 @contextmanager
@@ -257,20 +255,8 @@ def _check_tag(request: Request, campaign: Campaign) -> None:
     tags = TAG.findall(told)
     if not tags:
         raise Problem(400, "bad_etag", "If-Match must be an ETag that was given out here.")
-    if _tag(campaign) not in tags:
+    if launch.edition(campaign) not in tags:
         raise Problem(412, "changed", "The campaign was changed since it was read.")
-
-
-def _tag(campaign: Campaign) -> str:
-    """Give the fingerprint of a plan and its state."""
-    names = (
-        *(name for name in launch.EDITABLE if name not in ("audience", "owner")),
-        "audience_id",
-        "state",
-        "version",
-    )
-    told = json.dumps([getattr(campaign, name) for name in names], sort_keys=True, default=str)
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _valid(serializer: CampaignInSerializer) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """A campaign's life: launched once it can be read whole, edited, paused, resumed, stopped; each with an audit entry."""
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -8,8 +10,9 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 
-from campaigns import cancel, forecast, nameable, occurrences, pilot, steps, triggers, variants
+from campaigns import cancel, forecast, nameable, occurrences, pilot, standing, steps, triggers, variants
 from campaigns.models import Campaign, Gateway, Slot, TriggerBaseline, Way
+from campaigns.standing import Standing
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
 from campaigns.waiting import count
 from campaigns.webhooks import notices
@@ -79,12 +82,17 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
     return matching
 
 
-def pause(campaign: Campaign, by: User, at: datetime) -> None:
-    """Let a live campaign rest: it decides nothing, and what is planned is not begun. Raises LaunchError."""
+def pause(campaign: Campaign, by: User, at: datetime) -> Standing:
+    """Let a live campaign rest: it decides nothing, and what is planned is not begun. Raises LaunchError.
+
+    Give what was under way at that moment.
+    """
     with transaction.atomic():
         _move(campaign, State.LIVE, State.PAUSED, "paused")
+        under_way = standing.of(campaign)
         notices.state_of(campaign, at)
-        note("paused", campaign, by, at, {})
+        note("paused", campaign, by, at, under_way._asdict())
+    return under_way
 
 
 def resume(campaign: Campaign, by: User, at: datetime) -> int:
@@ -107,14 +115,20 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
     return matching
 
 
-def stop(campaign: Campaign, by: User, at: datetime) -> None:
-    """End a campaign for good: what it has planned is cancelled. Raises LaunchError."""
+def stop(campaign: Campaign, by: User, at: datetime) -> Standing:
+    """End a campaign for good: what it has planned is cancelled. Raises LaunchError.
+
+    Give what was under way at that moment; `planned` is how many were cancelled.
+    """
     with transaction.atomic():
         _move(campaign, campaign.state, State.STOPPED, "stopped")
         _watch(campaign, None)
         cancelled = cancel.planned(campaign, STOPPED, at)
+        under_way = standing.of(campaign)._replace(planned=cancelled)
         notices.state_of(campaign, at)
-        note("stopped", campaign, by, at, {"cancelled": cancelled})
+        rest = {"claimed": under_way.claimed, "sending": under_way.sending}
+        note("stopped", campaign, by, at, {"cancelled": cancelled, **rest})
+    return under_way
 
 
 def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign:
@@ -180,6 +194,13 @@ def check(campaign: Campaign) -> Trigger:
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger
+
+
+def edition(campaign: Campaign) -> str:
+    """Give what changes whenever the plan or the state of a campaign does: of a plan that is read, then changed."""
+    names = (*(name for name in EDITABLE if name not in ("audience", "owner")), "audience_id", "state", "version")
+    told = json.dumps([getattr(campaign, name) for name in names], sort_keys=True, default=str)
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def waiting(campaign: Campaign, at: datetime | None = None) -> int:

@@ -20,6 +20,7 @@ from campaigns import (
     programme,
     render,
     slots,
+    standing,
     step_preview,
     steps,
     story,
@@ -169,17 +170,23 @@ def _missing(campaign: Campaign, made: tuple[variants.Variant, ...], counted: Re
 
 def buttons(campaign: Campaign) -> list[Button]:
     """Offer what the state of a campaign allows."""
-    stop = Button("stop", "Stop for good", "bad", "Stop this campaign for good? It cannot be launched again.")
     if campaign.state == State.DRAFT:
         return list(_launches(campaign))
+    under_way = standing.of(campaign)
+    ends = f"Stop this campaign for good? It cannot be launched again. {standing.stopped(under_way)}"
+    stop = Button("stop", "Stop for good", "bad", ends)
     if campaign.state == State.PAUSED and campaign.paused_why:
         asked = "Let it go on? What it held back is sent."
         return [Button("go-on", "Go on", "main", asked), stop]
     if campaign.state == State.PAUSED:
-        return [Button("resume", "Resume", "main"), stop]
+        return [Button("resume", "Resume", "main", f"Let it go on? {standing.resumed(under_way)}"), stop]
     if campaign.state == State.LIVE:
-        return [*_by_hand(campaign), *_widenings(campaign), Button("pause", "Pause"), stop]
+        return [*_by_hand(campaign), *_widenings(campaign), _pause(under_way), stop]
     return []
+
+
+def _pause(under_way: standing.Standing) -> Button:
+    return Button("pause", "Pause", "", f"Pause it? {standing.paused(under_way)}")
 
 
 def _launches(campaign: Campaign) -> Iterator[Button]:
@@ -235,9 +242,10 @@ def do(campaign: Campaign, name: str, by: User, at: datetime) -> str:
     if name == "go-on":
         released = brakes.go_on(campaign, by, at)
         return f"{campaign.name} goes on. {number(released)} messages that it held back are on their way."
-    if name in ENDS:
-        (launch.pause if name == "pause" else launch.stop)(campaign, by, at)
-        return f"{campaign.name} is {'paused' if name == 'pause' else 'stopped'}."
+    if name == "pause":
+        return f"{campaign.name} is paused. {standing.paused(launch.pause(campaign, by, at))}"
+    if name == "stop":
+        return f"{campaign.name} is stopped. {standing.stopped(launch.stop(campaign, by, at))}"
     with transaction.atomic():
         if name == "pilot":
             launch.edit(campaign, by, at, pilot_share=PILOT)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 
+from campaigns import standing
 from campaigns.decide import decide
 from campaigns.launch import STOPPED, LaunchError, edit, launch, pause, resume, stop, waiting
 from campaigns.models import Campaign, Decision, Delivery, Programme, TriggerState
@@ -241,7 +242,7 @@ def test_a_campaign_that_is_stopped_cancels_what_it_planned_and_gives_up_what_it
     deferred.decision.refresh_from_db()
     assert (deferred.decision.outcome, deferred.decision.reason) == ("ineligible", STOPPED)
     assert reconcile(one, T0).is_done
-    assert AuditEntry.objects.get(what="campaign stopped").detail == {"cancelled": 2}
+    assert AuditEntry.objects.get(what="campaign stopped").detail == {"cancelled": 2, "claimed": 0, "sending": 0}
 
 
 def test_a_score_without_a_live_model_or_a_paused_segment_is_not_launched(version: ModelVersion) -> None:
@@ -283,3 +284,29 @@ def test_a_campaign_whose_trigger_names_what_is_gone_stands_still_and_the_others
     assert not decide(frame(people, 0.1), no_changes(), T0)
     assert decide(frame(people, 0.9), no_changes(), T0 + HOUR) == {"deliver": 2}
     assert set(Decision.objects.values_list("campaign__key", flat=True)) == {"winback"}
+
+
+@pytest.mark.parametrize(("act", "planned_then"), [(pause, 2), (stop, 2)])
+def test_what_is_under_way_is_counted_at_the_very_moment(act: Any, planned_then: int) -> None:
+    one, people = campaign(), customers(5)
+    for each, state in zip(people, ("planned", "planned", "claimed", "sending", "sent"), strict=True):
+        planned(each, one, state=state)
+    planned(people[0], campaign("other"))
+    under_way = act(one, None, T0)
+    assert under_way == (planned_then, 1, 1)
+    detail = AuditEntry.objects.get().detail
+    assert (detail["claimed"], detail["sending"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("now", "paused", "stopped"),
+    [
+        ((0, 0, 0), "Nothing was planned.", "Nothing was planned."),
+        ((1, 0, 0), "1 planned: what comes due before it is resumed is given up", "1 planned is cancelled."),
+        ((9, 3, 0), "12 planned, 3 of them taken up by a worker:", "9 planned are cancelled. 3 that a worker"),
+        ((0, 0, 1), "1 is being sent right now and cannot be called back.", "1 is being sent right now"),
+    ],
+)
+def test_what_becomes_of_it_is_said(now: tuple[int, int, int], paused: str, stopped: str) -> None:
+    assert paused in standing.paused(standing.Standing(*now))
+    assert stopped in standing.stopped(standing.Standing(*now))
