@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -19,9 +20,10 @@ from campaigns import limits, offers, planning, policy, variants
 from campaigns.caps import MOMENT
 from campaigns.deferral import GIVEN_UP, WAITS
 from campaigns.eligibility import COUNTED, WAITING
-from campaigns.models import Campaign, Decision, Delivery, Offer
+from campaigns.models import Campaign, Decision, Delivery
 from campaigns.offers import Stock
 from campaigns.policy import HELD, REASON_LENGTH, Patience
+from campaigns.variants import Variant
 from campaigns.webhooks import notices
 from customers import bulk
 
@@ -64,6 +66,14 @@ class Purse:
     def room_today(self) -> int | None:
         """Give how many messages more the day has room for."""
         return None if self.most_a_day is None else max(0, self.most_a_day - self.today)
+
+
+class Settled(NamedTuple):
+    """What became of a campaign's candidates (CHANGES), whose message goes, and the planned ones that give way."""
+
+    changes: pl.DataFrame
+    going: pl.DataFrame
+    gives_way: pl.Series
 
 
 def share_out(candidates: pl.DataFrame, purse: Purse, *, may_wait: bool, is_lowest_first: bool = False) -> pl.DataFrame:
@@ -159,28 +169,47 @@ def _held(as_of: datetime) -> "QuerySet[Decision]":
 def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
     """Choose for one campaign, whose row is locked, and write what was chosen."""
     rows = _held(as_of).filter(campaign=campaign).values_list(*HELD_ROWS)
-    held = bulk.read(rows, HELD_ROWS).with_columns(why=_head(pl.col("reason")))
+    held = bulk.read(rows, HELD_ROWS).with_columns(why=head(pl.col("reason")))
     over = _given_up(held, campaign, as_of)
     rest = held.join(over, on="id", how="anti")
     if rest.is_empty() or campaign.state != Campaign.State.LIVE:
         return _write(over, as_of)
-    ours = limits.read(rest.select("customer_id", "bucket").unique(), as_of)
-    shared, wait = variants.parse(campaign), patience(campaign, as_of)
-    channel = shared[0].step.channel
+    shared = variants.parse(campaign)
     given = offers.of_variants(shared)
-    barred, rest = _barred(ours.codes.barred(rest, given, as_of), as_of)
+    stocks = offers.stocks({offer.pk: offer for offer in given.values()}.values())
+    settled = settle(rest, campaign, shared, stocks, as_of)
+    planning.plan(settled.going.rename({"id": "decision_id"}), campaign, shared, as_of)
+    planning.give_way(settled.gives_way, campaign, as_of)
+    return _write(pl.concat([over.select(CHANGES), settled.changes]), as_of)
+
+
+def settle(
+    held: pl.DataFrame,
+    campaign: Campaign,
+    shared: tuple[Variant, ...],
+    stocks: Mapping[str, Stock],
+    as_of: datetime,
+) -> Settled:
+    """Choose among a campaign's candidates (HELD_ROWS, with `why`). Nothing is written, and nothing is locked.
+
+    `stocks` are by the keys of offers.
+    """
+    ours = limits.read(held.select("customer_id", "bucket").unique(), as_of)
+    wait, channel, given = patience(campaign, as_of), shared[0].step.channel, offers.of_variants(shared)
+    barred, rest = _barred(ours.codes.barred(held, given, as_of), as_of)
     limited = ours.look(rest, campaign, channel)
     judged = policy.limit(limited.people, wait, is_budgeted=False)
     is_free = pl.col("outcome") == Outcome.DELIVER
     is_lowest_first = campaign.trigger.get("direction") == "below"
-    free, none_left = _with_codes(judged.filter(is_free), given, wait, is_lowest_first=is_lowest_first)
+    free = judged.filter(is_free)
+    lefts = {variant: stocks[offer.key] for variant, offer in given.items()}
+    none_left = short(free, lefts, wait, is_lowest_first=is_lowest_first)
+    free = free.join(none_left, on="id", how="anti")
     chosen = share_out(free, purse(campaign, as_of), may_wait=wait.may_wait, is_lowest_first=is_lowest_first)
     going = chosen.filter(is_free)
     gives_way = ours.plan(going.select("customer_id"), limited, campaign, channel)
-    planning.plan(going.rename({"id": "decision_id"}), campaign, shared, as_of)
-    planning.give_way(gives_way["delivery_id"], campaign, as_of)
-    parts = (over, barred, judged.filter(~is_free), none_left, chosen)
-    return _write(pl.concat([part.select(CHANGES) for part in parts]), as_of)
+    parts = (barred, judged.filter(~is_free), none_left, chosen)
+    return Settled(pl.concat([part.select(CHANGES) for part in parts]), going, gives_way["delivery_id"])
 
 
 def _barred(asked: pl.DataFrame, as_of: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -192,19 +221,9 @@ def _barred(asked: pl.DataFrame, as_of: datetime) -> tuple[pl.DataFrame, pl.Data
     return lost, asked.filter(pl.col("barred").is_null()).drop("barred")
 
 
-def _with_codes(
-    free: pl.DataFrame, given: Mapping[str, Offer], wait: Patience, *, is_lowest_first: bool
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Part those for whom a code is left from the others; limited offers stay locked until the commit."""
-    lefts = offers.stocks({offer.pk: offer for offer in given.values()}.values())
-    stocks = {variant: lefts[offer.key] for variant, offer in given.items()}
-    none_left = short(free, stocks, wait, is_lowest_first=is_lowest_first)
-    return free.join(none_left, on="id", how="anti"), none_left
-
-
 def purse(campaign: Campaign, as_of: datetime) -> Purse:
     """Give what a campaign has spent: a message that failed or was cancelled costs nothing; days are of TIME_ZONE."""
-    paid = Delivery.objects.filter(decision__campaign=campaign, state__in=SPENT)
+    paid = Delivery.objects.filter(decision__campaign=campaign.pk, state__in=SPENT)
     zone = ZoneInfo(settings.TIME_ZONE)
     today = as_of.astimezone(zone).date()
     begin, end = (datetime.combine(today + timedelta(days=n), time(), zone).astimezone(UTC) for n in (0, 1))
@@ -214,7 +233,7 @@ def purse(campaign: Campaign, as_of: datetime) -> Purse:
     return Purse(campaign.budget, campaign.message_cost, spent, campaign.most_a_day, taken, end)
 
 
-def _head(reason: pl.Expr) -> pl.Expr:
+def head(reason: pl.Expr) -> pl.Expr:
     """Give why a customer was due, of the reason of a decision that waits."""
     return reason.str.split(WAITS).list.first().str.strip_suffix(HELD)
 

@@ -29,6 +29,9 @@ STATE_VALUES = ["is_inside", "since", "as_of", "round", "fired_at"]
 BASELINE_VALUES = ["campaign_version", "rule_versions", "model_versions", "as_of"]
 
 
+Found = tuple[Campaign, Trigger, Edges]
+
+
 class Turn(NamedTuple):
     """What one campaign decided in one pass: its decisions, and the planned messages that give way to them."""
 
@@ -81,13 +84,18 @@ def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
     return _decide(seen, [(campaign, trigger, edges)])
 
 
-def _decide(seen: View, found: list[tuple[Campaign, Trigger, Edges]]) -> Counter[str]:
-    """Judge the due customers of some campaigns, in this order, and write all of it in one transaction."""
+def judge(seen: View, found: list[Found]) -> list[Turn]:
+    """Judge the due customers of some campaigns, in this order. Nothing is written, and nothing is locked."""
     people = pl.concat([NOBODY, *(edges.due.select(*NOBODY.columns) for _, _, edges in found)])
-    turns = []
-    if not people.is_empty():
-        ours = limits.read(people.unique("customer_id").sort("customer_id"), seen.as_of)
-        turns = [_turn(seen, ours, *one) for one in found if not one[2].due.is_empty()]
+    if people.is_empty():
+        return []
+    ours = limits.read(people.unique("customer_id").sort("customer_id"), seen.as_of)
+    return [_turn(seen, ours, *one) for one in found if not one[2].due.is_empty()]
+
+
+def _decide(seen: View, found: list[Found]) -> Counter[str]:
+    """Judge the due customers of some campaigns, and write all of it in one transaction."""
+    turns = judge(seen, found)
     with transaction.atomic():
         return _write([edges for _, _, edges in found], turns, seen.as_of)
 
@@ -130,7 +138,7 @@ def _in_audience(seen: View, campaign: Campaign, due: pl.DataFrame) -> pl.Series
 
 
 def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Trigger) -> pl.DataFrame:
-    """Give the rows of Decision, one for each customer who was considered."""
+    """Give the rows of Decision, but their ids, one for each customer who was considered."""
     moment = pl.lit(seen.as_of, dtype=bulk.UTC_MICROSECONDS)
     model = seen.models.get(trigger.score) if isinstance(trigger, ScoreTrigger) else None
     rule = seen.segments[trigger.segment].rule_version if isinstance(trigger, SegmentTrigger) else None
@@ -148,7 +156,6 @@ def _decisions(chosen: pl.DataFrame, seen: View, campaign: Campaign, trigger: Tr
         "draw",
         "probability",
         "variant",
-        public_id=planning.public_ids(chosen.height),
         campaign_id=pl.lit(campaign.pk, pl.Int64),
         as_of=moment,
         campaign_version=pl.lit(campaign.version, pl.Int64),

@@ -61,14 +61,15 @@ def _versions(seen: View, campaign: Campaign, trigger: Trigger) -> Versions:
 
 def _standing(seen: View, campaign: Campaign, now: Versions) -> pl.DataFrame:
     """Say of each bucket whether it is looked at afresh, whether in silence, and whether it is left alone this time."""
-    before = {one.bucket: one for one in TriggerBaseline.objects.filter(campaign=campaign, bucket__in=seen.buckets())}
+    noted = TriggerBaseline.objects.filter(campaign=campaign.pk, bucket__in=seen.buckets())
+    before = {} if seen.begins else {one.bucket: one for one in noted}
     rows = []
     for bucket in seen.buckets():
         last = before.get(bucket)
         is_fresh = last is None or last.campaign_version != now.campaign
         is_silent = last is None or is_fresh or (last.rule_versions, last.model_versions) != (now.rules, now.models)
         is_old = last is not None and seen.as_of < last.as_of
-        is_start = last is None and campaign.fires_on_start
+        is_start = last is None and (campaign.fires_on_start or seen.begins)
         rows.append((bucket, is_fresh, is_silent, is_start, is_old or (is_silent and not seen.is_whole)))
     says = ("is_fresh", "is_silent", "is_start", "is_dropped")
     return pl.DataFrame(rows, schema={"bucket": pl.Int64, **dict.fromkeys(says, pl.Boolean)}, orient="row")

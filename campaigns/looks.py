@@ -63,7 +63,8 @@ class View:
     """One pass over some customers: their frame, the membership changes, the time, and the rules and models in force.
 
     `is_whole` says that the frame has every customer of its buckets; `happened` are events that campaigns wait for and
-    that this pass may be the first to see.
+    that this pass may be the first to see. With `begins`, campaigns are looked at as if they began just now, and acted
+    on those who match already.
     """
 
     frame: pl.DataFrame
@@ -73,6 +74,7 @@ class View:
     segments: dict[str, Segment]
     models: dict[str, int]
     happened: pl.DataFrame
+    begins: bool = False
 
     @cached_property
     def known(self) -> Fields:
@@ -118,7 +120,7 @@ def with_states(campaign: Campaign, people: pl.DataFrame, as_of: datetime) -> pl
 
     Who was looked at as of a later time is left out.
     """
-    rows = TriggerState.objects.filter(among(people, buckets="bucket"), campaign=campaign).values_list(*STATE)
+    rows = TriggerState.objects.filter(among(people, buckets="bucket"), campaign=campaign.pk).values_list(*STATE)
     states = bulk.read(rows, STATE).rename({"is_inside": "stored", "as_of": "written"})
     joined = people.join(states, on="customer_id", how="left", maintain_order="left")
     is_newer = pl.col("written").fill_null(as_of) <= as_of

@@ -67,7 +67,8 @@ def _happened(seen: View, campaign: Campaign, trigger: EventTrigger) -> pl.DataF
     known_at = pl.max_horizontal("occurred_at", "known_at")
     rows = seen.happened.filter(pl.col("name") == trigger.of.event, known_at <= seen.as_of)
     rows = rows.with_columns(learned_at=pl.coalesce("imported_at", known_at))
-    rows = rows.filter(pl.col("learned_at") > alive_since(campaign))
+    back = seen.as_of - timedelta(hours=campaign.lateness_hours)
+    rows = rows.filter(pl.col("learned_at") > (back if seen.begins else alive_since(campaign)))
     people = seen.frame.filter(pl.col("customer_id").is_in(rows["customer_id"].implode()))
     zones = [dates.ZONE] if dates.ZONE in people.columns else []
     people = with_states(campaign, people.select(*KEYS, *zones), seen.as_of)
@@ -119,7 +120,7 @@ def _dated(seen: View, campaign: Campaign, trigger: DateTrigger) -> pl.DataFrame
     people = seen.frame.select(*KEYS).with_columns(happened_at=at).filter(pl.col("happened_at").is_not_null())
     people = with_states(campaign, people, seen.as_of)
     people = people.filter(~pl.col("stored") | (pl.col("since") != pl.col("happened_at")))
-    alive = alive_since(campaign)
+    alive = seen.as_of if seen.begins else alive_since(campaign)
     looks = _looked(seen, campaign)
     before = looks.select(pl.col("looked").min()).item() or alive
     people = people.join(looks, on="bucket", how="left", maintain_order="left")
@@ -130,11 +131,12 @@ def _dated(seen: View, campaign: Campaign, trigger: DateTrigger) -> pl.DataFrame
     cause = pl.when(is_news & ~is_told).then(pl.lit(TIME)).otherwise("cause")
     is_before = pl.col("happened_at") <= alive
     cause = pl.when(pl.col("cause").is_in(SILENT)).then("cause").when(is_before).then(pl.lit(START)).otherwise(cause)
-    is_start = is_before & pl.lit(campaign.fires_on_start)
+    is_start = is_before & pl.lit(campaign.fires_on_start or seen.begins)
     return people.with_columns(cause=cause, is_start=is_start, value=NO_NUMBER, score=NO_NUMBER)
 
 
 def _looked(seen: View, campaign: Campaign) -> pl.DataFrame:
     """Give when each bucket was looked at whole for the last time."""
-    rows = TriggerBaseline.objects.filter(campaign=campaign, bucket__in=seen.buckets()).values_list("bucket", "as_of")
+    noted = TriggerBaseline.objects.filter(campaign=campaign.pk, bucket__in=seen.buckets())
+    rows = noted.values_list("bucket", "as_of")
     return bulk.read(rows, {"bucket": pl.Int64, "looked": bulk.UTC_MICROSECONDS})

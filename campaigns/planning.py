@@ -45,7 +45,8 @@ def store(decisions: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.Da
 
     A decision that another pass made first stays, and ours is left out.
     """
-    rows = decisions.with_columns(bulk.new_ids(Decision, decisions.height).alias("id"))
+    ids = bulk.new_ids(Decision, decisions.height).alias("id")
+    rows = decisions.with_columns(ids, public_id=public_ids(decisions.height))
     made = rows.rename({"id": "decision_id"})
     try:
         with transaction.atomic():

@@ -165,23 +165,30 @@ def _decide(slot: Slot, trigger: Trigger, bucket: int, now: datetime) -> Counter
         campaign = Campaign.objects.select_related("audience").get(pk=slot.campaign_id)
         if campaign.state != Campaign.State.LIVE:
             return Counter()
-        is_slotted = isinstance(trigger, Slotted)
-        people = _audience(slot, trigger, bucket, now) if is_slotted else _outside(slot, bucket, now)
+        if isinstance(trigger, Slotted):
+            return decide.of(campaign, of_audience(campaign, trigger, audience(campaign, bucket), slot.at, now), now)
         at = pl.lit(slot.at, bulk.UTC_MICROSECONDS)
-        people = people.with_columns(happened_at=at, fires=True)
-        people = people.with_columns(is_late=late(campaign, now) if is_slotted else pl.lit(False))
+        people = _outside(slot, bucket, now).with_columns(happened_at=at, fires=True, is_late=False)
         return decide.of(campaign, due(people), now)
 
 
-def _audience(slot: Slot, trigger: Trigger, bucket: int, now: datetime) -> pl.DataFrame:
-    """Give who of the audience has not been decided about for this slot, and may enter."""
-    campaign = slot.campaign
-    members = Customer.objects.filter(memberships__segment=campaign.audience_id, bucket=bucket)
-    told = bulk.read(members.order_by("pk").values_list("pk", "bucket", "seed"), PEOPLE)
-    people = with_states(campaign, told.with_columns(NO_VALUE), now)
-    is_done = (pl.col("since") == slot.at).fill_null(False)
+def audience(campaign: Campaign, bucket: int | None = None) -> pl.DataFrame:
+    """Give a campaign's audience, of one bucket or all: customer_id, bucket, seed."""
+    members = Customer.objects.filter(memberships__segment=campaign.audience_id)
+    members = members if bucket is None else members.filter(bucket=bucket)
+    return bulk.read(members.order_by("pk").values_list("pk", "bucket", "seed"), PEOPLE)
+
+
+def of_audience(
+    campaign: Campaign, trigger: Slotted, members: pl.DataFrame, at: datetime, now: datetime
+) -> pl.DataFrame:
+    """Give who of an audience is due by the slot of a time: was not decided about for it yet, and may enter."""
+    people = with_states(campaign, members.with_columns(NO_VALUE), now)
+    is_done = (pl.col("since") == at).fill_null(False)
     cause = pl.lit(HAND if isinstance(trigger, HandTrigger) else TIME)
-    return people.filter(~is_done, may_enter(campaign, now)).with_columns(cause=cause)
+    people = people.filter(~is_done, may_enter(campaign, now))
+    people = people.with_columns(cause=cause, happened_at=pl.lit(at, bulk.UTC_MICROSECONDS), fires=True)
+    return due(people.with_columns(is_late=late(campaign, now)))
 
 
 def _outside(slot: Slot, bucket: int, now: datetime) -> pl.DataFrame:
