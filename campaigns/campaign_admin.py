@@ -21,6 +21,7 @@ from campaigns import (
     launch,
     launch_page,
     reconcile_panel,
+    report_page,
     slot_pages,
     trial_message,
 )
@@ -143,6 +144,7 @@ class CampaignAdmin(BaseAdmin):
             ),
             path("<int:object_id>/compose/", at(require_safe(self.compose_view)), name="campaigns_campaign_compose"),
             path("<int:campaign_id>/try/", at(require_POST(self.try_view)), name="campaigns_campaign_try"),
+            *report_page.urls_of_campaign(self),
             path("<path:object_id>/edit/", at(self.edit_view), name="campaigns_campaign_edit"),
         ]
         return [*own, *super().get_urls()]

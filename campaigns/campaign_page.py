@@ -144,7 +144,9 @@ def effect(campaign: Campaign) -> Panel:
     goal = f"The goal is {campaign.goal_event} within {campaign.goal_days} days after the decision; everyone counts."
     head = ("Arm", "Customers", "Converted", "Share", "Value each", "Treated minus this arm", "In value each")
     drawing = charts.intervals(spans, label) if spans else None
-    return Panel("What it earned", lines([*report.words, goal]), head=head, rows=rows, drawing=drawing)
+    text = '<a class="cusp-link" href="{}">The whole report</a>'
+    way = format_html(text, reverse("admin:campaigns_campaign_report", args=[campaign.pk]))
+    return Panel("What it earned", lines([*report.words, goal, way]), head=head, rows=rows, drawing=drawing)
 
 
 def _difference(found: Difference, times: float, unit: str) -> Cell:

@@ -12,7 +12,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from campaigns import blocks, brand, composer, dns_check, programme
+from campaigns import blocks, brand, composer, dns_check, programme, report_page
 from campaigns.models import Programme
 from campaigns.programme_form import ProgrammeForm
 from campaigns.steps import EmailStep
@@ -72,9 +72,10 @@ class ProgrammeAdmin(BaseAdmin):
         return [dns_check.panel(item)]
 
     def get_urls(self) -> list[URLPattern]:
-        """Give the addresses, with the sample's."""
+        """Give the addresses, with the sample's and the report's."""
         view = require_POST(self.admin_site.admin_view(self.sample_view))
-        return [path("sample/", view, name="campaigns_programme_sample"), *super().get_urls()]
+        sample_at = path("sample/", view, name="campaigns_programme_sample")
+        return [sample_at, *report_page.urls_of_programme(self), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

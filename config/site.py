@@ -317,6 +317,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
             "What we do",
             [
                 ("Campaigns", "campaign", "campaigns_campaign"),
+                ("What they did", "monitoring", "campaigns_programme_report"),
                 ("Call queue", "call", "campaigns_calltask_queue"),
                 ("Load of the agents", "support_agent", "campaigns_agent_load"),
                 ("Offers", "sell", "campaigns_offer"),
@@ -352,12 +353,13 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     ]
 
 
-CALL_PAGES = {
+PAGES = {
     "campaigns_calltask_queue": (
         "admin:campaigns_calltask_queue",
         ("campaigns.view_calltask", "campaigns.change_calltask"),
     ),
     "campaigns_offercode_till": ("admin:campaigns_offercode_till", ("campaigns.redeem_offercode",)),
+    "campaigns_programme_report": ("admin:campaigns_programme_report", ("campaigns.view_campaign",)),
     "campaigns_agent_load": ("admin:campaigns_calltask_load", ("campaigns.view_agent",)),
 }
 
@@ -368,8 +370,8 @@ def _item(request: HttpRequest, title: str, icon: str, page: str) -> dict[str, A
     if page == "sending":
         sees = request.user.has_perm("campaigns.view_programme")
         return {"title": title, "icon": icon, "link": reverse(page)} if sees else None
-    if page in CALL_PAGES:
-        address, permissions = CALL_PAGES[page]
+    if page in PAGES:
+        address, permissions = PAGES[page]
         sees = any(map(request.user.has_perm, permissions))
         return {"title": title, "icon": icon, "link": reverse(address)} if sees else None
     app, model = page.split("_")[:2]

@@ -212,10 +212,10 @@ class Lane(NamedTuple):
     days: Sequence[tuple[int, float, bool, str]]
 
 
-def calendar(lanes: Sequence[Lane], heads: Sequence[tuple[int, str]], days: int, today: int, label: str) -> SafeString:
+def calendar(lanes: Sequence[Lane], heads: Sequence[tuple[int, str]], days: int, next_: int, label: str) -> SafeString:
     """Give a lane for each name over so many days: the more, the darker; what is to come is an outline.
 
-    `heads` are days with their dates; a line stands before `today`.
+    `heads` are days with their dates; a line stands before the first day that is to come, `next_`.
     """
     left, height, top = 150, 22, 20
     step = (WIDE - left - 4) / days
@@ -233,7 +233,7 @@ def calendar(lanes: Sequence[Lane], heads: Sequence[tuple[int, str]], days: int,
         (top + height * n + 15, lane.label if len(lane.label) <= 24 else f"{lane.label[:23]}…", lane.label)
         for n, lane in enumerate(lanes)
     ]
-    bottom, now = top + height * len(lanes), _near(left + today * step)
+    bottom, now = top + height * len(lanes), _near(left + next_ * step)
     svg = format_html(
         '{}{}{}<line x1="{now}" x2="{now}" y1="14" y2="{}"/>',
         format_html_join("", '<text x="0" y="{}">{}<title>{}</title></text>', names),
