@@ -4,7 +4,7 @@
 anything was sent or not. Money is in the shop's currency, shares are between 0 and 1.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 
 from campaigns.stats import CovariateMean, Endless, Interval, Mean, Planned, Proportion, WeightedMean
@@ -25,8 +25,8 @@ class Goal:
 class Figure:
     """One figure of an arm's customers: with what was known before (for CUPED), and weighted by their probabilities."""
 
-    covariate: CovariateMean = CovariateMean()
-    weighted: WeightedMean = WeightedMean()
+    covariate: CovariateMean = field(default_factory=CovariateMean)
+    weighted: WeightedMean = field(default_factory=WeightedMean)
 
     def __add__(self, other: "Figure") -> "Figure":
         return Figure(self.covariate + other.covariate, self.weighted + other.weighted)
@@ -46,17 +46,21 @@ class Arm:
     """
 
     name: str
-    converted: Figure = Figure()
-    valued: Figure = Figure()
-    earned: Figure = Figure()
+    converted: Figure = field(default_factory=Figure)
+    valued: Figure = field(default_factory=Figure)
+    earned: Figure = field(default_factory=Figure)
     cost: float = 0.0
     messages: int = 0
     eligible: int = 0
     delivered: int = 0
     clicked: int = 0
-    bought_after_delivery: int = 0
+    delivered_and_converted: int = 0
     unsubscribed: int = 0
     complained: int = 0
+
+    def __add__(self, other: "Arm") -> "Arm":
+        added = {one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(self)[1:]}
+        return Arm(self.name, **added)
 
     @property
     def customers(self) -> int:
@@ -143,7 +147,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of the funnel of the treated: how many customers came so far. Each is a part of the one before."""
+    """One step of the funnel of the treated: how many customers came so far. Converted are of the delivered."""
 
     key: str
     label: str
@@ -210,7 +214,7 @@ class Report:
     of_variants: tuple[Comparison, ...]  # each variant against control
     looks: Looks
     split: Split
-    ripe_share: float | None
+    ripe_share: float | None  # of those assigned, whose time for the goal has run out
     outcomes: dict[str, int]
     deliveries: dict[str, int]
     funnel: tuple[Stage, ...] = ()
