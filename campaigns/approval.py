@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import TextChoices
@@ -12,9 +13,11 @@ from campaigns import plan, programme, variants
 from campaigns.models import Approval, Campaign, Programme
 from campaigns.reach import reach
 from campaigns.steps import StepError
+from customers import alerts
 from customers.models import AuditEntry
 from customers.panels import number, when
 
+PREFIX = "campaign.approval."  # of the alerts
 KEY = "key "  # how the names of integrations' keys begin where it is written who did something
 
 
@@ -92,6 +95,12 @@ def waiting(campaign: Campaign) -> Approval | None:
     if last is None or last.is_granted is not None:
         return None
     return last if _fits(campaign, last) else None
+
+
+def forget(campaign: Campaign, at: datetime) -> None:
+    """Let the alert go about a question whose plan is another by now."""
+    if waiting(campaign) is None:
+        alerts.settle(f"{PREFIX}{campaign.key}", at)
 
 
 def _fits(campaign: Campaign, asked: Approval) -> bool:

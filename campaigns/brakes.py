@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.urls import reverse
 
-from campaigns import campaign_alerts, sending, spikes
+from campaigns import approval, campaign_alerts, sending, spikes
 from campaigns.causes import START, WIDENED
 from campaigns.channels import Result
 from campaigns.models import Campaign, Cycle, Decision, Delivery, DeliveryAttempt
@@ -93,6 +93,8 @@ def go_on(campaign: Campaign, by: Actor, at: datetime) -> int:
         ours = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
         if ours.state != Campaign.State.PAUSED or not ours.paused_why:
             raise BrakeError("This campaign did not pause itself.")
+        if (need := approval.needed(ours)) and not need.is_met:
+            raise BrakeError(need.sentence)
         why, seen = ours.paused_why, _seen(ours, at)
         if ours.forecast is not None:
             ours.forecast = max(ours.forecast, seen / ours.pilot_share)

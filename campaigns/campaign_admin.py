@@ -24,6 +24,7 @@ from campaigns import (
     report_page,
     slot_pages,
     trial_message,
+    trigger_words,
 )
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
@@ -40,9 +41,9 @@ class CampaignList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         """Read the page."""
         super().get_results(request)
-        known = campaign_page.names()
+        known = trigger_words.names()
         for campaign in self.result_list:
-            campaign.trigger_words = campaign_page.trigger_words(campaign, known)
+            campaign.trigger_words = trigger_words.told(campaign, known)
 
 
 class CampaignAdmin(BaseAdmin):

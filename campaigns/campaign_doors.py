@@ -194,7 +194,7 @@ class CampaignView(Door):
 
 def campaign_of(public_id: str, *, is_locked: bool = False) -> Campaign:
     """Give a campaign by public id; raises Http404. Held until the commit with `is_locked`."""
-    rows = Campaign.objects.select_for_update(of=("self",)) if is_locked else Campaign.objects.all()
+    rows = Campaign.objects.select_for_update(of=("self",), no_key=True) if is_locked else Campaign.objects.all()
     campaign = rows.select_related("audience").filter(public_id=public_id.replace("\x00", "")).first()
     if campaign is None:
         raise Http404("No campaign has this id.")

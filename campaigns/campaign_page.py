@@ -1,26 +1,17 @@
 """The page of one campaign: its plan in words, what it sends, what it decided, and what that earned."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
 from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import action_words, measure, render, step_preview, steps, triggers
+from campaigns import action_words, measure, render, step_preview, steps
 from campaigns.models import Campaign, Decision, Delivery, Offer
 from campaigns.stats import Difference, wilson
-from campaigns.triggers import ScoreTrigger, SegmentTrigger, TriggerError
 from customers import charts
 from customers.panels import Cell, Panel, lines, number, share, tag
-from scoring.models import Target
-from segments.fields import catalogue
-from segments.models import Segment
-from segments.rules.nodes import Fields
 
-UNREADABLE = "The trigger cannot be used"
 STATE_TAGS = {
     **dict.fromkeys(("live", "sent", "done", "deliver"), "good"),
     **dict.fromkeys(("failed", "uncertain", "suppressed"), "bad"),
@@ -29,37 +20,9 @@ STATE_TAGS = {
 ARMS = {"treated": "Treated", "control": "Control", "holdout": "Held out"}
 
 
-@dataclass(frozen=True)
-class Names:
-    """What targets and segments are called, by key, and what a rule may ask."""
-
-    targets: Mapping[str, str]
-    segments: Mapping[str, str]
-    fields: Fields
-
-
-def names() -> Names:
-    """Give the names of everything that a trigger may speak of."""
-    targets = dict(Target.objects.values_list("key", "label"))
-    return Names(targets, dict(Segment.objects.values_list("key", "name")), catalogue())
-
-
 def state_tag(value: str, label: str) -> SafeString:
     """Give a state in its colour."""
     return tag(label, STATE_TAGS.get(value, ""))
-
-
-def trigger_words(campaign: Campaign, known: Names) -> str:
-    """Give what makes a customer due in words, or why that cannot be used."""
-    try:
-        trigger = triggers.parse(campaign.trigger, known.fields)
-    except TriggerError as error:
-        return f"{UNREADABLE}: {error}"
-    if isinstance(trigger, ScoreTrigger):
-        return replace(trigger, score=f"“{known.targets.get(trigger.score, trigger.score)}”").sentence()
-    if not isinstance(trigger, SegmentTrigger):
-        return trigger.sentence()
-    return replace(trigger, segment=f"“{known.segments.get(trigger.segment, trigger.segment)}”").sentence()
 
 
 def is_mail(campaign: Campaign) -> bool:

@@ -56,7 +56,7 @@ def _versions(seen: View, campaign: Campaign, trigger: Trigger) -> Versions:
     segments, targets = needed(trigger, {key: segment.rule for key, segment in seen.segments.items()})
     rules = {key: seen.segments[key].rule_version for key in sorted(segments & seen.segments.keys())}
     models = {key: seen.models[key] for key in sorted(targets) if key in seen.models}
-    return Versions(campaign.version, rules, models)
+    return Versions(campaign.trigger_version, rules, models)
 
 
 def _standing(seen: View, campaign: Campaign, now: Versions) -> pl.DataFrame:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from campaigns import action_words
+from campaigns import action_words, versions
 from campaigns.explain_words import at
 from campaigns.models import Campaign, Decision, Delivery, Touch
-from customers.models import AuditEntry, Customer, Event
+from customers.models import Customer, Event
 from segments.models import Segment, SegmentVersion
 
 
@@ -68,14 +68,8 @@ def _version(what: str, then: int, now: int, dates: dict[int, datetime]) -> str:
 
 
 def _dates(campaign: Campaign) -> dict[int, datetime]:
-    """Give when each version of a campaign began, by its launch and its edits."""
-    notes = AuditEntry.objects.filter(about=campaign.key, what__in=("campaign launched", "campaign edited"))
-    found: dict[int, datetime] = {1: campaign.created_at}
-    for moment, detail in notes.order_by("at").values_list("at", "detail"):
-        number = detail.get("version")
-        if isinstance(number, int) and number > 1:
-            found.setdefault(number, moment)
-    return found
+    """Give when each version of a campaign began."""
+    return {1: campaign.created_at} | versions.began(campaign)
 
 
 def _model(decision: Decision) -> str:

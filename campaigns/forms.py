@@ -32,7 +32,7 @@ KEPT = (
 )
 NAMED = ("name", "key")
 PARSED = ("trigger", "steps", "variants")  # put together of fields of their own
-NOT_ASKED = ("chosen_variant",)  # a button of the campaign's page
+NOT_ASKED = ("chosen_variant", "margin", "planned_customers")
 LABELS = {
     "name": "Name",
     "key": "Key",

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
-from campaigns import deferral, last_look, offers, sending, steps, variants
+from campaigns import barrier, deferral, last_look, offers, sending, steps, variants
 from campaigns.deferral import Ruling
 from campaigns.last_look import Look, Refused, Run
 from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
@@ -91,12 +91,13 @@ def pass_(ids: Sequence[int], token: str, until: datetime, run: Run | None = Non
     """Commit `sending` for those of a group of claimed deliveries that may begin, and the reason against the others.
 
     The customers' rows are locked, in the order of their ids, so that a withdrawal of consent is either seen here or
-    waits until `sending` stands. Leases are judged by the database's clock; `until` is when the messages begin, for
-    caps and events.
+    waits until `sending` stands; no campaign is changed meanwhile, so that a message says what one version says.
+    Leases are judged by the database's clock; `until` is when the messages begin, for caps and events.
     """
     gated = Gated()
     with transaction.atomic():
         rules = sending.rules()
+        barrier.begin(ids)
         people = {one.pk: one for one in PEOPLE.rows(ids, token)}
         ours = _ours(ids, token, people)
         if not ours:
@@ -187,7 +188,13 @@ def _begin(ready: Sequence[Passed], until: datetime) -> None:
         delivery = one.delivery
         delivery.state, delivery.began_at, delivery.attempts = State.SENDING, until, delivery.attempts + 1
     DeliveryAttempt.objects.bulk_create(
-        DeliveryAttempt(delivery=one.delivery, number=one.delivery.attempts, began_at=until) for one in ready
+        DeliveryAttempt(
+            delivery=one.delivery,
+            number=one.delivery.attempts,
+            began_at=until,
+            campaign_version=one.campaign.version,
+        )
+        for one in ready
     )
     for one in ready:
         deferral.settle(one.delivery, Ruling(Decision.Outcome.DELIVER))

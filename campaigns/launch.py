@@ -2,15 +2,31 @@
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
-from django.db.models import F
 
-from campaigns import cancel, forecast, nameable, occurrences, pilot, standing, steps, triggers, variants
+from campaigns import (
+    approval,
+    barrier,
+    cancel,
+    forecast,
+    in_flight,
+    nameable,
+    occurrences,
+    pilot,
+    plan,
+    plan_words,
+    standing,
+    steps,
+    triggers,
+    variants,
+    versions,
+)
 from campaigns.models import Campaign, Gateway, Slot, TriggerBaseline, Way
 from campaigns.standing import Standing
 from campaigns.triggers import ScoreTrigger, SegmentTrigger, Slotted, Trigger
@@ -20,39 +36,14 @@ from customers import audit, events
 from scoring.models import ModelVersion, Target
 from scoring.removal import USERS
 from segments import fields, rulebook
+from segments.definition import name_of
 from segments.models import Segment
 
 State = Campaign.State
 FORESEEN_BY = {"trigger", "audience", "control_share"}
 COMPARED = ("steps", "variants", "chosen_variant")  # where these change, the comparison begins anew
-EDITABLE = (
-    "name",
-    "trigger",
-    "steps",
-    "variants",
-    "split",
-    "winner",
-    "winner_metric",
-    "chosen_variant",
-    "audience",
-    "topic",
-    "control_share",
-    "pilot_share",
-    "entry",
-    "cooldown_days",
-    "lateness_hours",
-    "when_limited",
-    "delay_hours",
-    "priority",
-    "budget",
-    "message_cost",
-    "most_a_day",
-    "value",
-    "fires_on_import",
-    "goal_event",
-    "goal_days",
-    "owner",
-)
+WHO = {"trigger", "audience", "topic", "control_share", "pilot_share"}
+EDITABLE = (*plan.FIELDS, "owner")
 User = audit.Actor
 STOPPED = "The campaign was stopped for good."
 
@@ -61,20 +52,39 @@ class LaunchError(ValueError):
     """A campaign cannot do this; the sentence says why. Faults of its parts begin with their place."""
 
 
+class InFlight(LaunchError):
+    """What goes out is not changed while messages are handed over, unless that is asked for."""
+
+
+class Unapproved(LaunchError):
+    """A plan needs a second person first."""
+
+
+class How(NamedTuple):
+    """How a plan is changed: as what it is noted, what is said first of it, and whether also while it is sending."""
+
+    what: str = "edited"
+    said: tuple[str, ...] = ()
+    while_sending: bool = False
+
+
 def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool = False) -> int:
     """Set a draft live; give how many customers match already. Raises LaunchError.
 
     It fires for none of these, unless that is asked for: then for whoever matches at its first look.
     """
-    trigger = check(campaign)
     with transaction.atomic():
+        _hold(campaign)
+        trigger = check(campaign)
         _move(campaign, State.DRAFT, State.LIVE, "launched")
+        refuse_unapproved(campaign)
         _watch(campaign, trigger)
         events.name_campaign(campaign.key)
         occurrences.begin(campaign, at)
         campaign.launched_at, campaign.fires_on_start = at, fires_on_start
         campaign.forecast = forecast.daily(campaign, at)
         campaign.save(update_fields=["launched_at", "fires_on_start", "forecast"])
+        versions.note(campaign, by, at, [versions.LAUNCHED])
         matching = waiting(campaign, at)
         counted = {"already_matching": matching, "fires_on_start": fires_on_start}
         notices.state_of(campaign, at)
@@ -88,6 +98,7 @@ def pause(campaign: Campaign, by: User, at: datetime) -> Standing:
     Give what was under way at that moment.
     """
     with transaction.atomic():
+        _hold(campaign)
         _move(campaign, State.LIVE, State.PAUSED, "paused")
         under_way = standing.of(campaign)
         notices.state_of(campaign, at)
@@ -100,10 +111,12 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
 
     One that paused itself is asked about: brakes.go_on lets it proceed.
     """
-    trigger = check(campaign)
-    if campaign.paused_why:
-        raise LaunchError(f"It paused itself: {campaign.paused_why} Let it go on, or stop it for good.")
     with transaction.atomic():
+        _hold(campaign)
+        trigger = check(campaign)
+        if campaign.paused_why:
+            raise LaunchError(f"It paused itself: {campaign.paused_why} Let it go on, or stop it for good.")
+        refuse_unapproved(campaign)
         _move(campaign, State.PAUSED, State.LIVE, "resumed")
         _watch(campaign, trigger)
         TriggerBaseline.objects.filter(campaign=campaign).delete()
@@ -121,6 +134,7 @@ def stop(campaign: Campaign, by: User, at: datetime) -> Standing:
     Give what was under way at that moment; `planned` is how many were cancelled.
     """
     with transaction.atomic():
+        _hold(campaign)
         _move(campaign, campaign.state, State.STOPPED, "stopped")
         _watch(campaign, None)
         cancelled = cancel.planned(campaign, STOPPED, at)
@@ -131,56 +145,103 @@ def stop(campaign: Campaign, by: User, at: datetime) -> Standing:
     return under_way
 
 
-def edit(campaign: Campaign, by: User, at: datetime, **changes: Any) -> Campaign:
-    """Change a campaign's plan; one that was launched gets a new version, and its states are set anew in silence.
+def edit(campaign: Campaign, by: User, at: datetime, *, while_sending: bool = False, **changes: Any) -> Campaign:
+    """Change a campaign's plan; see `change`."""
+    return change(campaign, by, at, changes, How(while_sending=while_sending))
 
-    Raises LaunchError for what cannot be edited, and, unless it is a draft, for a plan that could not be launched.
+
+def change(campaign: Campaign, by: User, at: datetime, changes: Mapping[str, Any], how: How) -> Campaign:
+    """Change a campaign's plan; one that was launched gets a new version, in the same commit.
+
+    Where its trigger is another, its states are set anew in silence. No message begins meanwhile: each goes out by the
+    version before or by the new one. Raises LaunchError for what cannot be edited, and, unless it is a draft, for a
+    plan that could not be launched, that needs a second person, or whose messages are just being handed over.
     """
     for name in sorted(changes.keys() - set(EDITABLE)):
         raise LaunchError(f"{name}: cannot be edited")
-    if campaign.state == State.STOPPED:
-        raise LaunchError("A stopped campaign cannot be edited.")
-    for name, value in changes.items():
-        setattr(campaign, name, value)
-    is_launched = campaign.state != State.DRAFT
-    trigger = check(campaign) if is_launched else None
     with transaction.atomic():
-        before = Campaign.objects.values_list(*COMPARED).get(pk=campaign.pk)
-        if is_launched and before != tuple(getattr(campaign, name) for name in COMPARED):
-            campaign.compared_since = at
-        if is_launched and FORESEEN_BY & changes.keys():
-            campaign.forecast = forecast.daily(campaign, at)
-        same = Campaign.objects.filter(pk=campaign.pk, trigger=campaign.trigger)
-        if is_launched and not same.exists():
-            occurrences.begin(campaign, at)
-        campaign.save(update_fields=[*changes, "forecast", "compared_since"])
-        _watch(campaign, trigger)
-        Campaign.objects.filter(pk=campaign.pk).update(version=F("version") + int(is_launched))
-        _start_in_silence(campaign)
-        campaign.refresh_from_db(fields=["version"])
-        note("edited", campaign, by, at, {"version": campaign.version, "fields": sorted(changes)})
+        _hold(campaign)
+        if campaign.state == State.STOPPED:
+            raise LaunchError("A stopped campaign cannot be edited.")
+        before, digest = plan.of(campaign), plan.digest(campaign)
+        for name, value in changes.items():
+            setattr(campaign, name, value)
+        changed = plan.differing(before, plan.of(campaign))
+        if campaign.state != State.DRAFT:
+            trigger = check(campaign)
+            _refuse_sudden(campaign, changed, digest, how)
+            _renew(campaign, changed, trigger, at)
+        campaign.edited_by = name_of(by)[:150] if changed else campaign.edited_by
+        campaign.save(update_fields=[*changes, "edited_by"])
+        if campaign.state != State.DRAFT and changed:
+            versions.note(campaign, by, at, [*how.said, *plan_words.compared(before, plan.of(campaign))])
+        approval.forget(campaign, at)
+        note(how.what, campaign, by, at, {"version": campaign.version, "fields": sorted(changes)})
     return campaign
 
 
+def _refuse_sudden(campaign: Campaign, changed: Collection[str], digest: str, how: How) -> None:
+    """Raise LaunchError for a change that comes while messages go out, or that a second person has to see first."""
+    if not how.while_sending and plan.GOES_OUT & set(changed):
+        refused = in_flight.refusal(in_flight.count(campaign))
+        if refused:
+            raise InFlight(refused)
+    if campaign.state == State.LIVE and plan.digest(campaign) != digest:
+        refuse_unapproved(campaign)
+
+
+def _renew(campaign: Campaign, changed: Collection[str], trigger: Trigger, at: datetime) -> None:
+    """Begin a new version of a plan that was launched."""
+    if not changed:
+        return
+    campaign.version += 1
+    if set(COMPARED) & set(changed):
+        campaign.compared_since = at
+    if FORESEEN_BY & set(changed):
+        campaign.forecast = forecast.daily(campaign, at)
+    if "trigger" in changed:
+        campaign.trigger_version = campaign.version
+        occurrences.begin(campaign, at)
+    if WHO & set(changed):
+        _start_in_silence(campaign)
+    _watch(campaign, trigger)
+    campaign.save(update_fields=["version", "compared_since", "forecast", "trigger_version"])
+
+
 def widen(campaign: Campaign, share: float, by: User, at: datetime, *, fires_for_waiting: bool) -> int:
-    """Let a pilot take in more customers; give how many of them match already. Raises LaunchError.
+    """Let a pilot take in more customers, as a new version; give how many of them match already. Raises LaunchError.
 
     Each stays in the arm and variant she was drawn into. Those who match are decided about only if that is asked for;
     else they stay as they are until their next edge.
     """
-    if not campaign.pilot_share < share <= 1.0:
-        raise LaunchError(f"pilot_share: expects more than {campaign.pilot_share:g}, up to 1, got {share:g}")
     with transaction.atomic():
-        launched = Campaign.objects.filter(pk=campaign.pk, state__in=(State.LIVE, State.PAUSED))
-        if not launched.filter(pilot_share__lt=share).update(pilot_share=share):
+        _hold(campaign)
+        if not campaign.pilot_share < share <= 1.0:
+            raise LaunchError(f"pilot_share: expects more than {campaign.pilot_share:g}, up to 1, got {share:g}")
+        if campaign.state not in (State.LIVE, State.PAUSED):
             raise LaunchError(f"A {campaign.state} campaign has no pilot to widen.")
-        detail = {"from": campaign.pilot_share, "to": share, "fires_for_waiting": fires_for_waiting}
+        before, was = plan.of(campaign), campaign.pilot_share
         campaign.pilot_share = share
+        if campaign.state == State.LIVE:
+            refuse_unapproved(campaign)
+        campaign.version += 1
+        campaign.edited_by = name_of(by)[:150]
+        campaign.save(update_fields=["pilot_share", "version", "edited_by"])
+        versions.note(campaign, by, at, plan_words.compared(before, plan.of(campaign)))
         matching = pilot.waiting(campaign, share).height
         if matching and fires_for_waiting:
             Slot.objects.create(campaign=campaign, at=at, author_id=author_of(by))
+        approval.forget(campaign, at)
+        detail = {"from": was, "to": share, "fires_for_waiting": fires_for_waiting, "version": campaign.version}
         note("pilot widened", campaign, by, at, {**detail, "already_matching": matching})
     return matching
+
+
+def refuse_unapproved(campaign: Campaign) -> None:
+    """Raise Unapproved for a plan that needs a second person and has no yes of one."""
+    need = approval.needed(campaign)
+    if need and not need.is_met:
+        raise Unapproved(need.sentence)
 
 
 def check(campaign: Campaign) -> Trigger:
@@ -249,6 +310,16 @@ def _start_in_silence(campaign: Campaign) -> None:
     """Take back what was asked at the launch: it was asked for the plan, and the count, of then."""
     campaign.fires_on_start = False
     campaign.save(update_fields=["fires_on_start"])
+
+
+def _hold(campaign: Campaign) -> None:
+    """Let nobody else change a campaign, and none of its messages begin, until the commit; and read it anew."""
+    barrier.change(campaign)
+    try:
+        rows = Campaign.objects.select_for_update(of=("self",), no_key=True).select_related("audience")
+        campaign.refresh_from_db(from_queryset=rows)
+    except Campaign.DoesNotExist as error:
+        raise LaunchError("The campaign was deleted.") from error
 
 
 def _move(campaign: Campaign, before: str, after: str, what: str) -> None:

@@ -24,6 +24,7 @@ from campaigns import (
     step_preview,
     steps,
     story,
+    trigger_words,
     variants,
 )
 from campaigns.forms import CampaignForm
@@ -48,7 +49,7 @@ State = Campaign.State
 
 def plan(campaign: Campaign) -> Panel:
     """Give the plan in words, and where it stands."""
-    said = story.tell(campaign, campaign_page.names())
+    said = story.tell(campaign, trigger_words.names())
     if campaign.fires_on_start:
         said.append("At its launch it was asked to act on those who matched already.")
     facts: list[tuple[str, Cell]] = [
@@ -105,8 +106,8 @@ def told(form: CampaignForm) -> dict[str, Any]:
     is_readable = not {"trigger_kind", "control_share", "pilot_share"} & set(form.errors) and bool(
         form.instance.trigger
     )
-    said = story.tell(form.instance, campaign_page.names()) if is_readable else []
-    sound = [one for one in said if not one.startswith(campaign_page.UNREADABLE)]
+    said = story.tell(form.instance, trigger_words.names()) if is_readable else []
+    sound = [one for one in said if not one.startswith(trigger_words.UNREADABLE)]
     return {"missing": missing, "said": sound, **_preview(form)}
 
 

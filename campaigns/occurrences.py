@@ -33,7 +33,7 @@ def find(seen: View, campaign: Campaign, trigger: Dated) -> Edges:
         _happened(seen, campaign, trigger) if isinstance(trigger, EventTrigger) else _dated(seen, campaign, trigger)
     )
     looked = seen.buckets() if seen.is_whole else []
-    versions = Versions(campaign.version, {}, {})
+    versions = Versions(campaign.trigger_version, {}, {})
     fires = (is_caused(campaign) | pl.col("is_start")) & may_enter(campaign, seen.as_of)
     people = people.with_columns(
         cause=pl.when("is_start").then(pl.lit(START)).otherwise("cause"),
@@ -46,7 +46,7 @@ def find(seen: View, campaign: Campaign, trigger: Dated) -> Edges:
 def begin(campaign: Campaign, at: datetime) -> None:
     """Let a campaign come to life: what occurred before makes nobody due."""
     TriggerBaseline.objects.update_or_create(
-        campaign=campaign, bucket=ALIVE, defaults={"campaign_version": campaign.version, "as_of": at}
+        campaign=campaign, bucket=ALIVE, defaults={"campaign_version": campaign.trigger_version, "as_of": at}
     )
 
 

@@ -19,6 +19,7 @@ FIELDS = (
     "split",
     "winner",
     "winner_metric",
+    "chosen_variant",
     "audience",
     "topic",
     "control_share",
@@ -39,6 +40,7 @@ FIELDS = (
     "goal_days",
     "planned_customers",
 )
+FREE = ("name", "chosen_variant")  # neither asks for another approval: any of its variants was approved
 GOES_OUT = {"steps", "variants", "topic", "audience"}  # what a message says, and who may get it
 Plan = dict[str, Any]
 
@@ -69,11 +71,11 @@ def differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 
 
 def digest(campaign: Campaign) -> str:
-    """Give what changes with the plan, and with the offers and segments that it names; its name alone changes nothing.
+    """Give what changes with the plan, and with the offers and segments that it names; FREE fields change nothing.
 
     SHA-256 of JSON with sorted keys.
     """
-    told = {name: value for name, value in of(campaign).items() if name != "name"}
+    told = {name: value for name, value in of(campaign).items() if name not in FREE}
     whole = {"plan": told, "offers": _offers(campaign), "segments": _segments(told)}
     return hashlib.sha256(json.dumps(whole, sort_keys=True, default=str).encode("utf-8", "surrogatepass")).hexdigest()
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-from campaigns import action_words, campaign_page, programme
-from campaigns.campaign_page import Names
+from campaigns import action_words, campaign_page, programme, trigger_words
 from campaigns.models import Campaign, Offer, Programme
+from campaigns.trigger_words import Names
 from customers.panels import number, share
 from segments.models import Segment
 
@@ -14,7 +14,7 @@ def tell(campaign: Campaign, known: Names) -> list[str]:
     """Give the plan in words, as of Ada, a customer."""
     house = programme.current()
     return [
-        campaign_page.trigger_words(campaign, known),
+        trigger_words.told(campaign, known),
         *_gets(campaign),
         *_unless(campaign, house),
         *_shared(campaign),

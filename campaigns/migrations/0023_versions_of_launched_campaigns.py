@@ -12,6 +12,7 @@ FIELDS = (
     "split",
     "winner",
     "winner_metric",
+    "chosen_variant",
     "topic",
     "control_share",
     "pilot_share",
