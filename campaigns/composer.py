@@ -157,7 +157,6 @@ def values(house: Programme, customer: Customer | None, offer_key: str) -> dict[
     if customer is not None:
         facts = {name: getattr(customer, name) or "" for name in NAMES}
         facts |= {"name": f"{facts['first_name']} {facts['last_name']}".strip(), "attributes": customer.attributes}
-    links = {f"{name}_url": f"{settings.PUBLIC_URL}/{letter}/example/" for name, letter in OWN_PAGES.items()}
     offer = Offer.objects.filter(key=offer_key).first()
     given = {
         "code": "EXAMPLE-CODE",
@@ -171,9 +170,14 @@ def values(house: Programme, customer: Customer | None, offer_key: str) -> dict[
         "company": house.company,
         "postal_address": house.postal_address,
         "offer": given,
-        **links,
+        **links(),
         **_products(),
     }
+
+
+def links() -> dict[str, str]:
+    """Give the links to a customer's own pages as an example has them: they lead to nobody's."""
+    return {f"{name}_url": f"{settings.PUBLIC_URL}/{letter}/example/" for name, letter in OWN_PAGES.items()}
 
 
 def _products() -> dict[str, object]:

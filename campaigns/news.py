@@ -11,7 +11,9 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 
 from campaigns.eligibility import among
 from campaigns.models import Cycle
-from customers import bulk
+from customers import bulk, history
+from customers.history import Scope
+from customers.ids import among as is_one_of
 from customers.models import AttributeChange, Event, OrderLine
 from segments.rules.event_rows import LINES
 
@@ -92,7 +94,21 @@ def occurred(cycle: Cycle, people: pl.DataFrame, names: Iterable[str]) -> pl.Dat
     last = done.order_by("-pk").first()
     if last is None or not wanted or people.is_empty():
         return NOTHING
-    rows = learned("events", read_by(last), read_by(cycle)).filter(among(people), name__in=wanted)
+    return _told(learned("events", read_by(last), read_by(cycle)).filter(among(people), name__in=wanted))
+
+
+def lately(name: str, after: datetime, until: datetime) -> pl.DataFrame:
+    """Give the events of a name in (after, until], known by then: those in the lake, and what was stored since."""
+    read = Cycle.objects.filter(marks__isnull=False, state=Cycle.State.DONE).order_by("-pk").first()
+    happened = history.pin().events(Scope()).filter(pl.col("name") == name, pl.col("occurred_at") > after)
+    ids = happened.filter(pl.col("occurred_at") <= until).select("event_id").collect()["event_id"]
+    stored = Event.objects.filter(is_one_of("pk", ids))
+    newer = learned("events", read_by(read) if read else BEGIN, newest())
+    found = [_told(rows.filter(name=name, occurred_at__gt=after, occurred_at__lte=until)) for rows in (stored, newer)]
+    return pl.concat(found).filter(pl.col("known_at") <= until).unique("event_id", maintain_order=True)
+
+
+def _told(rows: "models.QuerySet[Any]") -> pl.DataFrame:
     columns = {"event_id": "pk", "imported_at": "of_import__started_at"}
     return bulk.read(rows.values_list(*(columns.get(name, name) for name in OCCURRED)), OCCURRED)
 

@@ -24,7 +24,7 @@ def make(passed: Passed, step: CallStep) -> CallTask:
         return made
     at = delivery.began_at or decision.due_at
     reasons = why.reasons(decision, passed.customer, at)
-    values = _values(passed, reasons)
+    values = values_of(passed, reasons)
     told = {
         "customer": passed.customer,
         "campaign": decision.campaign,
@@ -60,7 +60,7 @@ def expiry(campaign: Campaign, at: datetime) -> datetime:
     return at + (timedelta(hours=campaign.delay_hours) if waits else WAITS)
 
 
-def _values(passed: Passed, reasons: list[str]) -> Values:
+def values_of(passed: Passed, reasons: list[str]) -> Values:
     values: dict[str, object] = {
         "customer": passed.facts(),
         "company": passed.programme.company,

@@ -92,7 +92,7 @@ def _attribute(one: Passed, step: AttributeStep, types: dict[str, str], changes:
     if step.name not in types:
         return Receipt(Result.REFUSED, f"There is no attribute '{step.name}'.")
     try:
-        told = step.told(_values(one), types[step.name])
+        told = step.told(values_of(one), types[step.name])
     except render.TemplateRefused as error:
         return Receipt(Result.REFUSED, f"Not set: {error}.")
     changes.append(Change(one, step.name, json.dumps(told, ensure_ascii=False)))
@@ -105,7 +105,7 @@ def _webhook(one: Passed, step: WebhookStep, known: dict[str, Webhook], messages
         return Receipt(Result.REFUSED, f"There is no webhook '{step.webhook}'.")
     at = one.delivery.began_at or one.delivery.due_at
     try:
-        told = {**about(one), "data": step.told(_values(one))}
+        told = {**about(one), "data": step.told(values_of(one))}
         messages.append(Message(one, webhook.pk, outbox.body(ACTED, told, at)))
     except (render.TemplateRefused, outbox.TooLarge) as error:
         return Receipt(Result.REFUSED, f"Not told: {error}")
@@ -118,7 +118,7 @@ def about(one: Passed) -> dict[str, str]:
     return {"customer": one.customer.external_id, **decision.told, "delivery": one.delivery.public_id}
 
 
-def _values(one: Passed) -> Values:
+def values_of(one: Passed) -> Values:
     began_at = one.delivery.began_at or one.delivery.due_at
     today = began_at.astimezone(ZoneInfo(settings.TIME_ZONE)).date().isoformat()
     return {"customer": one.facts(), "company": one.programme.company, "today": today}

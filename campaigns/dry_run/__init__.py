@@ -1,5 +1,6 @@
 """What a campaign would do if it acted now: the code of a live pass, and nothing is written."""
 
+from campaigns.dry_run.running import run
 from campaigns.dry_run.shapes import (
     MESSAGES,
     MOST_REASONS,
@@ -26,4 +27,5 @@ __all__ = [
     "Reasoned",
     "Rest",
     "Warned",
+    "run",
 ]

@@ -66,7 +66,7 @@ class Cost:
 class Message:
     """What one customer would get, drawn by what draws the real one; links lead to examples, and codes are examples.
 
-    Where it cannot be drawn, `problem` says why and the texts are empty. `lacks` names what prints nothing for her.
+    Where it cannot be drawn, `problem` says why and the texts are empty.
     """
 
     customer: str
@@ -76,7 +76,6 @@ class Message:
     text: str
     html: str
     problem: str = ""
-    lacks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
