@@ -21,6 +21,7 @@ from campaigns import (
     pilot,
     plan,
     plan_words,
+    sharing,
     standing,
     steps,
     triggers,
@@ -41,7 +42,6 @@ from segments.models import Segment
 
 State = Campaign.State
 FORESEEN_BY = {"trigger", "audience", "control_share"}
-COMPARED = ("steps", "variants", "chosen_variant")  # where these change, the comparison begins anew
 WHO = {"trigger", "audience", "topic", "control_share", "pilot_share"}
 EDITABLE = (*plan.FIELDS, "owner")
 User = audit.Actor
@@ -195,8 +195,7 @@ def _renew(campaign: Campaign, changed: Collection[str], trigger: Trigger, at: d
     if not changed:
         return
     campaign.version += 1
-    if set(COMPARED) & set(changed):
-        campaign.compared_since = at
+    sharing.note_edit(campaign, changed, at)
     if FORESEEN_BY & set(changed):
         campaign.forecast = forecast.daily(campaign, at)
     if "trigger" in changed:

@@ -1,6 +1,6 @@
 """Which part of the treated each variant gets: as the plan says, as the results taught, or all to the one chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db.models import QuerySet
@@ -26,6 +26,24 @@ def shares_of(campaign: Campaign, shared: Sequence[Variant], as_of: datetime) ->
     if newest is None or newest.shares.keys() != planned.keys():
         return planned
     return {key: float(newest.shares[key]) for key in planned}
+
+
+def chosen_at(campaign: Campaign) -> datetime:
+    """Give since when everybody gets one variant; of one chosen before the launch, since the plan was made."""
+    times = [row.at for row in learned(campaign).order_by("at") if len(row.shares) == 1]
+    return times[0] if times else campaign.created_at
+
+
+def note_edit(campaign: Campaign, changed: Collection[str], at: datetime) -> None:
+    """Note what an edit of a launched campaign means for the comparison of its variants; the caller saves it.
+
+    Other variants are compared anew, and so they are after a choice was taken back. A choice keeps what was seen.
+    """
+    is_chosen = "chosen_variant" in changed and bool(campaign.chosen_variant)
+    if {"steps", "variants"} & set(changed) or ("chosen_variant" in changed and not is_chosen):
+        campaign.compared_since = at
+    if is_chosen:
+        VariantShares.objects.create(campaign=campaign, at=at, shares={campaign.chosen_variant: 1.0})
 
 
 def learned(campaign: Campaign) -> "QuerySet[VariantShares]":

@@ -5,7 +5,19 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from campaigns import alert_mails, brakes, cycle, deliver, save_rates, schedule, slots, stages, tracking, uncertain
+from campaigns import (
+    alert_mails,
+    brakes,
+    cycle,
+    deliver,
+    experiments,
+    save_rates,
+    schedule,
+    slots,
+    stages,
+    tracking,
+    uncertain,
+)
 from campaigns.calls import watch as call_watch
 from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
@@ -120,6 +132,12 @@ def release_codes() -> None:
     lapse.watch(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.EXPERIMENTS)
+def compare_variants() -> None:
+    experiments.look(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -136,4 +154,5 @@ WOKEN: dict[str, Any] = {
     schedule.CALLS: watch_calls,
     schedule.WEBHOOKS: tell_webhooks,
     schedule.CODES: release_codes,
+    schedule.EXPERIMENTS: compare_variants,
 }

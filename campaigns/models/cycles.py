@@ -109,6 +109,7 @@ class Schedule(models.Model):
         WEBHOOKS = "webhooks", "Tell other programs"
         CALLS = "calls", "Give abandoned calls back"
         CODES = "codes", "Release codes that lapsed"
+        EXPERIMENTS = "experiments", "Compare the variants of campaigns"
 
     key = models.SlugField(max_length=60, unique=True)
     every_seconds = models.IntegerField(validators=[MinValueValidator(1)])

@@ -1,6 +1,7 @@
 """Statistics as small frozen values that add: the database sums, and these infer from a handful of numbers."""
 
 from campaigns.stats.balance import ALARM, chance_of_split, is_balanced
+from campaigns.stats.best import WORTHWHILE, Verdict, best_of
 from campaigns.stats.covariate import Adjusted, adjusted
 from campaigns.stats.intervals import (
     at_one_look,
@@ -15,6 +16,7 @@ from campaigns.stats.intervals import (
 )
 from campaigns.stats.looks import Endless, Planned, at_any_look
 from campaigns.stats.power import customers_needed, smallest_effect
+from campaigns.stats.thompson import FLOOR, adaptive_shares
 from campaigns.stats.values import (
     CONFIDENCE,
     ENOUGH,
@@ -31,6 +33,8 @@ __all__ = [
     "ALARM",
     "CONFIDENCE",
     "ENOUGH",
+    "FLOOR",
+    "WORTHWHILE",
     "Adjusted",
     "Contrast",
     "CovariateMean",
@@ -40,10 +44,13 @@ __all__ = [
     "Mean",
     "Planned",
     "Proportion",
+    "Verdict",
     "WeightedMean",
+    "adaptive_shares",
     "adjusted",
     "at_any_look",
     "at_one_look",
+    "best_of",
     "chance_of_split",
     "contrast_of_means",
     "contrast_of_proportions",
