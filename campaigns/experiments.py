@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from campaigns import launch, sharing
+from campaigns import barrier, launch, sharing
 from campaigns.contest import Contest, contest, drawn_shares
 from campaigns.models import Campaign, VariantShares
 from campaigns.steps import StepError
@@ -43,7 +43,7 @@ def choose(campaign: Campaign, variant: str, by: Actor, at: datetime) -> bool:
     """
     why = " ".join(contest(campaign, at).words)
     with transaction.atomic():
-        ours = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+        ours = _held(campaign)
         if ours.version != campaign.version or ours.chosen_variant or ours.state not in (State.LIVE, State.PAUSED):
             return False
         launch.edit(ours, by, at, chosen_variant=variant)
@@ -56,7 +56,7 @@ def choose(campaign: Campaign, variant: str, by: Actor, at: datetime) -> bool:
 def take_back(campaign: Campaign, by: Actor, at: datetime) -> None:
     """Let the shares hold again. No winner is looked for until somebody asks for it, or it would be chosen again."""
     with transaction.atomic():
-        ours = Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
+        ours = _held(campaign)
         if not ours.chosen_variant:
             raise ChoiceError("No variant is chosen; the shares hold.")
         variant = ours.chosen_variant
@@ -121,6 +121,12 @@ def share_out(campaign: Campaign, found: Contest, at: datetime) -> VariantShares
         known = {key: {"customers": arm.n, "total": arm.total} for key, arm in found.plain.items()}
         shares = drawn_shares(found, campaign, begins)
         return VariantShares.objects.create(campaign=campaign, at=begins, shares=shares, drawn_from=known)
+
+
+def _held(campaign: Campaign) -> Campaign:
+    """Give a campaign as it is, which nobody else changes until the commit; locked in the order of launch.change."""
+    barrier.change(campaign)
+    return Campaign.objects.select_for_update(no_key=True).get(pk=campaign.pk)
 
 
 def _cause(campaign: Campaign, what: str, words: str) -> Cause:

@@ -11,7 +11,7 @@ import pytest
 from campaigns import experiments
 from campaigns.contest import contest
 from campaigns.decide import decide
-from campaigns.models import Campaign, Decision, Programme, TriggerBaseline, VariantShares
+from campaigns.models import Campaign, Decision, Programme, VariantShares
 from campaigns.sharing import shares_of
 from campaigns.variants import parse
 from customers.draws import draw
@@ -133,7 +133,7 @@ def test_an_automatic_winner_is_what_everybody_gets_from_then_on_and_it_can_be_t
     assert (of.chosen_variant, of.version) == ("b", 2)
     (said,) = told("chosen")
     assert "gives everybody “b” from now on" in said
-    decide(frame(new, 0.9), no_changes(), RIPE + DAY)
+    decide(frame(new, 0.9), no_changes(), RIPE + DAY)  # whoever becomes due right after it is passed over by nobody
     after = Decision.objects.filter(as_of=RIPE + DAY)
     assert set(after.values_list("variant", "outcome", "campaign_version")) == {("b", "deliver", 2)}
     assert after.count() == 30
@@ -158,13 +158,6 @@ def test_two_workers_who_find_a_winner_at_once_choose_it_once() -> None:
     assert not experiments.choose(stale, "b", None, RIPE)
     assert Campaign.objects.get(pk=of.pk).version == 2
     assert AuditEntry.objects.filter(what="campaign variant chosen").count() == 1
-
-
-def test_a_choice_passes_over_nobody_who_becomes_due_right_after_it() -> None:
-    of = planted(winner="automatic")
-    TriggerBaseline.objects.create(campaign=of, bucket=3, campaign_version=1, as_of=T0)
-    experiments.look(RIPE)
-    assert TriggerBaseline.objects.get().campaign_version == 2
 
 
 def test_a_broken_split_has_no_winner_and_is_told() -> None:
