@@ -118,15 +118,12 @@ def _steps(what: str, old: Told, new: Told) -> Iterator[str]:
     if old.get("offer") != new.get("offer"):
         yield f"{what}: the offer {_offer(old)} became {_offer(new)}."
     then, now = _flat(old), _flat(new)
-    rest = False
-    for place in dict.fromkeys((*then, *now)):
-        if then.get(place) == now.get(place) or place in ("action", "offer"):
-            continue
-        if place in PLACES:
-            where = "" if what == MAIN else f"{what}: "
-            yield f"{where}{PLACES[place]} {_quoted(then.get(place))} became {_quoted(now.get(place))}."
-        rest = rest or place not in PLACES
-    if rest:
+    changed = {place for place in {*then, *now} if then.get(place) != now.get(place)}
+    where = "" if what == MAIN else f"{what}: "
+    for place, label in PLACES.items():
+        if place in changed:
+            yield f"{where}{label} {_quoted(then.get(place))} became {_quoted(now.get(place))}."
+    if changed - PLACES.keys() - {"offer"}:
         yield f"{what} was changed in its content."
 
 

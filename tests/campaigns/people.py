@@ -8,6 +8,7 @@ import polars as pl
 from campaigns.models import Campaign, Decision, Delivery, Offer
 from customers.identity import bucket_of, seed_of
 from customers.models import Consent, Customer
+from scoring.models import ModelVersion, Target
 
 T0 = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EMAIL_STEP = {"action": "email", "subject": "Hello", "body": "<p>We miss you.</p>"}
@@ -62,6 +63,15 @@ def campaign(key: str = "winback", **changes: Any) -> Campaign:
         "launched_at": T0,
     }
     return Campaign.objects.create(key=key, **(values | changes))
+
+
+def lapse_model() -> ModelVersion:
+    """Make the score that campaigns here go by, with a live model."""
+    target = Target.objects.create(
+        key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=T0
+    )
+    known: dict[str, Any] = {"learner": "x", "validated": "in_folds", "seed": 0, "customers": 2, "positives": 1}
+    return ModelVersion.objects.create(target=target, number=1, state="live", as_of=T0, created_at=T0, **known)
 
 
 def offer(key: str = "ten") -> Offer:

@@ -15,11 +15,21 @@ from campaigns.models import Campaign, CampaignVersion, Delivery, Programme, Tri
 from campaigns.revert import Called
 from campaigns.trigger_words import Names
 from customers.models import AuditEntry
-from scoring.models import ModelVersion, Target
+from scoring.models import ModelVersion
 from segments import definition
 from segments.models import Segment
 from segments.rules import Fields
-from tests.campaigns.people import EMAIL_STEP, T0, campaign, customers, frame, no_changes, planned, score_trigger
+from tests.campaigns.people import (
+    EMAIL_STEP,
+    T0,
+    campaign,
+    customers,
+    frame,
+    lapse_model,
+    no_changes,
+    planned,
+    score_trigger,
+)
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 HOUR = timedelta(hours=1)
@@ -31,11 +41,7 @@ OTHER_MAIL = {**EMAIL_STEP, "subject": "Good day"}
 @pytest.fixture(autouse=True)
 def world() -> None:
     Programme.objects.create(holdout_share=0.0)
-    target = Target.objects.create(
-        key="lapse", label="Lapse", kind="no_event", event="Order Completed", horizon_days=90, created_at=T0
-    )
-    known: dict[str, Any] = {"learner": "x", "validated": "in_folds", "seed": 0, "customers": 2, "positives": 1}
-    ModelVersion.objects.create(target=target, number=1, state="live", as_of=T0, created_at=T0, **known)
+    lapse_model()
 
 
 def draft(**changes: Any) -> Campaign:
