@@ -19,7 +19,10 @@ from campaigns import (
     composer,
     composer_pages,
     launch,
+    launch_check,
     launch_page,
+    launch_start,
+    ready_texts,
     reconcile_panel,
     report_page,
     slot_pages,
@@ -80,6 +83,9 @@ class CampaignAdmin(BaseAdmin):
     def save_model(self, request: HttpRequest, obj: Campaign, form: CampaignForm, change: bool) -> None:
         """Store a draft, or change a plan through the one door of edits."""
         if change:
+            stored = Campaign.objects.select_for_update(of=("self",)).get(pk=obj.pk)
+            if launch.edition(stored) != form.edition:
+                raise launch.LaunchError("Somebody changed this campaign at the same time: nothing is saved.")
             if changes := form.changes():
                 by: Any = request.user
                 launch.edit(obj, by, timezone.now(), **changes)
@@ -124,17 +130,27 @@ class CampaignAdmin(BaseAdmin):
     def lead(self, request: HttpRequest, item: Campaign) -> list[Panel]:
         """Give the plan in words, what it earned, what it decided, and what it sends."""
         page, tries = campaign_page, trial_message.panels(request, item)
+        coming = launch_start.what_next(item, timezone.now())
         if item.state == Campaign.State.DRAFT:
-            return [launch_page.plan(item), launch_page.ready(item, timezone.now()), page.step(item), *tries]
+            return [launch_page.plan(item), coming, page.step(item), *tries]
         books = reconcile_panel.panel(item, timezone.now())
         runs = slot_pages.last(item)
-        return [launch_page.plan(item), page.effect(item), *runs, page.decisions(item), books, page.step(item), *tries]
+        return [
+            launch_page.plan(item),
+            coming,
+            page.effect(item),
+            *runs,
+            page.decisions(item),
+            books,
+            page.step(item),
+            *tries,
+        ]
 
     def get_urls(self) -> list[URLPattern]:
         """Give the addresses, with those of the form."""
         at = self.admin_site.admin_view
         own = [
-            path("sentence/", at(require_POST(self.sentence_view)), name="campaigns_campaign_sentence"),
+            path("check/", at(require_POST(self.check_view)), name="campaigns_campaign_check"),
             *(
                 path(
                     f"<int:campaign_id>/compose/{name}/",
@@ -146,33 +162,92 @@ class CampaignAdmin(BaseAdmin):
             path("<int:object_id>/compose/", at(require_safe(self.compose_view)), name="campaigns_campaign_compose"),
             path("<int:campaign_id>/try/", at(require_POST(self.try_view)), name="campaigns_campaign_try"),
             *report_page.urls_of_campaign(self),
-            path("<path:object_id>/edit/", at(self.edit_view), name="campaigns_campaign_edit"),
+            path("<int:campaign_id>/launch/", at(self.launch_view), name="campaigns_campaign_launch"),
         ]
         return [*own, *super().get_urls()]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Begin with what a link asks for, looked after by who makes it."""
-        return {"owner": request.user.pk, **super().get_changeform_initial_data(request)}
+        """Begin with what a link asks for, named after it, looked after by who makes it."""
+        told = super().get_changeform_initial_data(request)
+        return {"owner": request.user.pk, "name": ready_texts.name_of(told), **told}
 
-    def edit_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Give the form with a campaign's plan in it."""
-        campaign = self.get_object(request, object_id)
-        if campaign is None:
-            raise Http404
-        if not self.has_change_permission(request, campaign):
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Give the launch page, store what stands in it, or start it; where that is refused, nothing is stored."""
+        if request.method == "POST" and "_start" in request.POST and not request.user.has_perm(LAUNCHES):
             raise PermissionDenied
-        extra = {"is_editing": True, "next_version": campaign.version + 1}
-        answer: HttpResponse = self.changeform_view(request, object_id, "", extra)
+        try:
+            answer: HttpResponse = super().changeform_view(request, object_id, form_url, extra_context)
+        except launch.LaunchError as refused:
+            messages.error(request, launch_page.sentence(str(refused)))
+            return HttpResponseRedirect(request.get_full_path())
         return answer
 
-    def sentence_view(self, request: HttpRequest) -> HttpResponse:
-        """Give the plan that stands in the form in words, and what it lacks."""
-        if not (self.has_add_permission(request) or self.has_change_permission(request)):
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Add who may start it, and the check where it was asked for by a press."""
+        may_start = request.user.has_perm(LAUNCHES)
+        context |= {"may_start": may_start, "launchers": "" if may_start else launch_start.launchers()}
+        if request.method == "POST" and "_check" in request.POST:
+            context["check"] = launch_check.of_form(context["adminform"].form, timezone.now())
+        answer: HttpResponse = super().render_change_form(request, context, *args, **kwargs)
+        return answer
+
+    def launch_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
+        """Give the page on which a campaign is changed, checked and started."""
+        campaign = get_object_or_404(Campaign, pk=campaign_id)
+        may_start = request.user.has_perm(LAUNCHES) and self.has_view_permission(request, campaign)
+        if campaign.state == Campaign.State.STOPPED and self.has_view_permission(request, campaign):
+            messages.warning(request, f"{campaign.name} was stopped for good: its plan is not changed any more.")
+            return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
+        if self.has_change_permission(request, campaign):
+            extra = {"is_editing": True, "next_version": campaign.version + 1, "title": campaign.name}
+            return self.changeform_view(request, str(campaign_id), "", extra)
+        if not may_start or campaign.state != Campaign.State.DRAFT:
+            raise PermissionDenied
+        return self._start(request, campaign) if request.method == "POST" else self._read(request, campaign)
+
+    def _read(self, request: HttpRequest, campaign: Campaign) -> HttpResponse:
+        """Give the page to somebody who may launch a plan and not change it."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": campaign.name,
+            "original": campaign,
+            "check": launch_check.of_campaign(campaign, timezone.now()),
+            "form": CampaignForm(instance=campaign),
+            "may_start": True,
+        }
+        return render(request, "admin/campaign_launch.html", context)
+
+    def _start(self, request: HttpRequest, campaign: Campaign) -> HttpResponse:
+        """Launch a stored plan as it was read."""
+        try:
+            if request.POST.get("edition") != launch.edition(campaign):
+                raise launch.LaunchError("Somebody changed this campaign after you opened it: it is not started.")
+            by: Any = request.user
+            said = launch_start.start(campaign, launch_start.asked(request.POST), by, timezone.now())
+        except launch.LaunchError as refused:
+            messages.error(request, launch_page.sentence(str(refused)))
+            return HttpResponseRedirect(reverse("admin:campaigns_campaign_launch", args=[campaign.pk]))
+        messages.success(request, said)
+        return HttpResponseRedirect(reverse("admin:campaigns_campaign_change", args=[campaign.pk]))
+
+    def check_view(self, request: HttpRequest) -> HttpResponse:
+        """Give what is known of the plan that stands in the form: in words, its faults, and what is counted."""
+        may_change = self.has_add_permission(request) or self.has_change_permission(request)
+        if not (may_change or request.user.has_perm(LAUNCHES)):
             raise PermissionDenied
         stored = request.GET.get("of", "")
         campaign = get_object_or_404(Campaign, pk=int(stored)) if stored.isdecimal() else None
-        form = CampaignForm(request.POST, instance=campaign)
-        return render(request, "admin/campaign_sentence.html", launch_page.told(form))
+        found = launch_check.of_form(CampaignForm(request.POST, instance=campaign), timezone.now())
+        return render(request, "admin/campaign_check.html", {"check": found, "original": campaign})
 
     def try_view(self, request: HttpRequest, campaign_id: int) -> HttpResponse:
         """Send a campaign's SMS or push message to one's own phone."""
@@ -228,6 +303,10 @@ class CampaignAdmin(BaseAdmin):
         return self._go_on(request, obj, f"“{obj.name}” is saved.")
 
     def _go_on(self, request: HttpRequest, campaign: Campaign, said: str) -> HttpResponse:
+        if "_start" in request.POST:
+            by: Any = request.user
+            also = launch_start.asked(request.POST)._replace(share=None)
+            said = launch_start.start(campaign, also, by, timezone.now())
         messages.success(request, said)
         composes = "_compose" in request.POST and campaign_page.is_mail(campaign)
         page = "compose" if composes else "change"

@@ -1,4 +1,4 @@
-"""The campaign form: five steps of plain questions whose answers become the stored plan."""
+"""The questions of the launch page, whose answers become the stored plan."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -9,8 +9,18 @@ from django.contrib.auth.models import User
 from django.forms.boundfield import BoundField
 from django.forms.utils import ErrorDict
 
-from campaigns import action_fields, launch, nameable, plan_fields, steps, triggers, variants
-from campaigns.models import Campaign, Offer
+from campaigns import (
+    action_fields,
+    launch,
+    nameable,
+    plan_fields,
+    ready_texts,
+    start_fields,
+    steps,
+    triggers,
+    variants,
+)
+from campaigns.models import Campaign, MailDesign, Offer
 from campaigns.plan_fields import BLOCKS, CSS, NUMBER, TEXT, PercentField
 from customers.models import Consent, EventName, Topic
 from scoring.models import Target
@@ -22,7 +32,7 @@ BODY_HELP = (
     "Paragraphs, or MJML. A line [Words](https://…) becomes a button. "
     "The unsubscribe link and the postal address are added."
 )
-WRITTEN = ((BLOCKS, "In the composer: pictures, buttons, columns"), (TEXT, "As plain text or MJML, right here"))
+WRITTEN = ((TEXT, "As plain text or MJML, right here"), (BLOCKS, "In the composer: pictures, buttons, columns"))
 ENTRY = (("every", "Every time it happens"), ("days", "Again only after some days"), ("once", "Once, and never again"))
 LIMITED = (("drop", "Leave it"), ("delay", "Wait until it may"))
 EXPERIMENT = ("split", "winner", "winner_metric")
@@ -30,7 +40,6 @@ KEPT = (
     *("entry", "cooldown_days", "lateness_hours", "when_limited", "delay_hours", "priority", "message_cost"),
     *EXPERIMENT,
 )
-NAMED = ("name", "key")
 PARSED = ("trigger", "steps", "variants")  # put together of fields of their own
 NOT_ASKED = ("chosen_variant", "margin", "planned_customers")
 LABELS = {
@@ -49,7 +58,7 @@ LABELS = {
     "owner": "Who looks after it",
 }
 HELP = {
-    "key": "Reports and addresses name it; it stays.",
+    "key": "Reports and addresses name it; it stays. Left empty, it is made from the name.",
     "audience": "Nobody else gets it. Empty: all customers.",
     "cooldown_days": "Nobody is considered again sooner.",
     "lateness_hours": "Hours. What happened longer ago triggers nothing.",
@@ -111,6 +120,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     action = forms.ChoiceField(choices=[one[:2] for one in action_fields.ACTIONS], widget=forms.RadioSelect)
     offer = plan_fields.choice("Offer", text="Only an offer by e-mail needs one; of a call the agent tells the code.")
     written = forms.ChoiceField(choices=WRITTEN, required=False, widget=forms.RadioSelect)
+    design = plan_fields.choice("Begin with a design", text="Every word of it may be changed in the composer.")
+    leads_to = plan_fields.line("Its buttons lead to", "Your own address: https://…", inputmode="url")
     subject = plan_fields.line("Subject", MAIL_HELP)
     body = plan_fields.prose("Text", BODY_HELP)
     title = plan_fields.line("Title of the task")
@@ -118,7 +129,9 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     entry = forms.ChoiceField(choices=ENTRY, required=False, widget=forms.RadioSelect)
     when_limited = forms.ChoiceField(choices=LIMITED, required=False, widget=forms.RadioSelect)
     control_share = PercentField("Left alone as control, %", "Nothing is sent to them: they show what it earns.", 90)
-    pilot_share = PercentField("Launch to, %", "Begin with a few; a button widens it later.", required=False)
+    whom = start_fields.whom()
+    how_many = start_fields.how_many()
+    pilot_share = PercentField("Begin with, %", "A button widens it later.", required=False)
     goal_event = forms.ChoiceField(
         label="The customer is hoped to do", widget=forms.Select(attrs=CSS), help_text="An event that was seen before."
     )
@@ -144,9 +157,11 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         super().__init__(*args, **kwargs)
         self.known = catalogue()
         self.stored = {name: getattr(self.instance, name) for name in launch.EDITABLE}
+        self.edition = launch.edition(self.instance)
         self._add_rows()
+        self._drop_settled()
         action_fields.add(self, self.stored["steps"][0] if self.stored["steps"] else {})
-        for name in KEPT:
+        for name in (*KEPT, "key"):
             if name in self.fields:
                 self.fields[name].required = False
         self._offer_all()
@@ -158,6 +173,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             if isinstance(field.widget, RelatedFieldWidgetWrapper):
                 field.widget = field.widget.widget
             field.when = action_fields.when(name)  # type: ignore[attr-defined]
+        for name in ready_texts.MAIL:
+            self.fields[name].widget.attrs |= ready_texts.by_action(name)
 
     def _add_rows(self) -> None:
         where = self.instance.trigger.get("where") if isinstance(self.instance.trigger, dict) else None
@@ -172,11 +189,23 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             self.fields[f"variant_{row}_key"] = plan_fields.line(f"Variant {row + 1}", maxlength=20)
             self.fields[f"variant_{row}_share"] = PercentField("Share, %", required=False)
 
+    def _drop_settled(self) -> None:
+        """Ask nothing that is settled: how to begin, once it was launched; of designs, once there is a mail."""
+        stored: dict[str, Any] = self.stored["steps"][0] if self.stored["steps"] else {}
+        if self.instance.state != Campaign.State.DRAFT:
+            del self.fields["whom"], self.fields["how_many"]
+        if stored.get("content"):
+            del self.fields["design"], self.fields["leads_to"]
+
     def _offer_all(self) -> None:
         self._offer("score", Target.objects.order_by("label").values_list("key", "label"))
         segments = list(Segment.objects.order_by("name").values_list("key", "name"))
         self._offer("segment", segments)
         self._offer("offer", Offer.objects.order_by("name").values_list("key", "name"))
+        if "design" in self.fields:
+            self._offer(
+                "design", MailDesign.objects.order_by("name").values_list("key", "name"), "None: it is empty yet"
+            )
         events = sorted(set(EventName.objects.values_list("name", flat=True)))
         self._offer("event", [(name, name) for name in events])
         goals = sorted({*events, self.instance.goal_event})
@@ -202,13 +231,18 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         step: dict[str, Any] = self.instance.steps[0] if self.instance.steps else {}
         told = plan_fields.answers_of(trigger) if trigger else {}
         texts = {name: step.get(name) for name in ("offer", "subject", "body", "title", "talking_points")}
-        is_text = "body" in step
-        return {**told, **texts, "action": step.get("action", "email"), "written": TEXT if is_text else BLOCKS}
+        written = TEXT if "body" in step or not step else BLOCKS
+        shown = {**told, **(texts if step else ready_texts.initial()), "action": step.get("action", "email")}
+        return {**shown, "written": written, "how_many": start_fields.how_many_of(self.instance)}
 
     def _shown_variants(self) -> Iterator[tuple[str, Any]]:
         for row, one in enumerate(self.instance.variants[: len(self.others)]):
             yield f"variant_{row}_key", one.get("key")
             yield f"variant_{row}_share", one.get("share")
+
+    def is_valid(self) -> bool:
+        """Store nothing where only the check is asked for: then the form comes again with it."""
+        return super().is_valid() and "_check" not in self.data
 
     def full_clean(self) -> None:
         """Check the answers, unless only one more row is asked for: then the form comes again with it."""
@@ -220,6 +254,10 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Put the plan together and parse it; a fault is shown at its field."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        self._refuse_stale()
+        if "key" in self.fields and cleaned.get("name") and not cleaned.get("key"):
+            cleaned["key"] = ready_texts.key_of(cleaned["name"])
+        cleaned["pilot_share"] = start_fields.share_of(cleaned)
         for name in ("written", *KEPT, "pilot_share", "topic"):
             if cleaned.get(name) in (None, ""):
                 cleaned[name] = self._else(name)
@@ -227,9 +265,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             if name not in cleaned:
                 return cleaned
         self.instance.trigger = plan_fields.trigger_of(cleaned, self.known)
-        stored: dict[str, Any] = self.stored["steps"][0] if self.stored["steps"] else {}
         self.nameable = nameable.known()
-        step = action_fields.step_of(cleaned, stored, self.nameable.types or {})
+        step = self._step(cleaned)
         self.instance.steps = [step]
         self.instance.variants = plan_fields.variants_of(cleaned, step, self.stored["variants"])
         self._parse_trigger(cleaned)
@@ -237,6 +274,36 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         if cleaned["trigger_kind"] in ("schedule", "hand") and not cleaned.get("audience"):
             self.add_error("audience", "Choose the segment that it acts on.")
         return cleaned
+
+    def _refuse_stale(self) -> None:
+        """Refuse what was written above a plan that somebody changed meanwhile."""
+        told = self.data.get("edition")
+        if told and told != self.edition:
+            self.add_error(None, "Somebody changed this campaign after you opened it: nothing is saved. Open it again.")
+
+    def _step(self, cleaned: dict[str, Any]) -> dict[str, Any]:
+        """Give the step that the answers describe; a mail nobody wrote yet is that of a design, if one is chosen."""
+        stored: dict[str, Any] = self.stored["steps"][0] if self.stored["steps"] else {}
+        if cleaned["action"] in plan_fields.MAILS and cleaned["written"] == TEXT:
+            cleaned |= ready_texts.of_action(cleaned, cleaned["action"])
+        step = action_fields.step_of(cleaned, stored, self.nameable.types or {})
+        chosen = MailDesign.objects.filter(key=cleaned.get("design") or "").first()
+        if step.get("content") == {} and chosen:
+            step["content"] = ready_texts.written(chosen, (cleaned.get("leads_to") or "").strip())
+        return step
+
+    def _post_clean(self) -> None:
+        """Let what is to be started be read as it is at a launch."""
+        super()._post_clean()  # type: ignore[misc]
+        if "_start" in self.data and not self.errors:
+            self.check_launch()
+
+    def check_launch(self) -> None:
+        """Add what stands against a launch of the plan, at its field."""
+        try:
+            launch.check(self.instance)
+        except launch.LaunchError as refused:
+            self._say(str(refused).partition(": ")[0], str(refused))
 
     def _else(self, name: str) -> Any:
         """Give what holds where a question was not answered."""
@@ -275,7 +342,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         last = path.rsplit(".", 1)[-1].partition("[")[0]
         name = {"kind": "trigger_kind", "key": "variant_0_key", "share": "variant_0_share"}.get(last, last)
         if path.startswith("steps"):
-            name = action_fields.place_of(path, self.instance.steps[0]) or name
+            name = action_fields.place_of(path, self.instance.steps[0]) or self._of_mail(path, message) or name
         if path.startswith("trigger"):
             name = plan_fields.AT.get(str(self.instance.trigger.get("kind")), {}).get(last, name)
         if path.startswith("variants[") and last in ("key", "share"):
@@ -283,7 +350,14 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         if path.startswith("trigger.where[") and not self.cleaned_data.get("where_json"):
             name = f"where_{path[len('trigger.where[') :].partition(']')[0]}_value"
         if name not in self.errors:
-            self.add_error(name if name in self.fields else None, message.split(": ", 1)[-1])
+            where = "In the mail: " if ".content" in path and name not in self.fields else ""
+            self.add_error(name if name in self.fields else None, f"{where}{message.split(': ', 1)[-1]}")
+
+    def _of_mail(self, path: str, message: str) -> str:
+        """Give the field that a fault of a mail in blocks belongs to, while it is a design."""
+        if ".content" not in path or "design" not in self.fields:
+            return ""
+        return "leads_to" if steps.EXAMPLE in message else "design"
 
     # What the page draws.
 
@@ -292,8 +366,13 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         return [self[name] for name in names if name in self.fields]
 
     @property
-    def named(self) -> list[BoundField]:
-        return self.bound(*NAMED)
+    def edition_shown(self) -> str:
+        """Give the edition that these answers were written above."""
+        return str(self.data.get("edition") or self.edition)
+
+    @property
+    def designs(self) -> list[BoundField]:
+        return self.bound("design", "leads_to")
 
     @property
     def who(self) -> list[BoundField]:
@@ -354,11 +433,21 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
 
     @property
     def limits(self) -> list[BoundField]:
-        return self.bound("delay_hours", "priority", "most_a_day", "budget", "message_cost", "pilot_share")
+        return self.bound("control_share", "most_a_day", "budget", "delay_hours")
 
     @property
-    def measured(self) -> list[BoundField]:
-        return self.bound("control_share", "goal_event", "goal_days", "value", "owner")
+    def goal(self) -> list[BoundField]:
+        return self.bound("goal_event", "goal_days")
+
+    @property
+    def more(self) -> list[BoundField]:
+        """Give what is seldom asked for."""
+        wider = () if "how_many" in self.fields else ("pilot_share",)
+        return self.bound("priority", "message_cost", "value", *wider, "owner", "key")
+
+    @property
+    def more_has_errors(self) -> bool:
+        return any(field.errors for field in self.more)
 
     @property
     def variant_rows(self) -> list[list[BoundField]]:

@@ -1,11 +1,9 @@
-"""What stands between a plan and its launch: the plan in words, what is missing, and the buttons of its life."""
+"""A campaign's plan in words, and the buttons of its life."""
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth.models import User
-from django.db import transaction
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -14,36 +12,19 @@ from django.utils.safestring import SafeString
 from campaigns import (
     brakes,
     campaign_page,
-    forecast,
     launch,
-    nameable,
-    programme,
-    render,
     slots,
     standing,
-    step_preview,
-    steps,
     story,
     trigger_words,
-    variants,
 )
-from campaigns.forms import CampaignForm
-from campaigns.models import Campaign, Way
-from campaigns.reach import Reach, reach
+from campaigns.models import Campaign
 from customers.admin import Button
 from customers.panels import Cell, Panel, lines, moment, number, share
 from segments.models import Membership, Segment
 
 ENDS = ("pause", "stop")
-PILOT = 0.05
 WIDER = (0.05, 0.20, 0.50, 1.0)
-ADDRESSES = {
-    Way.EMAIL: "an e-mail address",
-    Way.PHONE: "a phone number",
-    Way.SMS: "a phone number",
-    Way.PUSH: "a device that takes messages",
-}
-EXAMPLE = ".test"
 State = Campaign.State
 
 
@@ -69,17 +50,20 @@ def plan(campaign: Campaign) -> Panel:
 
 
 def _ways(campaign: Campaign) -> SafeString | None:
-    """Give the ways to the form and to the mails, while anything may be changed."""
+    """Give the ways to the launch page and to the mails, while anything may be changed."""
     if campaign.state == State.STOPPED:
         return None
-    ways = [("Edit the plan", reverse("admin:campaigns_campaign_edit", args=[campaign.pk]))]
+    page = reverse("admin:campaigns_campaign_launch", args=[campaign.pk])
+    ways = [("Edit the plan", page)] if campaign.state != State.DRAFT else []
     if campaign_page.is_mail(campaign):
         composer = reverse("admin:campaigns_campaign_compose", args=[campaign.pk])
         ways.append(("Write the mail", composer))
         keys = [str(one.get("key")) for one in campaign.variants]
         ways += [(f"Write variant {key}", f"{composer}?{urlencode({'variant': key})}") for key in keys]
     text = '<a class="cusp-button" href="{}">{}</a>'
-    return format_html('<p class="cusp-row">{}</p>', format_html_join(" ", text, ((url, words) for words, url in ways)))
+    first = format_html('<a class="cusp-button cusp-button-main" href="{}">Check and start it</a> ', page)
+    rest = format_html_join(" ", text, ((url, words) for words, url in ways))
+    return format_html('<p class="cusp-row">{}{}</p>', first if campaign.state == State.DRAFT else "", rest)
 
 
 def _paused(campaign: Campaign) -> Iterator[str]:
@@ -94,85 +78,10 @@ def _paused(campaign: Campaign) -> Iterator[str]:
             yield f"Its audience “{segment}” is paused, and stays as it was: {segment.problem}."
 
 
-def told(form: CampaignForm) -> dict[str, Any]:
-    """Give the plan that stands in a form in words, what it lacks, and how a message or change would look."""
-    form.full_clean()
-    missing = [
-        f"{form.fields[name].label or 'Choose'}: {text}" if name in form.fields else str(text)
-        for name, found in form.errors.items()
-        for text in found
-        if name not in ("name", "key")
-    ]
-    is_readable = not {"trigger_kind", "control_share", "pilot_share"} & set(form.errors) and bool(
-        form.instance.trigger
-    )
-    said = story.tell(form.instance, trigger_words.names()) if is_readable else []
-    sound = [one for one in said if not one.startswith(trigger_words.UNREADABLE)]
-    return {"missing": missing, "said": sound, **_preview(form)}
-
-
-def _preview(form: CampaignForm) -> dict[str, Any]:
-    """Give what happens to Ada, drawn; of a mail the composer shows it."""
-    try:
-        step = steps.parse(form.instance.steps)[0]
-        if isinstance(step, steps.EmailStep):
-            return {}
-        return {"preview": step_preview.draw(step), "heading": step_preview.title(step)}
-    except (render.TemplateRefused, steps.StepError):  # what is wrong stands at its field
-        return {}
-
-
-def ready(campaign: Campaign, at: datetime) -> Panel:
-    """Give what is known before a launch: who matches, who can be reached, what is foreseen, and what is missing."""
-    try:
-        launch.check(campaign)
-        made = variants.parse(campaign, nameable.known())
-    except ValueError as refused:
-        return Panel("Before it is launched", f"It cannot be launched yet. {sentence(str(refused))}")
-    counted = reach(campaign, made[0].step.channel)
-    foreseen = forecast.foresee(campaign, at)
-    facts: list[tuple[str, Cell]] = [
-        ("Match already", number(launch.waiting(campaign))),
-        ("Can be reached" if made[0].step.channel.is_contact else "May be acted on", number(counted.eligible)),
-        ("Foreseen a day", number(foreseen.a_day)),
-    ]
-    missing = list(_missing(campaign, made, counted))
-    words = [foreseen.basis, *missing] if foreseen.basis else missing
-    note = lines(words) if words else "Nothing is missing."
-    warning = _alarm(campaign, counted) if made[0].step.channel.is_contact else ""
-    return Panel("Before it is launched", note, facts=facts, warning=warning)
-
-
-def _alarm(campaign: Campaign, counted: Reach) -> str:
-    if not counted.agreed:
-        return f"Nobody agreed to “{campaign.topic}”: nothing would be sent."
-    if not counted.eligible:
-        return f"Nobody in “{campaign.audience}” agreed to “{campaign.topic}”: nothing would be sent."
-    return ""
-
-
-def _missing(campaign: Campaign, made: tuple[variants.Variant, ...], counted: Reach) -> Iterator[str]:
-    way = made[0].step.channel
-    house = programme.current()
-    if way.is_contact:
-        belong = f"; {number(counted.eligible)} of them belong to “{campaign.audience}”" if campaign.audience else ""
-        yield f"{number(counted.agreed)} customers agreed to “{campaign.topic}” and have {ADDRESSES[way]}{belong}."
-    else:
-        yield "Nobody is contacted: it needs no consent, and no cap and no quiet hour holds it up."
-    for one in made:
-        for name in steps.unguarded(one.step):
-            where = f" of variant {one.key}" if one.key else ""
-            yield f"The text{where} shows nothing for customers without {name}: add | default: '…' to it."
-    if way == Way.EMAIL and EXAMPLE in house.sender:
-        yield f"The sender is still {house.sender}: write your own address on the page of the programme."
-    if not campaign.control_share:
-        yield "Nobody is left alone as its control: what it earns cannot be told."
-
-
 def buttons(campaign: Campaign) -> list[Button]:
     """Offer what the state of a campaign allows."""
     if campaign.state == State.DRAFT:
-        return list(_launches(campaign))
+        return []
     under_way = standing.of(campaign)
     ends = f"Stop this campaign for good? It cannot be launched again. {standing.stopped(under_way)}"
     stop = Button("stop", "Stop for good", "bad", ends)
@@ -188,29 +97,6 @@ def buttons(campaign: Campaign) -> list[Button]:
 
 def _pause(under_way: standing.Standing) -> Button:
     return Button("pause", "Pause", "", f"Pause it? {standing.paused(under_way)}")
-
-
-def _launches(campaign: Campaign) -> Iterator[Button]:
-    """Offer to launch: with a pilot, and, where customers match already, to act on them, too."""
-    try:
-        matching = launch.waiting(campaign)
-    except launch.LaunchError:  # what is wrong is said when it is launched
-        matching = 0
-    many = number(matching)
-    later = (
-        f"{many} customers match already; it acts only when others come to match."
-        if matching
-        else "It acts from the next cycle on."
-    )
-    yield Button("launch", "Launch", "main", f"Launch this campaign? {later}")
-    few = share(PILOT, 0)
-    if campaign.pilot_share > PILOT:
-        yield Button(
-            "pilot", f"Launch to {few} first", "", f"Launch it to {few} of the customers? You widen it later. {later}"
-        )
-    if matching:
-        now = f"Act on all {many} customers who match already, within consent, caps and control, and on others?"
-        yield Button("launch-for-all", f"Launch, and act on the {many} who match already", "", now)
 
 
 def _widenings(campaign: Campaign) -> Iterator[Button]:
@@ -247,16 +133,10 @@ def do(campaign: Campaign, name: str, by: User, at: datetime) -> str:
         return f"{campaign.name} is paused. {standing.paused(launch.pause(campaign, by, at))}"
     if name == "stop":
         return f"{campaign.name} is stopped. {standing.stopped(launch.stop(campaign, by, at))}"
-    with transaction.atomic():
-        if name == "pilot":
-            launch.edit(campaign, by, at, pilot_share=PILOT)
-        if name == "resume":
-            matching = launch.resume(campaign, by, at)
-        else:
-            matching = launch.launch(campaign, by, at, fires_on_start=name == "launch-for-all")
-    told = "it acts on them in the next cycle" if name == "launch-for-all" else "it acts when others come to match"
+    matching = launch.resume(campaign, by, at)
     whom = f" for {share(campaign.pilot_share)} of the customers" if campaign.pilot_share < 1 else ""
-    return f"{campaign.name} is live{whom}. {number(matching)} customers match already; {told}."
+    many = f"{number(matching)} customers match already; it acts when others come to match."
+    return f"{campaign.name} is live{whom}. {many} {standing.resumed(standing.of(campaign))}"
 
 
 def _widen(campaign: Campaign, name: str, by: User, at: datetime) -> str:

@@ -57,6 +57,7 @@ WHEN = {
     "delay_hours": "when_limited=delay",
     "lateness_hours": "trigger_kind=event|date",
     "fires_on_import": "trigger_kind=event|segment|score",
+    "pilot_share": "how_many=own",
 }
 # What each kind of trigger must be told, by the field that asks for it.
 NEEDED = {

@@ -69,6 +69,14 @@ def upcoming(trigger: ScheduleTrigger, after: datetime, until: datetime, zone: Z
     return [at for at in times if after < at <= until]
 
 
+def next_time(trigger: ScheduleTrigger, now: datetime, zone: ZoneInfo) -> datetime:
+    """Give the first time of a schedule after now."""
+    today = now.astimezone(zone).date()
+    days = (today + timedelta(days=ahead) for ahead in range(LONGEST + 1))
+    times = (datetime.combine(day, trigger.at, zone).astimezone(UTC) for day in days if _is_day(trigger, day))
+    return next(at for at in times if at > now)
+
+
 def run(now: datetime) -> Counter[str]:
     """Decide about all whom the due slots of live campaigns are for; give the decisions by outcome.
 

@@ -2,22 +2,36 @@
 (function () {
     "use strict";
 
-    // `address` is asked once `isReady()` holds, `wait` milliseconds after the last key; `failure` is said in its place.
-    window.cuspAsk = function (form, slot, { address, isReady, failure, wait }) {
+    // `address` is asked once `isReady()` holds, `wait` milliseconds after the last key; `show` gets its answer, or
+    // `failure`. From a change on until its answer is there, the slots are busy: what they show is of before.
+    window.cuspAsk = function (form, slots, { address, isReady, failure, wait, show }) {
         let asked = 0;
         let waiting = 0;
+        let going = null;
+        function busy(isBusy) {
+            slots.forEach((slot) => (isBusy ? slot.setAttribute("aria-busy", "true") : slot.removeAttribute("aria-busy")));
+            form.dispatchEvent(new CustomEvent("cusp:asking", { detail: isBusy }));
+        }
         function ask() {
-            if (!isReady()) return;
+            if (!isReady()) {
+                busy(false);
+                return;
+            }
             asked += 1;
             const mine = asked;
-            slot.setAttribute("aria-busy", "true");
-            fetch(address, { method: "POST", body: new FormData(form) })
+            if (going) going.abort();
+            going = new AbortController();
+            busy(true);
+            fetch(address, { method: "POST", body: new FormData(form), signal: going.signal })
                 .then((answer) => (answer.ok && !answer.redirected ? answer.text() : Promise.reject()))
-                .then((text) => { if (mine === asked) slot.innerHTML = text; })
-                .catch(() => { if (mine === asked) slot.textContent = failure; })
-                .finally(() => { if (mine === asked) slot.removeAttribute("aria-busy"); });
+                .then((text) => { if (mine === asked) show(text); })
+                .catch(() => { if (mine === asked) slots.forEach((slot) => { slot.textContent = failure; }); })
+                .finally(() => { if (mine === asked) busy(false); });
         }
         function soon() {
+            if (going) going.abort();
+            asked += 1;
+            if (isReady()) busy(true);
             window.clearTimeout(waiting);
             waiting = window.setTimeout(ask, wait);
         }

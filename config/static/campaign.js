@@ -1,15 +1,63 @@
-// The form of a campaign: tells the plan in words while it is filled in, and shows rows as they are needed.
+// The launch page: checks the plan while it is filled in, leads to what is to mend, and shows rows as they are needed.
 (function () {
     "use strict";
 
-    const WAIT_MS = 300;
+    const WAIT_MS = 350;
 
-    function startTelling(place, form) {
-        window.cuspAsk(form, place.querySelector("[data-slot]"), {
-            address: place.dataset.sentence,
+    // The answer has a part for each slot of the page.
+    function startChecking(place, form) {
+        const slots = [...place.querySelectorAll("[data-slot]")];
+        const counting = place.querySelector("[data-counting]");
+        form.addEventListener("cusp:asking", (event) => { counting.textContent = event.detail ? "Counting …" : ""; });
+        window.cuspAsk(form, slots, {
+            address: place.dataset.check,
             isReady: () => Boolean(form.elements.trigger_kind.value),
-            failure: "The plan cannot be told now.",
+            failure: "This cannot be checked now. What is written here is not lost.",
             wait: WAIT_MS,
+            show: (text) => {
+                const told = new DOMParser().parseFromString(text, "text/html");
+                slots.forEach(function (slot) {
+                    const part = told.querySelector(`template[data-part="${slot.dataset.slot}"]`);
+                    slot.replaceChildren(document.importNode(part.content, true));
+                });
+                askAboutMatching(place);
+            },
+        });
+    }
+
+    // Where nobody matches already, nobody is asked about.
+    function askAboutMatching(place) {
+        const choice = place.querySelector("[data-whom]");
+        const told = place.querySelector("[data-matching]");
+        if (choice) choice.hidden = !told || told.dataset.matching === "0";
+    }
+
+    // A problem leads to its field: what hides it is opened, and the focus moves there.
+    function startLeading(place, form) {
+        place.addEventListener("click", function (event) {
+            const link = event.target.closest("[data-to]");
+            if (!link) return;
+            event.preventDefault();
+            goTo(form, link.dataset.to);
+        });
+    }
+
+    function goTo(form, name) {
+        const found = form.elements[name];
+        const control = found instanceof RadioNodeList ? [...found].find((one) => one.checked) || found[0] : found;
+        if (!control) return;
+        for (let around = control.closest("details"); around; around = around.parentElement.closest("details")) around.open = true;
+        control.focus();
+        control.scrollIntoView({ block: "center" });
+    }
+
+    // A mail that nobody touched is that of its action.
+    function startTexts(form) {
+        const texts = [...form.querySelectorAll("[data-email][data-offer]")];
+        form.addEventListener("change", function (event) {
+            if (event.target.name !== "action") return;
+            const [ours, others] = event.target.value === "offer" ? ["offer", "email"] : ["email", "offer"];
+            texts.forEach((text) => { if (text.value === text.dataset[others]) text.value = text.dataset[ours]; });
         });
     }
 
@@ -54,28 +102,16 @@
         show();
     }
 
-    // The key of a new campaign follows its name, until somebody writes one.
-    function startKey(form) {
-        const { name, key } = form.elements;
-        if (!key || !key.matches("input") || key.value) return;
-        let isOwn = false;
-        key.addEventListener("input", () => { isOwn = Boolean(key.value); });
-        name.addEventListener("input", function () {
-            if (isOwn) return;
-            const plain = name.value.normalize("NFKD").replace(/[\u0300-\u036f]/g, "").toLowerCase();
-            key.value = plain.replace(/[^a-z0-9]+/g, "-").replace(/^-+|-+$/g, "").slice(0, 60);
-        });
-    }
-
     document.addEventListener("DOMContentLoaded", function () {
         document.querySelectorAll("[data-campaign]").forEach(function (place) {
             const form = place.closest("form");
             place.querySelectorAll("[data-add]").forEach((button) => startRows(place, button));
-            startKey(form);
-            startTelling(place, form);
+            startTexts(form);
+            startLeading(place, form);
+            startChecking(place, form);
             const fault = place.querySelector(".cusp-error");
             const control = fault && fault.parentElement.querySelector("input, select, textarea");
-            if (control) control.focus();
+            if (control && control.name) goTo(form, control.name);
         });
     });
 })();

@@ -14,11 +14,12 @@
             control.dispatchEvent(new Event("input", { bubbles: true }));
             control.focus();
         });
-        window.cuspAsk(form, slot, {
+        window.cuspAsk(form, [slot], {
             address: place.dataset.count,
             isReady: () => Boolean(form.elements.question.value),
             failure: "This cannot be counted now.",
             wait: WAIT_MS,
+            show: (text) => { slot.innerHTML = text; },
         });
     }
 

@@ -24,7 +24,7 @@ def test_every_action_is_chosen_by_keyboard_and_shown_before_it_is_saved(page: P
     page.get_by_role("radio", name=re.compile("Send an SMS")).focus()
     page.keyboard.press("Space")
     page.locator("[name=sms_text]").fill("Hi {{ customer.first_name | default: 'you' }}, it is 20 % off today")
-    side = page.get_by_role("complementary", name="The plan in words")
+    side = page.get_by_role("region", name="Check")
     expect(side.get_by_text("Hi Ada, it is 20 % off today")).to_be_visible()
     expect(side.get_by_text("of 160 characters: one SMS.")).to_be_visible()
     shoot(page, "sms")
@@ -38,9 +38,10 @@ def test_every_action_is_chosen_by_keyboard_and_shown_before_it_is_saved(page: P
     page.get_by_role("radio", name=re.compile("Change an attribute")).check()
     page.get_by_label("Attribute", exact=True).select_option("plan")
     page.get_by_label("New value").fill("gold")
-    expect(side.get_by_text("Then Ada's plan is set to gold", exact=False)).to_be_visible()
+    words = page.get_by_role("complementary", name="The plan in words")
+    expect(words.get_by_text("Then Ada's plan is set to gold", exact=False)).to_be_visible()
     shoot(page, "attribute")
-    page.get_by_role("button", name="Only make it").click()
+    page.get_by_role("button", name="Save as a draft").click()
     expect(
         page.get_by_text("Set plan to gold").or_(page.get_by_text("plan is set to gold", exact=False)).first
     ).to_be_visible()

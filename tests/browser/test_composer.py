@@ -18,6 +18,11 @@ OURS = {
 }
 
 
+def checked(page: Page, said: str) -> None:
+    """Wait until the check of what stands in the form says something, and nothing more is counted."""
+    expect(page.locator("[data-slot=check]:not([aria-busy])").get_by_text(said)).to_be_visible()
+
+
 def test_a_mail_is_written_from_a_design_and_a_pilot_of_it_is_launched_and_widened(
     page: Page, live_server: LiveServer
 ) -> None:
@@ -26,8 +31,9 @@ def test_a_mail_is_written_from_a_design_and_a_pilot_of_it_is_launched_and_widen
     page.locator("[name=name]").fill("Spring letter")
     page.get_by_role("radio", name=re.compile("Somebody enters")).check()
     page.get_by_label("Segment", exact=True).select_option("regulars")
+    page.get_by_role("radio", name=re.compile("In the composer")).check()
     expect(page.get_by_text("unless she is one of", exact=False)).to_be_visible()
-    page.get_by_role("button", name="Make it and write the mail").click()
+    page.get_by_role("button", name="Save and write the mail").click()
 
     page.get_by_role("button", name="Use Ours").click()
     page.get_by_role("textbox", name="Subject").fill("Spring, {{ customer.first_name | default: 'friend' }}")
@@ -52,12 +58,15 @@ def test_a_mail_is_written_from_a_design_and_a_pilot_of_it_is_launched_and_widen
     page.keyboard.press("Control+Shift+z")
     page.get_by_role("button", name="Save and close").click()
 
-    page.on("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name=re.compile("Launch to 5")).click()
+    page.get_by_role("link", name="Check and start it").click()
+    page.get_by_role("radio", name=re.compile("first, as a pilot")).check()
+    checked(page, "Nothing stands against it.")
+    page.get_by_role("button", name="Start", exact=True).click()
     expect(page.get_by_text(re.compile("Spring letter is live for 5"))).to_be_visible()
+    page.on("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Widen to everybody", exact=True).click()
     expect(page.get_by_text("Spring letter is for everybody now.")).to_be_visible()
     stored = Campaign.objects.get(key="spring-letter")
-    assert (stored.state, stored.pilot_share, stored.version) == ("live", 1.0, 1)
+    assert (stored.state, stored.pilot_share, stored.version) == ("live", 1.0, 2)
     blocks = stored.steps[0]["content"]["blocks"]
     assert [one["kind"] for one in blocks] == ["heading", "text", "button", "divider"]

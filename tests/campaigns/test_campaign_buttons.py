@@ -171,7 +171,7 @@ def test_the_answers_become_the_trigger_and_stand_in_the_form_again(
     assert answer.status_code == 302, answer.context["adminform"].form.errors
     stored = Campaign.objects.get()
     assert stored.trigger == trigger
-    form = boss.get(f"/admin/campaigns/campaign/{stored.pk}/edit/").context["adminform"].form
+    form = boss.get(f"/admin/campaigns/campaign/{stored.pk}/launch/").context["adminform"].form
     shown = {name: form[name].value() for name in answers}
     for name, value in answers.items():
         told = shown[name].strftime("%H:%M") if name == "at" and not isinstance(shown[name], str) else shown[name]
@@ -181,7 +181,7 @@ def test_the_answers_become_the_trigger_and_stand_in_the_form_again(
             assert float(told) == float(value)
         else:
             assert str(told) == value
-    boss.post(f"/admin/campaigns/campaign/{stored.pk}/edit/", {**posted, "name": "Another"})
+    boss.post(f"/admin/campaigns/campaign/{stored.pk}/launch/", {**posted, "name": "Another"})
     stored.refresh_from_db()
     assert (stored.name, stored.trigger) == ("Another", trigger)
 
@@ -223,7 +223,7 @@ def test_rows_are_added_as_many_as_are_wanted_without_saving(boss: Client) -> No
     stored = Campaign.objects.get()
     assert [one["key"] for one in stored.variants] == ["v0", "v1", "v2", "v3", "v4"]
     assert [one["value"] for one in stored.trigger["where"]] == [0, 1, 2, 3]
-    form = boss.get(f"/admin/campaigns/campaign/{stored.pk}/edit/").context["adminform"].form
+    form = boss.get(f"/admin/campaigns/campaign/{stored.pk}/launch/").context["adminform"].form
     assert [row[0].value() for row in form.variant_rows] == ["v0", "v1", "v2", "v3", "v4"]
     assert form["where_3_value"].value() == "3"
 

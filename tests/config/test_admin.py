@@ -11,7 +11,6 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from campaigns import launch
 from campaigns.models import CallTask, Campaign, Cycle, Programme
 from customers import keys
 from customers.models import ApiKey, AuditEntry, Customer, Event, Import, Suppression
@@ -169,36 +168,6 @@ def test_a_suppression_keeps_no_address(boss: Client) -> None:
     boss.post(url(Suppression, "add"), {"channel": "email", "address": "Ada@example.test", "why": "She asked."})
     stored = Suppression.objects.get()
     assert "ada@" not in f"{stored.hint}{stored.address_hash}".lower()
-
-
-def test_a_campaign_is_made_of_plain_fields_and_launched_by_a_button(boss: Client) -> None:
-    world.fill()
-    boss.post(url(Campaign, "add"), PLAN)
-    campaign = Campaign.objects.get(key="thanks")
-    assert campaign.trigger == {"kind": "score", "score": "lapse", "direction": "above", "enter": 0.7, "leave": 0.6}
-    assert campaign.steps == [{"action": "email", "subject": PLAN["subject"], "body": PLAN["body"]}]
-    assert boss.get(url(Campaign, "do", campaign.pk, "launch")).status_code == 405
-    page = boss.post(url(Campaign, "do", campaign.pk, "launch"), follow=True).content.decode()
-    assert "Say thank you is live" in page
-    campaign.refresh_from_db()
-    assert campaign.state == "live"
-    assert AuditEntry.objects.filter(what="campaign launched", about="thanks").exists()
-
-
-def test_a_launch_shows_how_many_match_already_before_it_may_act_on_them(boss: Client) -> None:
-    world.fill()
-    boss.post(url(Campaign, "add"), PLAN)
-    campaign = Campaign.objects.get(key="thanks")
-    matching = launch.waiting(campaign)
-    page = boss.get(url(Campaign, "change", campaign.pk)).content.decode()
-    assert matching
-    assert f"Launch, and act on the {matching} who match already" in page
-    boss.post(url(Campaign, "do", campaign.pk, "launch-for-all"))
-    campaign.refresh_from_db()
-    assert (campaign.state, campaign.fires_on_start) == ("live", True)
-    assert (
-        "asked to act on those who matched already" in boss.get(url(Campaign, "change", campaign.pk)).content.decode()
-    )
 
 
 @pytest.mark.parametrize(

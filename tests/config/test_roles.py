@@ -75,6 +75,7 @@ PAGES: dict[str, set[str]] = {
     "admin:campaigns_calltask_next": {G},
     "admin:campaigns_calltask_queue": {M, G, O},
     "admin:campaigns_calltask_work": {G},
+    "admin:campaigns_campaign_check": {M, P},
     "admin:campaigns_campaign_compose": {M},
     "admin:campaigns_campaign_composer_customer": {M},
     "admin:campaigns_campaign_composer_designs": {M},
@@ -82,10 +83,9 @@ PAGES: dict[str, set[str]] = {
     "admin:campaigns_campaign_composer_preview": {M},
     "admin:campaigns_campaign_composer_save": {M},
     "admin:campaigns_campaign_composer_test": {M},
-    "admin:campaigns_campaign_edit": {M},
+    "admin:campaigns_campaign_launch": {M, P},
     "admin:campaigns_campaign_report": SEE,
     "admin:campaigns_campaign_report_export": SEE,
-    "admin:campaigns_campaign_sentence": {M},
     "admin:campaigns_campaign_try": {M},
     "admin:campaigns_cycle_progress": SEE,
     "admin:campaigns_cycle_run": {O},
@@ -120,12 +120,12 @@ PAGES: dict[str, set[str]] = {
 OPEN = {"index", "login", "logout", "password_change", "password_change_done", "autocomplete", "jsi18n", "search"}
 OPEN |= {"view_on_site", "app_list"}
 VERBS = {"changelist": 0, "add": 1, "change": 0, "delete": 3, "history": 0, "do": 0}
-POSTED = {"do", "export", "keep", "move", "next", "work", "preview", "save", "test", "sentence", "try", "run", "sample"}
+POSTED = {"do", "export", "keep", "move", "next", "work", "preview", "save", "test", "check", "try", "run", "sample"}
 POSTED |= {"consent", "count", "field", "effect", "on", "freeze", "pin", "unpin"}
 # Of every table with buttons: rows that have them, and whom they are offered to.
 BUTTONS: dict[str, list[tuple[dict[str, object], dict[str, set[str]]]]] = {
     "campaigns.campaign": [
-        ({"state": "draft"}, {"launch": {P}, "pilot": {P}, "launch-for-all": {P}}),
+        ({"state": "draft"}, {}),
         ({"state": "live", "pilot_share": 0.05}, {"widen-20": {P}, "pause": {M, P}, "stop": {M, P}}),
         ({"state": "paused", "paused_why": "Too many."}, {"go-on": {P}, "stop": {M, P}}),
         ({"state": "paused", "paused_why": ""}, {"resume": {P}, "stop": {M, P}}),
