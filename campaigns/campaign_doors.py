@@ -18,16 +18,15 @@ from rest_framework.response import Response
 from campaigns import launch
 from campaigns.launch import LaunchError
 from campaigns.models import Campaign, Decision
+from customers import tags
 from customers.api import Door, who
 from customers.keys import Scope
 from customers.models import ApiKey
 from customers.problems import Problem, StrictSerializer, refusals
 from segments.api import KEY
-from segments.doors import IF_MATCH
 from segments.models import Segment
 
 PLACE = re.compile(r"[a-z_]+[\w.\[\]]*\Z")
-TAG = re.compile(r'"([0-9a-f]{16})"')
 SHARE: dict[str, Any] = {"min_value": 0.0, "max_value": 0.9}
 COUNT: dict[str, Any] = {"min_value": 0, "max_value": 2**31 - 1}
 POSITIVE: dict[str, Any] = {**COUNT, "min_value": 1}
@@ -170,7 +169,7 @@ class CampaignView(Door):
     @extend_schema(
         operation_id="campaigns_update",
         request=CampaignInSerializer(partial=True),
-        parameters=[IF_MATCH],
+        parameters=[tags.IF_MATCH],
         responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
@@ -182,7 +181,7 @@ class CampaignView(Door):
         with refusing():
             campaign = campaign_of(public_id, is_locked=True)
             _check_scope(request, campaign)
-            _check_tag(request, campaign)
+            check_tag(request, campaign)
             if body.get("key", campaign.key) != campaign.key:
                 raise LaunchError("key: stays as it is; make another campaign")
             changes = {name: value for name, value in body.items() if name != "key"}
@@ -248,15 +247,9 @@ def _check_scope(request: Request, campaign: Campaign) -> None:
         raise PermissionDenied(f"A live campaign is changed with a key of the scope {Scope.CAMPAIGNS_SEND} too.")
 
 
-def _check_tag(request: Request, campaign: Campaign) -> None:
-    told = request.headers.get("If-Match", "").strip()
-    if told in ("", "*"):
-        return
-    tags = TAG.findall(told)
-    if not tags:
-        raise Problem(400, "bad_etag", "If-Match must be an ETag that was given out here.")
-    if launch.edition(campaign) not in tags:
-        raise Problem(412, "changed", "The campaign was changed since it was read.")
+def check_tag(request: Request, campaign: Campaign) -> None:
+    """Refuse a request whose If-Match is of another plan or state."""
+    tags.check(request, launch.edition(campaign), "The campaign")
 
 
 def _valid(serializer: CampaignInSerializer) -> dict[str, Any]:

@@ -13,12 +13,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import launch, slots
-from campaigns.campaign_doors import CampaignSerializer, answer, campaign_of, refusing
+from campaigns.campaign_doors import CampaignSerializer, answer, campaign_of, check_tag, refusing
 from campaigns.models import Slot
 from campaigns.reconcile import reconcile
+from customers import tags
 from customers.api import Door, who
 from customers.keys import Scope
-from customers.problems import StrictSerializer, refusals
+from customers.problems import NothingSerializer, StrictSerializer, refusals
 
 
 class LaunchInSerializer(StrictSerializer):
@@ -27,10 +28,6 @@ class LaunchInSerializer(StrictSerializer):
     fires_on_start = serializers.BooleanField(
         default=False, help_text="Act also on those who match already, at its first look."
     )
-
-
-class NothingSerializer(StrictSerializer):
-    """An empty body."""
 
 
 class LifeDoor(Door):
@@ -42,6 +39,7 @@ class LifeDoor(Door):
         """Do it under the campaign's lock, and give the campaign as it is then."""
         with refusing():
             campaign = campaign_of(public_id, is_locked=True)
+            check_tag(request, campaign)
             act(campaign, who(request), timezone.now(), **asked)
         return answer(campaign)
 
@@ -57,8 +55,9 @@ class LaunchView(SendingDoor):
 
     @extend_schema(
         operation_id="campaigns_launch",
+        parameters=[tags.IF_MATCH],
         request=LaunchInSerializer,
-        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def post(self, request: Request, public_id: str) -> Response:
         """Set a draft live; 409 for any other."""
@@ -72,8 +71,9 @@ class ResumeView(SendingDoor):
 
     @extend_schema(
         operation_id="campaigns_resume",
+        parameters=[tags.IF_MATCH],
         request=NothingSerializer,
-        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def post(self, request: Request, public_id: str) -> Response:
         """Set a paused campaign live again. What was crossed during the pause never fires."""
@@ -86,8 +86,9 @@ class PauseView(LifeDoor):
 
     @extend_schema(
         operation_id="campaigns_pause",
+        parameters=[tags.IF_MATCH],
         request=NothingSerializer,
-        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def post(self, request: Request, public_id: str) -> Response:
         """Let a live campaign rest: nothing that is planned begins."""
@@ -100,8 +101,9 @@ class StopView(LifeDoor):
 
     @extend_schema(
         operation_id="campaigns_stop",
+        parameters=[tags.IF_MATCH],
         request=NothingSerializer,
-        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def post(self, request: Request, public_id: str) -> Response:
         """End a campaign for good; what it has planned is cancelled."""
@@ -123,8 +125,9 @@ class WidenView(SendingDoor):
 
     @extend_schema(
         operation_id="campaigns_widen",
+        parameters=[tags.IF_MATCH],
         request=WidenInSerializer,
-        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def post(self, request: Request, public_id: str) -> Response:
         """Let a pilot take in more customers; who was in stays in."""

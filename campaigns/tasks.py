@@ -21,7 +21,7 @@ from campaigns import (
 from campaigns.calls import watch as call_watch
 from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
-from customers import erasure
+from customers import erasure, once
 from scoring import training_work, watch
 
 SOON = 2  # seconds: whoever is busy that long lets the hint go, so that no more go round than there are free workers
@@ -74,6 +74,7 @@ def sweep() -> None:
 def rewrite_erased() -> None:
     erasure.rewrite(timezone.now())
     outbox.tidy(timezone.now())
+    once.tidy(timezone.now())
 
 
 @shared_task

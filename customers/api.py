@@ -3,28 +3,60 @@
 from typing import Any, ClassVar
 
 from django.http import Http404
+from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from customers.keys import KeyAuthentication
+from customers import allowance, once
+from customers.described import DoorSchema
+from customers.keys import KeyAuthentication, changes_something
 from customers.models import ApiKey, Channel, Customer
-from customers.problems import StrictJSONParser, refuse_unknown_parameters
+from customers.problems import StrictJSONParser, Wait, refuse_unknown_parameters
 
 
 class Door(APIView):
-    """A view that refuses query parameters it does not know."""
+    """A view for keys: it counts their calls, refuses query parameters it does not know, and does a POST once.
 
+    What is true of all doors is described in customers.described, and need not be said where one is made.
+    """
+
+    schema = DoorSchema()
     parser_classes = [StrictJSONParser]
     required_scope: str
     parameters: ClassVar[set[str]] = set()
 
+    def perform_authentication(self, request: Request) -> None:
+        """Find the key and count the call, whatever it asks for."""
+        super().perform_authentication(request)
+        if isinstance(request.auth, ApiKey):
+            allowed = allowance.take(request.auth, timezone.now())
+            self.headers = {**self.headers, **allowed.headers()}
+            if allowed.is_over:
+                message = f"This key may make {allowed.most:,} calls a minute, and has made them."
+                raise Wait(429, "too_many", message, allowed.seconds_left)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Check the key, then the query parameters."""
+        """Check the key, then the query parameters; a POST that is sent again is not done again."""
         super().initial(request, *args, **kwargs)
         refuse_unknown_parameters(request, self.parameters | {"format"})
+        act = getattr(self, "post", None)
+        if request.method == "POST" and once.HEADER in request.headers and act and changes_something(self, "POST"):
+            self.__dict__["post"] = lambda *args, **kwargs: once.answered(
+                request, who(request), timezone.now(), lambda: act(*args, **kwargs)
+            )
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
+        """Give the answer, or 304 where whoever asks has the same one (If-None-Match)."""
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if request.method not in SAFE_METHODS or not answer.has_header("ETag"):
+            return answer
+        told = get_conditional_response(request._request, etag=answer["ETag"], response=answer)
+        return answer if told is None else told
 
 
 class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

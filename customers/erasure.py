@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast
 
-from customers import consent, history, snapshot
+from customers import consent, history, once, snapshot
 from customers.models import Customer, Identity, Quarantine, Tombstone
 
 ERASED = "erased"
@@ -47,7 +47,9 @@ def erase(external_id: str, at: datetime, by_reason: str) -> Erased:
     with transaction.atomic():
         _forget_elsewhere(_found(external_id))
         customer = _locked(external_id)
-        refused = _forget_refused(_identifiers(customer))
+        identifiers = _identifiers(customer)
+        refused = _forget_refused(identifiers)
+        once.forget(lambda told: _names(told, identifiers))
         consent.close_erased(customer, at)
         _forget_edits(customer)
         Tombstone.objects.create(customer_id=customer.pk, bucket=customer.bucket, at=at, reason=by_reason)

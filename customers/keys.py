@@ -156,3 +156,8 @@ def scope_of(view: object, method: str) -> str | None:
     """Give the scope that a view asks for in a method."""
     required: str | None = getattr(view, "required_scope", None)
     return required if method in SAFE_METHODS else getattr(view, "write_scope", required)
+
+
+def changes_something(view: object, method: str) -> bool:
+    """Say whether a method does more than read: some questions are too long for an address, and come as a POST."""
+    return method not in SAFE_METHODS and not str(scope_of(view, method)).endswith(":read")

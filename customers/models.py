@@ -3,6 +3,7 @@
 import secrets
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 
@@ -412,6 +413,12 @@ class ApiKey(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True)
+    per_minute = models.PositiveIntegerField(
+        "calls a minute",
+        default=1000,
+        validators=[MinValueValidator(1), MaxValueValidator(100_000)],
+        help_text="More are refused with 429 until the minute is over.",
+    )
 
     class Meta:
         verbose_name = "API key"
@@ -423,6 +430,38 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class Allowance(models.Model):
+    """How many calls a key made since its minute began. Written by customers.allowance alone."""
+
+    key = models.OneToOneField(ApiKey, on_delete=models.CASCADE, primary_key=True, related_name="allowance")
+    began = models.FloatField(help_text="Seconds since 1970.")
+    used = models.IntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.used} calls of {self.key_id}"
+
+
+class StoredAnswer(models.Model):
+    """What a POST with an Idempotency-Key was answered, for a day. Written by customers.once alone.
+
+    Of the key and of what was asked only hashes are kept. `body` is empty once it told of somebody who was erased.
+    """
+
+    key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="answers", db_index=False)
+    named = models.CharField(max_length=64, help_text="Hash of the Idempotency-Key.")
+    asked = models.CharField(max_length=64, help_text="Hash of the address and the body.")
+    at = models.DateTimeField(db_index=True)
+    status = models.SmallIntegerField(default=0)
+    headers = models.JSONField(default=dict)
+    body = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "named"], name="stored_answer_once")]
+
+    def __str__(self) -> str:
+        return f"answer {self.status} to key {self.key_id}"
 
 
 class AuditEntry(models.Model):

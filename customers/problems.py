@@ -33,6 +33,15 @@ class Problem(APIException):
         self.errors = errors or []
 
 
+class Wait(Problem):
+    """A refusal that holds for some seconds only: `Retry-After` tells how many."""
+
+    def __init__(self, status_code: int, code: str, detail: str, wait: int) -> None:
+        """Take what the problem document will say, and how long to wait."""
+        super().__init__(status_code, code, detail)
+        self.wait = wait
+
+
 class StrictJSONParser(JSONParser):
     """JSON that is not too large, not too deep, and holds no text that a database refuses."""
 
@@ -85,6 +94,10 @@ class StrictSerializer(serializers.Serializer[Any]):
             if unknown:
                 raise ValidationError(unknown)
         return super().to_internal_value(data)
+
+
+class NothingSerializer(StrictSerializer):
+    """A body without fields."""
 
 
 def refuse_unknown_parameters(request: Request, known: set[str]) -> None:

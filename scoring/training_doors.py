@@ -12,17 +12,13 @@ from rest_framework.response import Response
 from customers import audit
 from customers.api import Door
 from customers.keys import Scope
-from customers.problems import StrictSerializer, refusals
+from customers.problems import NothingSerializer, refusals
 from scoring import training_queue
 from scoring.doors import target_of, valid, who
 from scoring.horizons import newest
 from scoring.models import TrainingRun
 
 MOST_SHOWN = 50
-
-
-class NothingSerializer(StrictSerializer):
-    """A body without fields."""
 
 
 class TrainingSerializer(serializers.Serializer[Any]):

@@ -1,7 +1,5 @@
 """REST about offers: made and changed, their codes uploaded, listed and redeemed, and what came of them."""
 
-import hashlib
-import json
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
@@ -14,19 +12,18 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns.api import IntervalSerializer
-from campaigns.campaign_doors import MONEY, POSITIVE, TAG
+from campaigns.campaign_doors import MONEY, POSITIVE
 from campaigns.models import Offer, OfferCode
 from campaigns.offers import definition, imports, pool, redemption
 from campaigns.offers.definition import OfferError
 from campaigns.offers.files import FileRefused
 from campaigns.offers.redemption import OfferRefused
 from campaigns.offers.report import report
-from customers import paging
+from customers import paging, tags
 from customers.api import Door, customer_of, who
 from customers.keys import Scope
 from customers.problems import Problem, StrictJSONParser, StrictSerializer, refusals
 from segments.api import KEY
-from segments.doors import IF_MATCH
 from segments.hand_doors import BODY, CsvParser, FileParser, PlainParser
 from segments.models import Segment
 
@@ -216,7 +213,7 @@ class OfferView(Door):
     @extend_schema(
         operation_id="offers_update",
         request=OfferInSerializer(partial=True),
-        parameters=[IF_MATCH],
+        parameters=[tags.IF_MATCH],
         responses={200: OfferSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, key: str) -> Response:
@@ -225,7 +222,7 @@ class OfferView(Door):
         body.is_valid(raise_exception=True)
         with transaction.atomic():
             offer = offer_of(key, is_locked=True)
-            _check_tag(request, offer)
+            tags.check(request, tags.tag(OfferSerializer(offer).data), "The offer")
             if body.validated_data.get("key", key) != key:
                 raise _refusal("key", "stays as it is; make another offer")
             for name, value in body.validated_data.items():
@@ -370,22 +367,7 @@ def _save(request: Request, offer: Offer) -> None:
 
 def _answer(offer: Offer, status: int = 200) -> Response:
     told = OfferSerializer(offer).data
-    return Response(told, status=status, headers={"ETag": f'"{_tag(offer)}"'})
-
-
-def _check_tag(request: Request, offer: Offer) -> None:
-    told = request.headers.get("If-Match", "").strip()
-    if told in ("", "*"):
-        return
-    if not (tags := TAG.findall(told)):
-        raise Problem(400, "bad_etag", "If-Match must be an ETag that was given out here.")
-    if _tag(offer) not in tags:
-        raise Problem(412, "changed", "The offer was changed since it was read.")
-
-
-def _tag(offer: Offer) -> str:
-    told = json.dumps(OfferSerializer(offer).data, sort_keys=True, default=str)
-    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return Response(told, status=status, headers=tags.header(told))
 
 
 def _taken(key: str) -> Problem:

@@ -2,6 +2,7 @@
 
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -14,7 +15,7 @@ from campaigns.models import Webhook, WebhookMessage
 from campaigns.webhooks import hooks, outbox
 from campaigns.webhooks.hooks import WebhookError
 from campaigns.webhooks.notices import Type
-from customers import paging
+from customers import paging, tags
 from customers.api import Door, who
 from customers.keys import Scope
 from customers.problems import Problem, StrictSerializer, refusals
@@ -160,13 +161,14 @@ class WebhookView(WebhookDoor):
 
     @extend_schema(operation_id="webhooks_retrieve", responses={200: WebhookSerializer, **refusals(400, 404)})
     def get(self, request: Request, public_id: str) -> Response:
-        """Give one webhook."""
-        return Response(WebhookSerializer(webhook_of(public_id)).data)
+        """Give one webhook; its ETag says which state of it this is."""
+        return _answer(webhook_of(public_id))
 
     @extend_schema(
         operation_id="webhooks_change",
         request=WebhookInSerializer(partial=True),
-        responses={200: WebhookSerializer, **refusals(400, 404)},
+        parameters=[tags.IF_MATCH],
+        responses={200: WebhookSerializer, **refusals(400, 404, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
         """Change what is sent; the key stays."""
@@ -175,19 +177,29 @@ class WebhookView(WebhookDoor):
         body.is_valid(raise_exception=True)
         if body.validated_data.get("key", webhook.key) != webhook.key:
             raise refused(WebhookError("key", "It stays: campaigns name it."))
-        for name in hooks.CHANGED:
-            setattr(webhook, name, body.validated_data.get(name, getattr(webhook, name)))
+        asked = {name: told for name, told in body.validated_data.items() if name in hooks.CHANGED}
         try:
-            hooks.change(webhook, who(request), timezone.now())
+            hooks.check(_with(webhook, asked))  # asks the name server, so before anything is locked
         except WebhookError as error:
             raise refused(error) from error
-        return Response(WebhookSerializer(webhook).data)
+        with transaction.atomic():
+            webhook = webhook_of(public_id, is_locked=True)
+            _check_tag(request, webhook)
+            hooks.store(_with(webhook, asked), who(request), timezone.now())
+        return _answer(webhook)
 
-    @extend_schema(operation_id="webhooks_delete", responses={204: None, **refusals(400, 404, 409)})
+    @extend_schema(
+        operation_id="webhooks_delete",
+        parameters=[tags.IF_MATCH],
+        responses={204: None, **refusals(400, 404, 409, 412)},
+    )
     def delete(self, request: Request, public_id: str) -> Response:
         """Delete a webhook with its messages. 409 where a channel is carried by it."""
         try:
-            hooks.remove(webhook_of(public_id), who(request), timezone.now())
+            with transaction.atomic():
+                webhook = webhook_of(public_id, is_locked=True)
+                _check_tag(request, webhook)
+                hooks.remove(webhook, who(request), timezone.now())
         except WebhookError as error:
             raise Problem(409, "in_use", str(error)) from error
         return Response(status=204)
@@ -327,12 +339,28 @@ class ReplayView(WebhookDoor):
         return Response(MessageSerializer(found).data, status=202)
 
 
-def webhook_of(public_id: str) -> Webhook:
-    """Give the webhook of an id."""
-    found = Webhook.objects.filter(public_id=public_id.replace("\x00", "")).first()
+def webhook_of(public_id: str, *, is_locked: bool = False) -> Webhook:
+    """Give the webhook of an id. Held until the commit with `is_locked`."""
+    rows = Webhook.objects.select_for_update() if is_locked else Webhook.objects.all()
+    found = rows.filter(public_id=public_id.replace("\x00", "")).first()
     if found is None:
         raise Http404("No webhook has this id.")
     return found
+
+
+def _with(webhook: Webhook, asked: dict[str, Any]) -> Webhook:
+    for name, told in asked.items():
+        setattr(webhook, name, told)
+    return webhook
+
+
+def _answer(webhook: Webhook, status: int = 200) -> Response:
+    told = WebhookSerializer(webhook).data
+    return Response(told, status=status, headers=tags.header(told))
+
+
+def _check_tag(request: Request, webhook: Webhook) -> None:
+    tags.check(request, tags.tag(WebhookSerializer(webhook).data), "The webhook")
 
 
 def refused(error: WebhookError) -> Problem:

@@ -48,6 +48,11 @@ def add(webhook: Webhook, by: Actor, at: datetime, find: Resolve = addresses.res
 def change(webhook: Webhook, by: Actor, at: datetime, find: Resolve = addresses.resolve) -> None:
     """Store what was changed of a webhook. Raises WebhookError."""
     check(webhook, find)
+    store(webhook, by, at)
+
+
+def store(webhook: Webhook, by: Actor, at: datetime) -> None:
+    """Store what was changed of a webhook and is checked."""
     with transaction.atomic():
         webhook.save(update_fields=CHANGED)
         audit.note(at, by, "webhook changed", webhook.key, url=webhook.url, types=webhook.types)

@@ -3,6 +3,7 @@
 import json
 import re
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import call_command
@@ -10,22 +11,72 @@ from django.test import Client
 from openapi_spec_validator import validate
 
 from config import api
+from customers.api import Door
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
+QUESTIONS = {f"/api/v1/{path}/" for path in ("segments/preview", "segments/overlap", "targets/count")}
 
 
-def test_the_document_validates_without_a_warning() -> None:
+METHODS = ("get", "post", "put", "patch", "delete")
+Document = dict[str, Any]
+
+
+def view_of(pattern: Any) -> type:
+    view: type = pattern.callback.view_class
+    return view
+
+
+@pytest.fixture(scope="module")
+def document() -> Document:
+    """Give the document, made once: it asks no table."""
     out = StringIO()
     call_command("spectacular", "--validate", "--fail-on-warn", "--format", "openapi-json", stdout=out)
-    document = json.loads(out.getvalue())
+    made: Document = json.loads(out.getvalue())
+    return made
+
+
+def test_the_document_validates_without_a_warning(document: Document) -> None:
     validate(document)
-    described = {path.removeprefix("/api/v1/") for path in document["paths"]}
-    served = {re.sub(r"<\w+:(\w+)>", r"{\1}", str(one.pattern)) for one in api.urlpatterns[:-1]}
-    assert served <= described
-    for path in document["paths"].values():
-        for operation in path.values():
+
+
+def test_what_is_served_is_described_and_what_is_described_is_served(document: Document) -> None:
+    described = {
+        (path.removeprefix("/api/v1/"), method)
+        for path, operations in document["paths"].items()
+        for method in METHODS
+        if method in operations
+    }
+    served = {
+        (re.sub(r"<\w+:(\w+)>", r"{\1}", str(one.pattern)), method)
+        for one in api.urlpatterns[:-1]
+        for method in METHODS
+        if hasattr(view_of(one), method)
+    }
+    assert described == served
+
+
+def test_every_address_is_a_door_for_keys_that_describes_all_that_doors_do(document: Document) -> None:
+    for one in api.urlpatterns[:-1]:
+        assert issubclass(view_of(one), Door), one
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             assert operation["security"] == [{"key": []}]
-            assert {"401", "403"} <= set(operation["responses"])
+            assert {"401", "403", "406", "429"} <= set(operation["responses"]), f"{method} {path}"
+            told = {name for answer in operation["responses"].values() for name in answer.get("headers", {})}
+            assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= told
+            names = {one["name"] for one in operation["parameters"]}
+            assert ("Idempotency-Key" in names) == (method == "post" and path not in QUESTIONS), f"{method} {path}"
+            assert "cursor" not in names or "Link" in operation["responses"]["200"]["headers"]
+
+
+def test_whatever_can_be_changed_has_a_state_to_change_it_from(document: Document) -> None:
+    for path, operations in document["paths"].items():
+        if "patch" in operations:
+            assert "ETag" in operations["get"]["responses"]["200"]["headers"], path
+            for method in {"patch", "delete"} & set(operations):
+                names = {one["name"] for one in operations[method]["parameters"]}
+                assert "If-Match" in names, f"{method} {path}"
+                assert "412" in operations[method]["responses"], f"{method} {path}"
 
 
 def test_the_pages_load_nothing_from_elsewhere(client: Client) -> None:

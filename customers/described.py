@@ -1,0 +1,90 @@
+"""What the OpenAPI document says of every REST door, because the door does it without being asked."""
+
+from http import HTTPStatus
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import serializers
+
+from customers import once
+from customers.keys import changes_something
+from customers.problems import CONTENT_TYPE, StrictSerializer
+
+Document = dict[str, Any]
+TEXT = {"type": "string"}
+RATES: Document = {
+    "RateLimit-Policy": {"schema": TEXT, "description": 'Calls (q) in so many seconds (w): "default";q=1000;w=60.'},
+    "RateLimit": {"schema": TEXT, "description": "Calls left (r), and the seconds until all are back (t)."},
+}
+RETRY: Document = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait."}}
+LINK: Document = {"Link": {"schema": TEXT, "description": 'The next page: <…>; rel="next". Absent on the last.'}}
+ETAG: Document = {"ETag": {"schema": TEXT, "description": "For If-Match, and If-None-Match."}}
+REPLAYED: Document = {"Idempotent-Replayed": {"schema": TEXT, "description": "true where this was answered before."}}
+KEY: Document = {
+    "in": "header",
+    "name": once.HEADER,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "description": "A name of your own for this call: sent again within a day it is answered alike, not done again.",
+}
+SAME: Document = {
+    "in": "header",
+    "name": "If-None-Match",
+    "schema": TEXT,
+    "description": "The ETag of what you have: 304 where it is still so.",
+}
+
+
+class DoorSchema(AutoSchema):
+    """Describes a door: besides what it says itself, limits, repeats, states, and refusals that any door may give."""
+
+    def get_operation(self, *args: Any, **kwargs: Any) -> Document | None:
+        """Give the operation with what is true of all doors."""
+        operation: Document | None = super().get_operation(*args, **kwargs)
+        if operation is not None and not self.view.__class__.__module__.startswith("drf_spectacular"):
+            if self.method == "GET" and hasattr(self.view, "patch"):
+                _tell_tags(operation)
+            _complete(operation, makes=self.method == "POST" and changes_something(self.view, "POST"))
+        return operation
+
+    def _map_basic_serializer(self, serializer: serializers.Serializer[Any], direction: str) -> Document:
+        """Say that a body has no other fields, where they are refused."""
+        told: Document = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if isinstance(serializer, StrictSerializer) and direction == "request":
+            told["additionalProperties"] = False
+        return told
+
+
+def _tell_tags(operation: Document) -> None:
+    """Describe how something that can be changed is read."""
+    operation.setdefault("parameters", []).append(SAME)
+    operation["responses"]["200"].setdefault("headers", {}).update(ETAG)
+    operation["responses"]["304"] = {"description": HTTPStatus(304).phrase, "headers": {**ETAG}}
+
+
+def _complete(operation: Document, *, makes: bool) -> None:
+    parameters = operation.setdefault("parameters", [])
+    names = {(one["in"], one["name"]) for one in parameters}
+    has_tag = ("header", "If-Match") in names
+    refusals = [429, 406, *([413, 415] if "requestBody" in operation else []), *([409, 422] if makes else [])]
+    for status in refusals:
+        _refuse(operation, status)
+    for status, answer in operation["responses"].items():
+        if status == "401":
+            continue
+        headers = answer.setdefault("headers", {})
+        headers |= RATES
+        if status in ("409", "429"):
+            headers |= RETRY
+        if status.startswith("2"):
+            headers |= (LINK if ("query", "cursor") in names else {}) | (ETAG if has_tag else {})
+            headers |= REPLAYED if makes else {}
+    if makes:
+        parameters.append(KEY)
+
+
+def _refuse(operation: Document, status: int) -> None:
+    """Describe a refusal as the others are."""
+    like = operation["responses"]["401"]["content"][CONTENT_TYPE]
+    operation["responses"].setdefault(
+        str(status), {"content": {CONTENT_TYPE: like}, "description": HTTPStatus(status).phrase}
+    )
