@@ -108,6 +108,7 @@ def test_a_change_that_did_not_see_the_last_one_is_refused(all_scopes: Caller) -
     assert refused.status_code == 400
     assert all_scopes.call("PATCH", address, {"key": "other"}).status_code == 400
     assert all_scopes.call("GET", address)["ETag"] == first["ETag"]
+    assert all_scopes.call("POST", f"{address}launch/", {}, If_Match=made["ETag"]).status_code == 412
     open_to_all = all_scopes.call("PATCH", address, {"audience": None}, If_Match=first["ETag"])
     assert open_to_all.json()["audience"] is None
 

@@ -49,6 +49,19 @@ def test_a_webhook_is_made_with_a_secret_that_no_other_answer_shows(caller: Call
     assert secret not in str(list(AuditEntry.objects.values_list("detail", flat=True)))
 
 
+def test_of_two_who_change_a_webhook_or_delete_it_the_second_learns_so(caller: Caller) -> None:
+    made = caller.call("POST", "webhooks/", ASKED)
+    one = f"webhooks/{made.json()['id']}/"
+    read = caller.call("GET", one)["ETag"]
+    first = caller.call("PATCH", one, {"name": "New"}, If_Match=read)
+    assert first.status_code == 200
+    lost = caller.call("PATCH", one, {"name": "Newer"}, If_Match=read)
+    assert (lost.status_code, lost.json()["code"]) == (412, "changed")
+    assert caller.call("DELETE", one, If_Match=read).status_code == 412
+    assert caller.call("GET", one).json()["name"] == "New"
+    assert caller.call("DELETE", one, If_Match=first["ETag"]).status_code == 204
+
+
 @pytest.mark.parametrize(
     ("changes", "path", "said"),
     [
