@@ -38,7 +38,19 @@ from tests.campaigns.turns import buy, tell, turn
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HELLO = {"action": "email", "subject": "Hi {{ customer.first_name | default: 'you' }}", "body": "Dear {{ company }}"}
-ROW = ("customer_id", "round", "bucket", "outcome", "reason", "due_at", "expires_at", "cause", "score", "arm", "draw")
+ROW: tuple[str, ...] = (
+    "customer_id",
+    "round",
+    "bucket",
+    "outcome",
+    "reason",
+    "due_at",
+    "expires_at",
+    "cause",
+    "score",
+    "arm",
+    "draw",
+)
 ROW += ("probability", "variant")
 DRAFT: dict[str, Any] = {"state": "draft", "launched_at": None}
 
