@@ -11,6 +11,7 @@ from django.forms.utils import ErrorDict
 
 from campaigns import (
     action_fields,
+    contest_rules,
     launch,
     nameable,
     plan_fields,
@@ -56,6 +57,9 @@ LABELS = {
     "goal_days": "Within days",
     "value": "What one is worth",
     "owner": "Who looks after it",
+    "split": "How they are shared out",
+    "winner": "Where one does best",
+    "winner_metric": "Compared by",
 }
 HELP = {
     "key": "Reports and addresses name it; it stays. Left empty, it is made from the name.",
@@ -68,6 +72,9 @@ HELP = {
     "budget": "Over all its time. The customers with the best scores get it first.",
     "most_a_day": "Empty: as many as are due.",
     "goal_days": "After the decision.",
+    "split": "More to what does better: once a day, by what is known; each keeps 2 % at least.",
+    "winner": "Known only when the intervals say so, however often one looks. It can be taken back.",
+    "winner_metric": "Of customers whose days for the goal are over; clicks count after 3 days.",
     "value": "Of one more customer who does it, in your currency. May be left.",
 }
 
@@ -143,7 +150,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         help_texts = HELP
         widgets = {
             **dict.fromkeys(("name", "key"), forms.TextInput(attrs=CSS)),
-            **dict.fromkeys(("audience", "owner"), forms.Select(attrs=CSS)),
+            **dict.fromkeys(("audience", "owner", *EXPERIMENT), forms.Select(attrs=CSS)),
             **dict.fromkeys(
                 ("cooldown_days", "lateness_hours", "delay_hours", "priority"), forms.NumberInput(attrs=CSS)
             ),
@@ -325,12 +332,20 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         known = self.nameable
         if step["action"] == "offer" and step["offer"] not in known.offers:
             self.add_error("offer", "Choose an offer.")
-        elif step.get("content") != {}:
+        else:
             try:
-                steps.parse([step], known)
-                variants.parse(self.instance, known)
+                if step.get("content") != {}:
+                    steps.parse([step], known)
+                    variants.parse(self.instance, known)
+                self._check_contest()
             except steps.StepError as error:
                 self._say(error.path, str(error))
+
+    def _check_contest(self) -> None:
+        for name in EXPERIMENT:
+            setattr(self.instance, name, self.cleaned_data[name])
+        self.instance.goal_event = self.cleaned_data.get("goal_event", self.instance.goal_event)
+        contest_rules.check(self.instance)
 
     def changes(self) -> dict[str, Any]:
         """Give what was changed of the plan, as launch.edit takes it."""
@@ -448,6 +463,10 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     @property
     def more_has_errors(self) -> bool:
         return any(field.errors for field in self.more)
+
+    @property
+    def experiment(self) -> list[BoundField]:
+        return self.bound(*EXPERIMENT)
 
     @property
     def variant_rows(self) -> list[list[BoundField]]:

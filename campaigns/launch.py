@@ -14,6 +14,7 @@ from campaigns import (
     approval,
     barrier,
     cancel,
+    contest_rules,
     forecast,
     in_flight,
     nameable,
@@ -250,6 +251,7 @@ def check(campaign: Campaign) -> Trigger:
     known = replace(nameable.known(), assets=nameable.pictures(), products=nameable.shown(campaign))
     try:
         variants.check_ready(campaign, known)
+        contest_rules.check(campaign)
         _refuse_uncarried(variants.parse(campaign)[0].step)
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused

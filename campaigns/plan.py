@@ -40,7 +40,8 @@ FIELDS = (
     "goal_days",
     "planned_customers",
 )
-FREE = ("name", "chosen_variant")  # neither asks for another approval: any of its variants was approved
+# These ask for no other approval: any of its variants was approved, whichever wins.
+FREE = ("name", "chosen_variant", "winner", "winner_metric")
 GOES_OUT = {"steps", "variants", "topic", "audience"}  # what a message says, and who may get it
 Plan = dict[str, Any]
 

@@ -5,9 +5,12 @@ from typing import Any
 
 from campaigns import action_words, campaign_page, programme, trigger_words
 from campaigns.models import Campaign, Offer, Programme
+from campaigns.stats import FLOOR
 from campaigns.trigger_words import Names
 from customers.panels import number, share
 from segments.models import Segment
+
+METRICS = {"conversion": "conversions", "value": "value", "click": "clicks by people"}
 
 
 def tell(campaign: Campaign, known: Names) -> list[str]:
@@ -65,9 +68,23 @@ def _shared(campaign: Campaign) -> Iterator[str]:
     if campaign.variants:
         parts = [f"{one.get('key')} {share(one.get('share'), 0)}" for one in campaign.variants]
         yield f"By chance she gets one of the variants: {', '.join(parts)}; who is left, the plan above."
+        yield from _compared(campaign)
     if campaign.pilot_share < 1:
         yield f"It is a pilot: only {share(campaign.pilot_share)} of the customers may get it for now."
     if campaign.budget is not None:
         yield f"It spends {number(campaign.budget, 2)} at most; the best scores come first."
     if campaign.most_a_day is not None:
         yield f"It sends {number(campaign.most_a_day)} messages a day at most; the best scores come first."
+
+
+def _compared(campaign: Campaign) -> Iterator[str]:
+    """Say how variants are judged, and what follows."""
+    if campaign.chosen_variant:
+        yield f"“{campaign.chosen_variant}” was chosen: everybody gets it for now."
+    by = METRICS[campaign.winner_metric]
+    if campaign.split == Campaign.Split.ADAPTIVE:
+        yield f"Once a day more go to what does better by {by}; each variant keeps {share(FLOOR, 0)} at least."
+    if campaign.winner == Campaign.Winner.SUGGEST:
+        yield f"Where one does best by {by}, you are told."
+    elif campaign.winner == Campaign.Winner.AUTOMATIC:
+        yield f"Where one does best by {by}, everybody gets it from then on, and you are told."

@@ -47,6 +47,12 @@ def parse(campaign: Campaign, known: steps.Known | None = None) -> tuple[Variant
     return shared
 
 
+def count(campaign: Campaign) -> int:
+    """Give how many variants share out the treated, whatever their steps are; raise StepError for a share of none."""
+    shares = [_share(f"variants[{i}].share", one.get("share")) for i, one in enumerate(campaign.variants)]
+    return len(shares) + (1.0 - math.fsum(shares) > ROUNDING)
+
+
 def check_ready(campaign: Campaign, known: steps.Known) -> None:
     """Raise StepError for variants that cannot be used, and for what may be stored and not be sent."""
     shared = parse(campaign, known)
@@ -73,7 +79,8 @@ def _variant(path: str, data: object, known: steps.Known | None) -> Variant:
         raise StepError(path, f"expects an object, got {type(data).__name__}")
     for name in sorted(str(name) for name in data if name not in NAMES):
         raise StepError(f"{path}.{name}", f"is not known here; expects {', '.join(NAMES)}")
-    return Variant(_key(path, data.get("key")), _share(path, data.get("share")), _step(path, data.get("step"), known))
+    key, share = _key(path, data.get("key")), _share(f"{path}.share", data.get("share"))
+    return Variant(key, share, _step(path, data.get("step"), known))
 
 
 def _key(path: str, key: object) -> str:
@@ -85,8 +92,10 @@ def _key(path: str, key: object) -> str:
 
 
 def _share(path: str, share: object) -> float:
+    if share == 0 and not isinstance(share, bool):
+        raise StepError(path, "is 0, so nobody would get it; write more, or leave the variant out")
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0.0 < share <= 1.0:
-        raise StepError(f"{path}.share", "expects a number above 0 and up to 1")
+        raise StepError(path, "expects a number above 0 and up to 1")
     return float(share)
 
 

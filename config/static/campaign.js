@@ -102,10 +102,21 @@
         show();
     }
 
+    // How variants are compared is asked where there are two: the campaign's own mail, and one that has a name.
+    function startComparing(form, asked) {
+        function show() {
+            const keys = [...form.querySelectorAll("[name^=variant_][name$=_key]")];
+            asked.hidden = !keys.some((key) => key.value.trim()) && !asked.querySelector(".cusp-error");
+        }
+        form.addEventListener("input", show);
+        show();
+    }
+
     document.addEventListener("DOMContentLoaded", function () {
         document.querySelectorAll("[data-campaign]").forEach(function (place) {
             const form = place.closest("form");
             place.querySelectorAll("[data-add]").forEach((button) => startRows(place, button));
+            place.querySelectorAll("[data-with-variants]").forEach((asked) => startComparing(form, asked));
             startTexts(form);
             startLeading(place, form);
             startChecking(place, form);
