@@ -8,7 +8,8 @@ from django.utils.safestring import SafeString
 
 from campaigns import action_words, measure, render, step_preview, steps
 from campaigns.models import Campaign, Decision, Delivery, Offer
-from campaigns.stats import Difference, wilson
+from campaigns.report import Effect
+from campaigns.stats import wilson
 from customers import charts
 from customers.panels import Cell, Panel, lines, number, share, tag
 
@@ -112,7 +113,7 @@ def effect(campaign: Campaign) -> Panel:
     return Panel("What it earned", lines([*report.words, goal, way]), head=head, rows=rows, drawing=drawing)
 
 
-def _difference(found: Difference, times: float, unit: str) -> Cell:
+def _difference(found: Effect, times: float, unit: str) -> Cell:
     if found.interval is None:
         return found.message
     value, low, high = (times * one for one in (found.interval.value, found.interval.low, found.interval.high))

@@ -1,108 +1,106 @@
-"""What a campaign really earned: those it was for, against those who were left alone by chance."""
+"""What campaigns really earned: those they were for, against those who were left alone by chance.
+
+The database is summed into campaigns.kept_sums; what follows from the sums is inferred by campaigns.stats.
+"""
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime
 
 import polars as pl
-from django.db.models import Count, Exists, OuterRef
 
-from campaigns.assignment import CONTROL, HOLDOUT, OUTSIDE, TREATED
-from campaigns.models import Campaign, Decision, Delivery
+from campaigns import arms, assigned, goals, kept_sums, verdict_words
+from campaigns.arms import Way, compare
+from campaigns.assigned import Plan
+from campaigns.assignment import CONTROL, HOLDOUT, TREATED
+from campaigns.kept_sums import Facts, Sums
+from campaigns.models import Campaign
+from campaigns.report import Arm, Comparison, Contacts, Looks, Point, Reason, Report, Slice, Split, Stage, Tag, Verdict
 from campaigns.stats import (
-    Difference,
-    Interval,
-    Mean,
+    ALARM,
+    Endless,
+    Planned,
     Proportion,
-    difference_of_means,
-    difference_of_proportions,
-    is_balanced,
+    chance_of_control,
+    chance_of_split,
 )
-from customers import bulk
-from customers.models import Event
+from campaigns.variants import MAIN
 
-DECISIONS: bulk.Schema = {
-    "customer_id": pl.Int64,
-    "as_of": pl.Datetime,
-    "arm": pl.String,
-    "probability": pl.Float64,
-    "variant": pl.String,
-    "campaign_version": pl.Int64,
-}
-EVENTS: bulk.Schema = {"customer_id": pl.Int64, "occurred_at": pl.Datetime, "value": pl.Float64}
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One arm's customers: how many did what was hoped for within the window, and what that was worth."""
-
-    name: str
-    conversions: Proportion
-    value: Mean
-
-    @property
-    def customers(self) -> int:
-        """Give how many customers were assigned to it."""
-        return self.conversions.n
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Treated minus another arm: in the share that converted, in value per customer, and in value altogether."""
-
-    against: str
-    conversion: Difference
-    value: Difference
-    earned: Interval | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """A campaign as of a time. `words` says what may be said about it, and nothing more."""
-
-    campaign: str
-    as_of: datetime
-    treated: Arm
-    control: Arm
-    holdout: Arm
-    against_control: Comparison
-    against_holdout: Comparison
-    ripe_share: float | None
-    is_balanced: bool
-    outcomes: dict[str, int]
-    deliveries: dict[str, int]
-    words: tuple[str, ...]
+NO_PLAN, NO_PROGRAMME_PLAN = 1_000, 10_000  # customers an interval without a plan is narrowest for
+BY_DAY = 62  # days told one by one; more are told by week
+SPLITS = ("version", "variant", "probability")
 
 
 def measure(campaign: Campaign, as_of: datetime) -> Report:
     """Give what a campaign did up to a time.
 
-    Each customer counts once, in the arm of her first decision and from that moment, whether anything was sent or not
-    (intention to treat); later rounds are not independent of the first. A conversion is a goal event within goal_days
-    after the decision that had happened and was known by `as_of`; its value is that of all goal events in the window.
+    Everyone assigned counts once, from her first decision, sent or not. Where many were decided about, the sums are
+    those that the schedule keeps: `counted_at` says as of when.
     """
-    first = _first_decisions(campaign, as_of)
-    people = _with_goals(first, campaign, as_of)
-    treated, control, holdout = (_arm(people, name) for name in (TREATED, CONTROL, HOLDOUT))
-    against_control, against_holdout = compare(treated, control), compare(treated, holdout)
-    ripe = first.select((pl.col("as_of") <= as_of - timedelta(days=campaign.goal_days)).mean()).item()
-    balanced = _is_balanced(first)
-    decided = Decision.objects.filter(campaign=campaign, as_of__lte=as_of).order_by()
-    delivered = Delivery.objects.filter(decision__campaign=campaign, decision__as_of__lte=as_of).order_by()
-    return Report(
+    plan = assigned.plan_of(campaign)
+    summed = kept_sums.of(plan, as_of)
+    sums = arms.with_chances(summed.counted.sums)
+    is_weighted, by_variant = arms.is_weighted(sums), arms.is_weighted(sums, by_variant=True)
+    looks = looks_of(campaign)
+    found = arms.arms(sums, ["arm"])
+    treated, control, holdout = (found.get((name,), Arm(name)) for name in (TREATED, CONTROL, HOLDOUT))
+    variants = _variants(campaign, sums)
+    way = Way(looks, treated.customers + control.customers, is_weighted)
+    told = Report(
         campaign=campaign.key,
         as_of=as_of,
+        counted_at=summed.counted_at,
+        goal=plan.goal,
         treated=treated,
         control=control,
         holdout=holdout,
-        against_control=against_control,
-        against_holdout=against_holdout,
-        ripe_share=ripe,
-        is_balanced=balanced,
-        outcomes=dict(decided.values_list("outcome").annotate(Count("id"))),
-        deliveries=dict(delivered.values_list("state").annotate(Count("id"))),
-        words=say(against_control, against_holdout, control, ripe, balanced),
+        variants=variants,
+        against_control=compare(treated, control, way),
+        against_holdout=compare(treated, holdout, replace(way, so_far=treated.customers + holdout.customers)),
+        of_variants=tuple(compare(one, control, replace(way, is_weighted=by_variant)) for one in variants),
+        looks=Looks(looks, way.so_far),
+        split=_split(sums),
+        ripe_share=_ripe_share(summed, plan),
+        outcomes=summed.facts.outcomes,
+        deliveries=summed.facts.deliveries,
+        funnel=_funnel(treated),
+        reasons=_reasons(summed.facts),
+        weeks=_weeks(sums, way),
+        over_time=_over_time(sums, way, CONTROL),
+        bands=_slices(sums, "part", way),
+        tags=_tags(summed.counted.tags),
     )
+    is_reached = any(arm.conversions.successes for arm in (treated, control, holdout))
+    unheard_of = () if is_reached or told.ripe_share is None else goals.unheard_of(campaign)
+    too_long = () if told.ripe_share is None else goals.longer_than_history(campaign, as_of)
+    return replace(told, words=(*unheard_of, *verdict_words.of_report(told), *too_long))
+
+
+def programme(as_of: datetime) -> Verdict:
+    """Give what all campaigns together did against the holdout, from everybody's first day in the programme on."""
+    plan = assigned.plan_of_programme()
+    summed = kept_sums.of(plan, as_of)
+    sums = _with_holdout_chances(summed.counted.sums)
+    found = arms.arms(sums, ["arm"])
+    reached, holdout = (found.get((name,), Arm(name)) for name in (TREATED, HOLDOUT))
+    looks = Endless(NO_PROGRAMME_PLAN)
+    way = Way(looks, reached.customers + holdout.customers, arms.is_weighted(sums))
+    expected = sums.select(n=(pl.col("customers") * pl.col("held")).sum(), v=_variance("held").sum())
+    chance = chance_of_control(holdout.customers, expected["n"].item(), expected["v"].item())
+    told = Verdict(
+        as_of=as_of,
+        counted_at=summed.counted_at,
+        goal=plan.goal,
+        reached=reached,
+        holdout=holdout,
+        against_holdout=compare(reached, holdout, way),
+        looks=Looks(looks, way.so_far),
+        split=Split(chance >= ALARM, chance),
+        ripe_share=_ripe_share(summed, plan),
+        contacts=_contacts(sums),
+        over_time=_over_time(sums, way, HOLDOUT),
+    )
+    return replace(told, words=verdict_words.of_verdict(told))
 
 
 def closed_arms(campaign: Campaign, as_of: datetime, variants: Collection[str] | None = None) -> tuple[Arm, Arm] | None:
@@ -111,149 +109,137 @@ def closed_arms(campaign: Campaign, as_of: datetime, variants: Collection[str] |
     With `variants`, of the treated those who were drawn into one of these. Where both arms have customers of all ages,
     those whose time still runs would make every effect look smaller.
     """
-    closed = _first_decisions(campaign, as_of).filter(pl.col("as_of") <= as_of - timedelta(days=campaign.goal_days))
-    if not _is_balanced(closed):
+    plan = assigned.plan_of(campaign)
+    summed = kept_sums.of(plan, as_of)
+    sums = arms.with_chances(summed.counted.sums.filter(_is_closed(summed, plan)))
+    if not _split(sums).is_balanced:
         return None
-    people = _with_goals(closed, campaign, as_of)
-    wanted = people if variants is None else people.filter(pl.col("variant").is_in(list(variants)))
-    return _arm(wanted, TREATED), _arm(people, CONTROL)
+    wanted = sums if variants is None else sums.filter((pl.col("arm") != TREATED) | pl.col("variant").is_in(variants))
+    found = arms.arms(wanted, ["arm"])
+    return found.get((TREATED,), Arm(TREATED)), found.get((CONTROL,), Arm(CONTROL))
 
 
-def compare(treated: Arm, other: Arm) -> Comparison:
-    """Give treated minus another arm, with what that makes over all treated customers."""
-    value = difference_of_means(treated.value, other.value)
-    earned = None
-    if value.interval:
-        one = value.interval
-        earned = Interval(one.value * treated.customers, one.low * treated.customers, one.high * treated.customers)
-    conversion = difference_of_proportions(treated.conversions, other.conversions)
-    return Comparison(other.name, conversion, value, earned)
+def looks_of(campaign: Campaign) -> Planned | Endless:
+    """Give by which rule a campaign's intervals hold at any look."""
+    planned: int | None = campaign.planned_customers
+    return Planned(planned) if planned else Endless(NO_PLAN)
 
 
-def say(
-    against_control: Comparison, against_holdout: Comparison, control: Arm, ripe: float | None, balanced: bool
-) -> tuple[str, ...]:
-    """Give the result in sentences; an effect is named only against a control group that chance made.
-
-    The holdout is a second control group, after Rosenbaum (1987), The role of a second control group in an
-    observational study: it takes an effect away where it contradicts, and never gives one. The two are not pooled,
-    for the holdout gets no other campaign either, which changes who of it comes to be due.
-    """
-    if ripe is None:
-        return ("Nothing has been decided yet.",)
-    if control.customers == 0:
-        return ("There is no control group, so nothing can be said about what the campaign changed.",)
-    if not balanced:
-        return ("The arms are not as large as the draws make them; until that is explained, no effect can be read.",)
-    is_final = ripe >= 1.0
-    conversion = _say_conversion(against_control.conversion, against_holdout.conversion, is_final)
-    sentences = dict.fromkeys([conversion, _say_value(against_control, against_holdout, is_final)])
-    if not is_final:
-        sentences[f"The goal's time has run out for {ripe:.0%} of the customers; judge when it has for all."] = None
-    return tuple(sentences)
-
-
-def _say_conversion(found: Difference, holdout: Difference, is_final: bool) -> str:
-    """Say what the campaign did to the share that converted; before the end only what was seen so far."""
-    if found.interval is None:
-        return found.message
-    value, runs = 100 * found.interval.value, _runs(found.interval, 100, " points")
-    if not found.interval.excludes_zero:
-        return f"No effect on conversion shown yet; {runs}."
-    if doubt := _doubt(found.interval, holdout.interval):
-        return f"No effect on conversion shown yet: {doubt}; {runs} against control."
-    more = "more" if value > 0 else "fewer"
-    if not is_final:
-        return f"So far {abs(value):.2f} points {more} of the treated than of the control group converted; {runs}."
-    return f"{abs(value):.2f} points {more} of the treated converted because of the campaign; {runs}."
-
-
-def _say_value(found: Comparison, holdout: Comparison, is_final: bool) -> str:
-    if found.value.interval is None or found.earned is None:
-        return found.value.message
-    runs = _runs(found.earned)
-    if not found.value.interval.excludes_zero:
-        return f"No effect on value shown yet; {runs}."
-    if doubt := _doubt(found.value.interval, holdout.value.interval):
-        return f"No effect on value shown yet: {doubt}; {runs} against control."
-    amount = f"{abs(found.earned.value):,.2f}"
-    if not is_final:
-        return f"So far the treated brought {amount} {'more' if found.earned.value > 0 else 'less'}; {runs}."
-    return f"The campaign {'earned' if found.earned.value > 0 else 'lost'} {amount}; {runs}."
-
-
-def _runs(found: Interval, times: float = 1.0, unit: str = "") -> str:
-    low, high = times * found.low, times * found.high
-    if unit:
-        return f"the 95% interval runs from {low:+.2f} to {high:+.2f}{unit}"
-    return f"the 95% interval runs from {low:,.2f} to {high:,.2f}"
-
-
-def _doubt(control: Interval, holdout: Interval | None) -> str:
-    """Say how the holdout contradicts what control shows; nothing where it does not, or has too few customers.
-
-    It contradicts by an interval on the other side of zero, or by one that has zero in it and not as much as control
-    shows: then it is large enough to show that, and does not.
-    """
-    if holdout is None:
-        return ""
-    sign = 1.0 if control.value > 0 else -1.0
-    low, high = sorted((sign * holdout.low, sign * holdout.high))
-    if high < 0.0:
-        return "against the holdout the difference goes the other way"
-    if low <= 0.0 and high < sign * control.value:
-        return "against the holdout, which is large enough, there is none"
-    return ""
-
-
-def _first_decisions(campaign: Campaign, as_of: datetime) -> pl.DataFrame:
-    decided = Decision.objects.filter(campaign=campaign, as_of__lte=as_of).exclude(arm=OUTSIDE)
-    rows = decided.values_list(*DECISIONS)
-    found = bulk.read(rows, DECISIONS)
-    return found.sort("as_of", "customer_id").unique("customer_id", keep="first", maintain_order=True)
-
-
-def _with_goals(first: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
-    """Add `goals` and `value`, of the goal events within each customer's window."""
-    goals = _goals(first, campaign, as_of).join(first.select("customer_id", start="as_of"), on="customer_id")
-    end = pl.col("start") + timedelta(days=campaign.goal_days)
-    within = goals.filter(pl.col("occurred_at") > pl.col("start"), pl.col("occurred_at") <= end)
-    sums = within.group_by("customer_id").agg(goals=pl.len(), value=pl.col("value").sum())
-    joined = first.join(sums, on="customer_id", how="left", maintain_order="left")
-    return joined.with_columns(pl.col("goals").fill_null(0), pl.col("value").fill_null(0.0))
-
-
-def _goals(first: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
-    if first.is_empty():
-        return pl.DataFrame(schema={**EVENTS, "occurred_at": bulk.UTC_MICROSECONDS})
-    is_decided = Exists(Decision.objects.filter(campaign=campaign, customer=OuterRef("customer")))
-    events = Event.objects.filter(
-        is_decided,
-        name=campaign.goal_event,
-        occurred_at__gt=first["as_of"][0],
-        occurred_at__lte=as_of,
-        known_at__lte=as_of,
+def _variants(campaign: Campaign, sums: pl.DataFrame) -> tuple[Arm, ...]:
+    """Give the treated by variant, those of the plan first; none where there is one only."""
+    found = arms.arms(sums.filter(arm=TREATED), ["variant"], "probability")
+    planned = [MAIN, *(str(one["key"]) for one in campaign.variants)] if campaign.variants else []
+    names = dict.fromkeys(
+        [*(name for name in planned if name != MAIN or (MAIN,) in found), *(name for (name,) in found)]
     )
-    return bulk.read(events.values_list(*EVENTS), EVENTS)
+    return tuple(found.get((name,), Arm(name)) for name in names) if len(names) > 1 else ()
 
 
-def _arm(people: pl.DataFrame, name: str) -> Arm:
-    own = people.filter(pl.col("arm") == name)
-    n, value = own.height, own["value"]
-    conversions = Proportion(n, int((own["goals"] > 0).sum()))
-    return Arm(name, conversions, Mean(n, float(value.sum()), float((value * value).sum())))
-
-
-def _is_balanced(first: pl.DataFrame) -> bool:
-    """Say whether control is as large as the draws' probabilities make it, outside the holdout."""
-    drawn = first.filter(pl.col("arm") != HOLDOUT)
-    # Of one version, each variant has one probability; what they leave of 1 is control's.
-    treated = drawn.filter(pl.col("arm") == TREATED).unique(["campaign_version", "variant"])
-    rest = treated.group_by("campaign_version").agg(rest=1.0 - pl.col("probability").sum())
-    control = drawn.filter(pl.col("arm") == CONTROL).unique("campaign_version")
-    drawn = drawn.join(rest, on="campaign_version", how="left").join(
-        control.select("campaign_version", own="probability"), on="campaign_version", how="left"
+def _split(sums: pl.DataFrame) -> Split:
+    """Check that chance shared out the arms: control of each version, and the variants of those with fixed shares."""
+    drawn = sums.filter(pl.col("arm") != HOLDOUT)
+    expected = drawn.select(
+        n=(pl.col("customers") * pl.col("control_chance")).sum(), v=_variance("control_chance").sum()
     )
-    chance = pl.coalesce("own", "rest")
-    sums = drawn.select(expected=chance.sum(), variance=(chance * (1.0 - chance)).sum())
-    return is_balanced(drawn.filter(pl.col("arm") == CONTROL).height, sums["expected"].item(), sums["variance"].item())
+    many = int(drawn.filter(arm=CONTROL)["customers"].sum())
+    control = chance_of_control(many, expected["n"].item(), expected["v"].item())
+    counts, shares = [], []
+    keys = [*SPLITS, "control_chance"]
+    treated = drawn.filter(arm=TREATED).group_by(keys, maintain_order=True).agg(pl.col("customers").sum())
+    for version in treated.partition_by("version"):
+        if version["variant"].n_unique() < version.height:
+            continue  # adaptive: its shares followed the results
+        share = dict(zip(version["variant"], version["probability"], strict=True))
+        missing = 1.0 - version["control_chance"][0] - sum(share.values())
+        counts.append(dict(zip(version["variant"], version["customers"], strict=True)))
+        shares.append(share | ({"(nobody)": missing} if missing > 1e-6 else {}))
+    variants = chance_of_split(counts, shares)
+    return Split(min(control, variants) >= ALARM, control, variants)
+
+
+def _variance(chance: str) -> pl.Expr:
+    return pl.col("customers") * pl.col(chance) * (1.0 - pl.col(chance))
+
+
+def _is_closed(summed: Sums, plan: Plan) -> pl.Expr:
+    return pl.col("day") < kept_sums.closed_before(plan, summed.counted_at).date()
+
+
+def _ripe_share(summed: Sums, plan: Plan) -> float | None:
+    sums = summed.counted.sums
+    everybody, closed = (int(each["customers"].sum()) for each in (sums, sums.filter(_is_closed(summed, plan))))
+    return closed / everybody if everybody else None
+
+
+def _funnel(treated: Arm) -> tuple[Stage, ...]:
+    return (
+        Stage("considered", "Considered", treated.customers),
+        Stage("eligible", "Eligible", treated.eligible),
+        Stage("delivered", "Delivered", treated.delivered),
+        Stage("clicked", "Clicked", treated.clicked),
+        Stage("converted", "Converted", treated.delivered_and_converted),
+    )
+
+
+def _reasons(told: Facts) -> tuple[Reason, ...]:
+    return tuple(Reason(outcome, reason, many) for outcome, reason, many in told.reasons)
+
+
+def _tags(tags: pl.DataFrame) -> tuple[Tag, ...]:
+    found = (
+        tags.group_by("tag").agg(pl.col("clicked", "converted").sum()).sort("clicked", "tag", descending=[True, False])
+    )
+    return tuple(Tag(tag, clicked, Proportion(clicked, did)) for tag, clicked, did in found.iter_rows())
+
+
+def _weeks(sums: pl.DataFrame, way: Way) -> tuple[Slice, ...]:
+    """Give the same arms by the week of the first decisions, each named by its Monday."""
+    monday = pl.col("day").dt.truncate("1w").cast(pl.String)
+    return _slices(sums.with_columns(week=monday), "week", way)
+
+
+def _slices(sums: pl.DataFrame, by: str, way: Way) -> tuple[Slice, ...]:
+    found = arms.arms(sums, [by, "arm"])
+    return tuple(_slice(name, found, way) for name in sorted({name for name, _ in found}) if name)
+
+
+def _slice(name: str, found: dict[tuple[str, ...], Arm], way: Way) -> Slice:
+    treated, control, holdout = (found.get((name, arm), Arm(arm)) for arm in (TREATED, CONTROL, HOLDOUT))
+    so_far = treated.customers + control.customers
+    return Slice(name, treated, control, holdout, compare(treated, control, replace(way, so_far=so_far)))
+
+
+def _over_time(sums: pl.DataFrame, way: Way, against: str) -> tuple[Point, ...]:
+    """Give what could be read of the customers up to each day or, of many days, each week."""
+    many = sums["day"].n_unique() > BY_DAY
+    until = pl.col("day").dt.truncate("1w").dt.offset_by("6d") if many else pl.col("day")
+    found = arms.arms(sums.with_columns(until=until), ["until", "arm"])
+    so_far, points = {TREATED: Arm(TREATED), against: Arm(against)}, []
+    for day in sorted({day for day, _ in found}):
+        so_far = {name: arm + found[day, name] if (day, name) in found else arm for name, arm in so_far.items()}
+        points.append(_point(day, compare(so_far[TREATED], so_far[against], _at(way, so_far)), so_far))
+    return tuple(points)
+
+
+def _at(way: Way, so_far: dict[str, Arm]) -> Way:
+    return replace(way, so_far=sum(arm.customers for arm in so_far.values()))
+
+
+def _point(until: date, found: Comparison, so_far: dict[str, Arm]) -> Point:
+    customers = sum(arm.customers for arm in so_far.values())
+    return Point(until, customers, found.conversion, found.value, found.margin)
+
+
+def _with_holdout_chances(sums: pl.DataFrame) -> pl.DataFrame:
+    """Add `held`, the chance to be held out on a day or the nearest before it, and `chance`, of the arm."""
+    held = sums.filter(arm=HOLDOUT).group_by("day").agg(held=pl.col("probability").mean())
+    joined = sums.join(held, on="day", how="left", maintain_order="left").sort("day", maintain_order=True)
+    joined = joined.with_columns(pl.col("held").forward_fill().backward_fill().fill_null(0.0))
+    chance = pl.when(pl.col("arm") == HOLDOUT).then("held").otherwise(1.0 - pl.col("held"))
+    return joined.with_columns(chance=chance)
+
+
+def _contacts(sums: pl.DataFrame) -> Contacts:
+    """Count customers by how many contacts they had; those held out have none."""
+    reached = sums.filter(arm=TREATED).group_by(pl.col("part").cast(pl.Int64)).agg(pl.col("customers").sum())
+    return Contacts(dict(sorted((int(many), int(people)) for many, people in reached.iter_rows())))

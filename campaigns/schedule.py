@@ -20,6 +20,7 @@ TRAIN, WATCH = Schedule.Key.TRAIN, Schedule.Key.WATCH
 BRAKES, TELL = Schedule.Key.BRAKES, Schedule.Key.TELL
 SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
 CALLS, CODES = Schedule.Key.CALLS, Schedule.Key.CODES
+REPORTS = Schedule.Key.REPORTS
 WEBHOOKS, EXPERIMENTS = Schedule.Key.WEBHOOKS, Schedule.Key.EXPERIMENTS
 Work = Callable[[], None]
 
@@ -42,6 +43,7 @@ def periods() -> dict[Schedule.Key, int]:
         CALLS: 30,
         WEBHOOKS: 5,
         CODES: 60,
+        REPORTS: 300,
         EXPERIMENTS: 3600,
     }
 

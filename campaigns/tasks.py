@@ -11,6 +11,7 @@ from campaigns import (
     cycle,
     deliver,
     experiments,
+    kept_sums,
     save_rates,
     schedule,
     slots,
@@ -139,6 +140,12 @@ def compare_variants() -> None:
     experiments.look(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.REPORTS)
+def count_reports() -> None:
+    kept_sums.keep(timezone.now())
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -155,5 +162,6 @@ WOKEN: dict[str, Any] = {
     schedule.CALLS: watch_calls,
     schedule.WEBHOOKS: tell_webhooks,
     schedule.CODES: release_codes,
+    schedule.REPORTS: count_reports,
     schedule.EXPERIMENTS: compare_variants,
 }

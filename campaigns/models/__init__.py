@@ -25,6 +25,7 @@ from campaigns.models.plans import (
     Throughput,
     VariantShares,
 )
+from campaigns.models.reports import ReportState, ReportSum, ReportTag
 from campaigns.models.touches import MailLink, Touch
 from campaigns.models.webhooks import Gateway, Webhook, WebhookAttempt, WebhookMessage
 
@@ -50,6 +51,9 @@ __all__ = [
     "OfferCode",
     "Outage",
     "Programme",
+    "ReportState",
+    "ReportSum",
+    "ReportTag",
     "Schedule",
     "Slot",
     "Throughput",

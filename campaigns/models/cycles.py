@@ -110,6 +110,7 @@ class Schedule(models.Model):
         CALLS = "calls", "Give abandoned calls back"
         CODES = "codes", "Release codes that lapsed"
         EXPERIMENTS = "experiments", "Compare the variants of campaigns"
+        REPORTS = "reports", "Count what campaigns earned"
 
     key = models.SlugField(max_length=60, unique=True)
     every_seconds = models.IntegerField(validators=[MinValueValidator(1)])

@@ -1,6 +1,6 @@
 """Statistics as small frozen values that add: the database sums, and these infer from a handful of numbers."""
 
-from campaigns.stats.balance import ALARM, chance_of_split, is_balanced
+from campaigns.stats.balance import ALARM, chance_of_control, chance_of_split, is_balanced
 from campaigns.stats.best import WORTHWHILE, Verdict, best_of
 from campaigns.stats.covariate import Adjusted, adjusted
 from campaigns.stats.intervals import (
@@ -51,6 +51,7 @@ __all__ = [
     "at_any_look",
     "at_one_look",
     "best_of",
+    "chance_of_control",
     "chance_of_split",
     "contrast_of_means",
     "contrast_of_proportions",

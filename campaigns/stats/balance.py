@@ -14,13 +14,18 @@ FEWEST = 5.0  # expected in a cell, below which the approximation does not hold
 
 
 def is_balanced(control: int, expected: float, variance: float, alarm: float = ALARM) -> bool:
-    """Say whether as many customers came into control as the draws' probabilities give; p below `alarm` is a fault.
+    """Say whether as many customers came into control as the draws' probabilities give; p below `alarm` is a fault."""
+    return chance_of_control(control, expected, variance) >= alarm
+
+
+def chance_of_control(control: int, expected: float, variance: float) -> float:
+    """Give the chance of a control group as far from what is expected as this one or further; 1 of too few.
 
     On the normal approximation, for customers whose probabilities differ.
     """
     if variance < FEWEST:
-        return True
-    return bool(2 * norm.sf(abs(control - expected) / sqrt(variance)) >= alarm)
+        return 1.0
+    return float(2 * norm.sf(abs(control - expected) / sqrt(variance)))
 
 
 def chance_of_split(counts: Sequence[Mapping[str, int]], shares: Sequence[Mapping[str, float]]) -> float:

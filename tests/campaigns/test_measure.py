@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from campaigns.assignment import Shares, assign
-from campaigns.measure import Report, measure
+from campaigns.measure import measure
+from campaigns.report import Report
 from campaigns.models import Campaign, Decision, Delivery
 from customers.models import Customer, Event, Source
 from tests.campaigns.people import T0, campaign, customers
@@ -78,7 +79,7 @@ def test_a_planted_effect_is_found_and_its_worth_is_told() -> None:
     assert effect.low > 0.0
     assert effect.low < 0.15 < effect.high
     assert worth.low < 0.15 * 40 < worth.high
-    assert report.words[0].endswith("points.")
+    assert report.words[0].endswith(" points).")
     assert "of the treated converted because of the campaign" in report.words[0]
     assert report.words[1].startswith("The campaign earned ")
     assert report.against_control.earned is not None
@@ -106,7 +107,7 @@ def test_without_an_effect_one_is_claimed_no_more_often_than_the_interval_allows
         effect = report.against_control.conversion.interval
         assert effect is not None
         claims += effect.excludes_zero
-        shown = not report.words[0].startswith("No effect on conversion shown yet; the 95% interval runs from ")
+        shown = not report.words[0].startswith("No effect on conversion shown yet (")
         assert shown == effect.excludes_zero
     assert claims <= 6
 
@@ -124,7 +125,7 @@ def test_no_cause_is_named_while_the_holdout_goes_the_other_way() -> None:
     assert report.words[0].startswith(
         "No effect on conversion shown yet: against the holdout the difference goes the other way; "
     )
-    assert report.words[1].startswith("No effect on value shown yet: against the holdout")
+    assert report.words[1].startswith("No effect on what it earned shown yet: against the holdout")
     assert not any("because" in each or "earned" in each for each in report.words)
 
 

@@ -22,6 +22,7 @@ from django.test import Client
 from campaigns import cycle, feedback, launch, measure, offers, programme
 from campaigns.calls import outcomes, queue, watch
 from campaigns.models import CallTask, Campaign, Cycle, Decision, Delivery, Offer, TriggerState
+from campaigns.report import Report
 from customers import history
 from customers.models import Event
 from scoring import targets, training
@@ -55,7 +56,7 @@ class World:
     extra: list[tuple[str, datetime, float]] = field(default_factory=list)
     left: dict[str, datetime] = field(default_factory=dict)
     redeemed: set[str] = field(default_factory=set)
-    reports: dict[str, measure.Report] = field(default_factory=dict)
+    reports: dict[str, Report] = field(default_factory=dict)
     before: Rows = field(default_factory=dict)
     after: Rows = field(default_factory=dict)
 
