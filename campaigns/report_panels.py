@@ -7,10 +7,10 @@ from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from campaigns.campaign_page import ARMS, STATE_TAGS, state_tag
-from campaigns.measure import Arm, Comparison, Report
 from campaigns.models import Campaign, Decision
+from campaigns.report import Arm, Comparison, Effect, Report
 from campaigns.report_file import Figure
-from campaigns.stats import Difference, wilson
+from campaigns.stats import wilson
 from customers import charts
 from customers.charts import Part, Span
 from customers.panels import Cell, Panel, lines, number, share
@@ -104,7 +104,7 @@ def _of_comparison(one: Comparison) -> Iterator[Figure]:
         yield Figure("comparisons", of, "earned", one.earned.value, one.earned.low, one.earned.high)
 
 
-def _of_difference(of: str, name: str, found: Difference) -> Figure:
+def _of_difference(of: str, name: str, found: Effect) -> Figure:
     if found.interval is None:
         return Figure("comparisons", of, name, words=found.message)
     return Figure("comparisons", of, name, found.interval.value, found.interval.low, found.interval.high)

@@ -77,14 +77,14 @@ def _money(control: Comparison, holdout: Comparison, is_final: bool) -> str:
     if found.interval is None or found.total is None:
         return found.message
     if found.interval.excludes_zero and (doubt := _doubt(found.interval, holdout.margin.interval)):
-        return f"No effect on what it earned shown yet: {doubt}; against control {amount(found.total)}."
+        return f"No effect on margin shown yet: {doubt}; against control {amount(found.total)}."
     return _earned(found, "The campaign", is_final)
 
 
 def _earned(found: Effect, who: str, is_final: bool) -> str:
     total = found.total
     if total is None or not total.excludes_zero:
-        return f"No effect on what it earned shown yet{f', {amount(total)}' if total else ''}{_more(found)}."
+        return f"No effect on margin shown yet{f', {amount(total)}' if total else ''}{_more(found)}."
     sign = 1.0 if total.value > 0 else -1.0
     low, high = sorted((sign * total.low, sign * total.high))
     told = amount(Interval(abs(total.value), low, high))
