@@ -18,6 +18,7 @@ from campaigns import (
     campaign_page,
     composer,
     composer_pages,
+    experiment_page,
     launch,
     launch_check,
     launch_page,
@@ -118,13 +119,15 @@ class CampaignAdmin(BaseAdmin):
     def buttons(self, request: HttpRequest, item: Campaign) -> list[Button]:
         """Offer what its state and the permissions allow: who may change it or launch it may pause and stop it."""
         if request.user.has_perm(LAUNCHES):
-            return launch_page.buttons(item)
+            return [*experiment_page.buttons(item), *launch_page.buttons(item)]
         may_end = request.user.has_perm("campaigns.change_campaign")
         return [one for one in launch_page.buttons(item) if may_end and one.name in launch_page.ENDS]
 
     def do(self, request: HttpRequest, item: Campaign, name: str) -> str:
         """Launch, widen, pause, resume or stop."""
         by: Any = request.user
+        if experiment_page.does(name):
+            return experiment_page.do(item, name, by, timezone.now())
         return launch_page.do(item, name, by, timezone.now())
 
     def lead(self, request: HttpRequest, item: Campaign) -> list[Panel]:
@@ -139,6 +142,7 @@ class CampaignAdmin(BaseAdmin):
             launch_page.plan(item),
             coming,
             page.effect(item),
+            *experiment_page.panels(item, timezone.now()),
             *runs,
             page.decisions(item),
             books,
