@@ -20,6 +20,7 @@ from campaigns import limits, offers, planning, policy, variants
 from campaigns.caps import MOMENT
 from campaigns.deferral import GIVEN_UP, WAITS
 from campaigns.eligibility import COUNTED, WAITING
+from campaigns.limits import Limits
 from campaigns.models import Campaign, Decision, Delivery
 from campaigns.offers import Stock
 from campaigns.policy import HELD, REASON_LENGTH, Patience
@@ -177,7 +178,8 @@ def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
     shared = variants.parse(campaign)
     given = offers.of_variants(shared)
     stocks = offers.stocks({offer.pk: offer for offer in given.values()}.values())
-    settled = settle(rest, campaign, shared, stocks, as_of)
+    ours = limits.read(rest.select("customer_id", "bucket").unique(), as_of)
+    settled = settle(rest, campaign, shared, stocks, ours)
     planning.plan(settled.going.rename({"id": "decision_id"}), campaign, shared, as_of)
     planning.give_way(settled.gives_way, campaign, as_of)
     return _write(pl.concat([over.select(CHANGES), settled.changes]), as_of)
@@ -188,13 +190,13 @@ def settle(
     campaign: Campaign,
     shared: tuple[Variant, ...],
     stocks: Mapping[str, Stock],
-    as_of: datetime,
+    ours: Limits,
 ) -> Settled:
     """Choose among a campaign's candidates (HELD_ROWS, with `why`). Nothing is written, and nothing is locked.
 
     `stocks` are by the keys of offers.
     """
-    ours = limits.read(held.select("customer_id", "bucket").unique(), as_of)
+    as_of = ours.as_of
     wait, channel, given = patience(campaign, as_of), shared[0].step.channel, offers.of_variants(shared)
     barred, rest = _barred(ours.codes.barred(held, given, as_of), as_of)
     limited = ours.look(rest, campaign, channel)

@@ -23,7 +23,6 @@ from customers import bulk
 NO_CHANGES = pl.DataFrame(
     schema={"segment_id": pl.Int64, "customer_id": pl.Int64, "bucket": pl.Int64, "kind": pl.String}
 )
-NOBODY = pl.DataFrame(schema={"customer_id": pl.Int64, "bucket": pl.Int64})
 Outcome = Decision.Outcome
 STATE_VALUES = ["is_inside", "since", "as_of", "round", "fired_at"]
 BASELINE_VALUES = ["campaign_version", "rule_versions", "model_versions", "as_of"]
@@ -33,12 +32,13 @@ Found = tuple[Campaign, Trigger, Edges]
 
 
 class Turn(NamedTuple):
-    """What one campaign decided in one pass: its decisions, and the planned messages that give way to them."""
+    """What one campaign decided in one pass: its decisions, the planned messages that give way, and what limits it."""
 
     campaign: Campaign
     decisions: pl.DataFrame
     gives_way: pl.Series
     variants: tuple[Variant, ...]
+    ours: Limits
 
 
 def decide(
@@ -86,11 +86,13 @@ def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
 
 def judge(seen: View, found: list[Found]) -> list[Turn]:
     """Judge the due customers of some campaigns, in this order. Nothing is written, and nothing is locked."""
-    people = pl.concat([NOBODY, *(edges.due.select(*NOBODY.columns) for _, _, edges in found)])
-    if people.is_empty():
+    wanted = [(one, variants.parse(one[0])) for one in found if not one[2].due.is_empty()]
+    if not wanted:
         return []
-    ours = limits.read(people.unique("customer_id").sort("customer_id"), seen.as_of)
-    return [_turn(seen, ours, *one) for one in found if not one[2].due.is_empty()]
+    people = pl.concat([one[2].due.select("customer_id", "bucket") for one, _ in wanted]).unique("customer_id")
+    channels = {shared[0].step.channel.value for _, shared in wanted}
+    ours = limits.read(people.sort("customer_id"), seen.as_of, channels)
+    return [_turn(seen, ours, one, shared) for one, shared in wanted]
 
 
 def _decide(seen: View, found: list[Found]) -> Counter[str]:
@@ -100,9 +102,9 @@ def _decide(seen: View, found: list[Found]) -> Counter[str]:
         return _write([edges for _, _, edges in found], turns, seen.as_of)
 
 
-def _turn(seen: View, ours: Limits, campaign: Campaign, trigger: Trigger, edges: Edges) -> Turn:
-    shared, due = variants.parse(campaign), edges.due
-    channel = shared[0].step.channel
+def _turn(seen: View, ours: Limits, found: Found, shared: tuple[Variant, ...]) -> Turn:
+    campaign, trigger, edges = found
+    due, channel = edges.due, shared[0].step.channel
     parts = shares_of(campaign, shared, seen.as_of)
     shares = Shares(ours.rules.holdout_share, campaign.control_share, campaign.pilot_share, parts)
     may = eligibility.allowed(due, channel, campaign.topic, ours.contacts).drop("customer_id")
@@ -114,7 +116,7 @@ def _turn(seen: View, ours: Limits, campaign: Campaign, trigger: Trigger, edges:
     going = chosen.filter(pl.col("outcome") == Decision.Outcome.DELIVER).select("customer_id", "variant")
     ours.codes.note(going, given)
     gives_way = ours.plan(going, limited, campaign, channel)
-    return Turn(campaign, _decisions(chosen, seen, campaign, trigger), gives_way["delivery_id"], shared)
+    return Turn(campaign, _decisions(chosen, seen, campaign, trigger), gives_way["delivery_id"], shared, ours)
 
 
 def _terms(campaign: Campaign, channel: str, ours: Limits) -> policy.Terms:

@@ -1,15 +1,17 @@
 """What limits the messages of one pass: all caps, quiet hours, and what some customers got and are to get."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
 
-from campaigns import caps, eligibility, offers, programme, quiet
+from campaigns import caps, dates, eligibility, offers, programme, quiet
 from campaigns.caps import Cap
 from campaigns.models import Campaign, Delivery, Programme, Way
 from customers.bulk import UTC_MICROSECONDS
+from customers.consent import ADDRESSES
 
 NOTHING_GIVES_WAY = pl.DataFrame(schema={"customer_id": pl.Int64, "delivery_id": pl.Int64})
 
@@ -72,8 +74,10 @@ class Limits:
         return gives_way
 
 
-def read(people: pl.DataFrame, as_of: datetime) -> Limits:
-    """Give the limits of a pass over some customers (`customer_id`, `bucket`)."""
+def read(people: pl.DataFrame, as_of: datetime, channels: Collection[str] = ()) -> Limits:
+    """Give the limits of a pass over some customers (`customer_id`, `bucket`), with their addresses for `channels`."""
     rules = programme.current()
     every = caps.current(rules)
-    return Limits(as_of, rules, every, eligibility.contacts(people), caps.messages(people, as_of, every))
+    places = (dates.ZONE, "country") if quiet.hours_of(rules) is not None else ()
+    wanted = {*places, *(ADDRESSES[one] for one in channels if one in ADDRESSES)}
+    return Limits(as_of, rules, every, eligibility.contacts(people, wanted), caps.messages(people, as_of, every))

@@ -34,7 +34,7 @@ from segments.models import Membership
 
 PEOPLE: bulk.Schema = {"customer_id": pl.Int64, "bucket": pl.Int64, "seed": pl.Int64}
 NOBODY = pl.DataFrame(schema=PEOPLE)
-OF_CUSTOMER = ("customer_id", "customer__bucket", "customer__seed")
+SEEDS: bulk.Schema = {"customer_id": pl.Int64, "seed": pl.Int64}
 HALF: float = 0.5 / MILLION  # scores are stored in whole millionths
 
 
@@ -125,9 +125,9 @@ def _beyond(trigger: ScoreTrigger) -> _Found:
     if line is None:
         return _Found(NOBODY, run.as_of)
     beyond = {"value__gte": line} if is_above else {"value__lte": line}
-    rows = Score.objects.filter(run=run, target=target, **beyond).values_list(*OF_CUSTOMER, "value")
-    scored = bulk.read(rows, {**PEOPLE, f"scores.{trigger.score}": pl.Float64})
-    return _Found(ranking.place(scored, run), run.as_of)
+    rows = Score.objects.filter(run=run, target=target, **beyond).values_list("customer_id", "bucket", "value")
+    schema: bulk.Schema = {"customer_id": pl.Int64, "bucket": pl.Int64, f"scores.{trigger.score}": pl.Float64}
+    return _Found(ranking.place(_with_seeds(bulk.read(rows, schema)), run), run.as_of)
 
 
 def _value_at(order: Order | None, percentile: float, *, is_above: bool) -> float | None:
@@ -146,7 +146,20 @@ def _members(trigger: SegmentTrigger, as_of: datetime) -> _Found:
     rows = Membership.objects.filter(segment__key=trigger.segment)
     if trigger.edge == "stays":
         rows = rows.filter(since__lte=as_of - timedelta(days=trigger.days))
-    return _Found(bulk.read(rows.values_list(*OF_CUSTOMER), PEOPLE), snapshot.latest())
+    found = bulk.read(rows.values_list("customer_id", "bucket"), {"customer_id": pl.Int64, "bucket": pl.Int64})
+    return _Found(_with_seeds(found), snapshot.latest())
+
+
+def _with_seeds(people: pl.DataFrame) -> pl.DataFrame:
+    """Add what each customer draws by, which never changes: of the latest snapshot, of new customers as stored."""
+    taken = snapshot.latest()
+    known = snapshot.load(taken, None, ["seed"]).select("customer_id", "seed") if taken else NOBODY.select(*SEEDS)
+    told = people.join(known, on="customer_id", how="left", maintain_order="left")
+    new = told.filter(pl.col("seed").is_null())["customer_id"]
+    stored = bulk.read(Customer.objects.filter(among("pk", new)).values_list("pk", "seed"), SEEDS)
+    late = told.join(stored, on="customer_id", how="left", suffix="_stored", maintain_order="left")
+    seeded = late.with_columns(seed=pl.coalesce("seed", "seed_stored")).drop("seed_stored")
+    return seeded.filter(pl.col("seed").is_not_null())  # who was erased just now is nobody
 
 
 def _happened(campaign: Campaign, trigger: EventTrigger, as_of: datetime) -> _Found:

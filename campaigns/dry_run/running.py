@@ -5,13 +5,13 @@ from datetime import datetime
 import polars as pl
 
 from campaigns import allocate, decide, forecast, launch, offers, variants
+from campaigns.decide import Turn
 from campaigns.dry_run import costs, matches, messages, overlaps, warnings
 from campaigns.dry_run.matches import Matches
 from campaigns.dry_run.shapes import MOST_REASONS, Counted, DryRun, Reasoned, Rest
 from campaigns.dry_run.tried import Tried
 from campaigns.models import Campaign, Decision
 from campaigns.policy import REASON_LENGTH
-from campaigns.variants import Variant
 from customers import bulk
 
 DECISIONS: bulk.Schema = {
@@ -49,7 +49,7 @@ def run(campaign: Campaign, as_of: datetime) -> DryRun:
     trigger = launch.check(campaign)
     shared = variants.parse(campaign)
     matched = matches.now(campaign, trigger, as_of)
-    tried = Tried(campaign, shared, _decided(matched, campaign, shared), as_of)
+    tried = Tried(campaign, shared, _decided(matched, campaign), as_of)
     counted, rest = reasons(tried.decisions)
     return DryRun(
         campaign=campaign.key,
@@ -74,18 +74,19 @@ def run(campaign: Campaign, as_of: datetime) -> DryRun:
     )
 
 
-def _decided(matched: Matches, campaign: Campaign, shared: tuple[Variant, ...]) -> pl.DataFrame:
+def _decided(matched: Matches, campaign: Campaign) -> pl.DataFrame:
     """Give what is decided about those who match, after the budget is shared out: a row each."""
     turns = decide.judge(matched.seen, [(campaign, matched.trigger, matched.edges)])
     if not turns:
         return pl.DataFrame(schema=DECISIONS)
     seeds = matched.edges.due.select("customer_id", "seed")
     rows = turns[0].decisions.join(seeds, on="customer_id", how="left", maintain_order="left").select(*DECISIONS)
-    return _settled(rows, campaign, shared, matched.seen.as_of) if allocate.is_budgeted(campaign) else rows
+    return _settled(rows, turns[0]) if allocate.is_budgeted(campaign) else rows
 
 
-def _settled(rows: pl.DataFrame, campaign: Campaign, shared: tuple[Variant, ...], as_of: datetime) -> pl.DataFrame:
+def _settled(rows: pl.DataFrame, turn: Turn) -> pl.DataFrame:
     """Let the campaign choose among those whom deciding held."""
+    campaign, shared, as_of = turn.campaign, turn.variants, turn.ours.as_of
     rows = rows.with_row_index("id").with_columns(pl.col("id").cast(pl.Int64))
     held = rows.filter(pl.col("outcome") == Outcome.DEFERRED, pl.col("due_at") <= as_of)
     if held.is_empty():
@@ -93,7 +94,7 @@ def _settled(rows: pl.DataFrame, campaign: Campaign, shared: tuple[Variant, ...]
     given = offers.of_variants(shared)
     stocks = {offer.key: offers.stock_of(offer) for offer in given.values()}
     asked = held.select(*allocate.HELD_ROWS, why=allocate.head(pl.col("reason")))
-    changes = allocate.settle(asked, campaign, shared, stocks, as_of).changes
+    changes = allocate.settle(asked, campaign, shared, stocks, turn.ours).changes
     changes = changes.with_columns(pl.col("reason").str.slice(0, REASON_LENGTH))
     return rows.update(changes, on="id").drop("id")
 

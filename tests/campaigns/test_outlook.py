@@ -168,7 +168,9 @@ def lapse(buyers: list[Customer]) -> Target:
         Score(run=run, customer=one, target=target, version=version, bucket=one.bucket, as_of=T0, value=0.8)
         for one in buyers
     )
-    then = pl.DataFrame({"customer_id": [one.pk for one in buyers], "scores.lapse": [0.8] * 60})
+    then = pl.DataFrame(
+        {"customer_id": [one.pk for one in buyers], "seed": [one.seed for one in buyers], "scores.lapse": [0.8] * 60}
+    )
     for bucket in range(2):
         own = then.filter(pl.Series([one.bucket == bucket for one in buyers])).with_columns(
             bucket=pl.lit(bucket, pl.Int64)
