@@ -71,9 +71,15 @@ class CampaignInSerializer(StrictSerializer):
     message_cost = serializers.FloatField(required=False, **MONEY)
     most_a_day = serializers.IntegerField(required=False, allow_null=True, **POSITIVE)
     value = serializers.FloatField(required=False, allow_null=True, **MONEY)
+    margin = serializers.FloatField(
+        required=False, allow_null=True, min_value=0.0, max_value=1.0, help_text="Null: as the programme says."
+    )
     fires_on_import = serializers.BooleanField(required=False)
     goal_event = serializers.CharField(max_length=120, required=False)
     goal_days = serializers.IntegerField(required=False, **POSITIVE)
+    planned_customers = serializers.IntegerField(
+        required=False, allow_null=True, help_text="What its report is planned for, with control.", **POSITIVE
+    )
 
     def validate_audience(self, key: str | None) -> Segment | None:
         """Give the segment of a key."""
@@ -112,9 +118,11 @@ class CampaignSerializer(serializers.Serializer[Any]):
     message_cost = serializers.FloatField()
     most_a_day = serializers.IntegerField(allow_null=True)
     value = serializers.FloatField(allow_null=True)
+    margin = serializers.FloatField(allow_null=True)
     fires_on_import = serializers.BooleanField()
     goal_event = serializers.CharField()
     goal_days = serializers.IntegerField()
+    planned_customers = serializers.IntegerField(allow_null=True)
     paused_why = serializers.CharField(allow_blank=True, help_text="What paused it by itself, if anything.")
     created_at = serializers.DateTimeField()
     launched_at = serializers.DateTimeField(allow_null=True)

@@ -29,6 +29,7 @@ from segments.rules.nodes import Happening
 
 DAY = timedelta(days=1)
 WINDOW = timedelta(days=28)
+FEWEST_PLANNED = 1_000
 YEAR = 365.25
 
 
@@ -53,6 +54,17 @@ def daily(campaign: Campaign, at: datetime) -> float | None:
     It is what a brake compares with: a budget chooses among all of them later.
     """
     return _treated(campaign, at).a_day
+
+
+def planned(campaign: Campaign) -> int | None:
+    """Give for how many customers a read-out is planned: those foreseen for the first days; None: none are foreseen.
+
+    Fewer than a thousand are not planned for: after its plan an interval narrows no more.
+    """
+    if campaign.forecast is None:
+        return None
+    with_control = campaign.forecast / (1.0 - campaign.control_share)
+    return max(FEWEST_PLANNED, round(with_control * WINDOW.days))
 
 
 def _treated(campaign: Campaign, at: datetime) -> Forecast:

@@ -42,7 +42,7 @@ KEPT = (
     *EXPERIMENT,
 )
 PARSED = ("trigger", "steps", "variants")  # put together of fields of their own
-NOT_ASKED = ("chosen_variant", "margin", "planned_customers")
+NOT_ASKED = ("chosen_variant",)
 LABELS = {
     "name": "Name",
     "key": "Key",
@@ -56,6 +56,8 @@ LABELS = {
     "most_a_day": "Most messages a day",
     "goal_days": "Within days",
     "value": "What one is worth",
+    "margin": "Part of an order that we earn",
+    "planned_customers": "Customers its report is planned for",
     "owner": "Who looks after it",
     "split": "How they are shared out",
     "winner": "Where one does best",
@@ -76,6 +78,8 @@ HELP = {
     "winner": "Known only when the intervals say so, however often one looks. It can be taken back.",
     "winner_metric": "Of customers whose days for the goal are over; clicks count after 3 days.",
     "value": "Of one more customer who does it, in your currency. May be left.",
+    "margin": "0.3 is 30 %. Empty: as the programme says.",
+    "planned_customers": "With control. Its intervals are narrowest there; empty: what is foreseen for 28 days.",
 }
 
 
@@ -154,8 +158,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
             **dict.fromkeys(
                 ("cooldown_days", "lateness_hours", "delay_hours", "priority"), forms.NumberInput(attrs=CSS)
             ),
-            **dict.fromkeys(("most_a_day", "goal_days"), forms.NumberInput(attrs=CSS)),
-            **dict.fromkeys(("budget", "message_cost", "value"), forms.TextInput(attrs=NUMBER)),
+            **dict.fromkeys(("most_a_day", "goal_days", "planned_customers"), forms.NumberInput(attrs=CSS)),
+            **dict.fromkeys(("budget", "message_cost", "value", "margin"), forms.TextInput(attrs=NUMBER)),
             "fires_on_import": forms.CheckboxInput,
         }
 
@@ -458,7 +462,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def more(self) -> list[BoundField]:
         """Give what is seldom asked for."""
         wider = () if "how_many" in self.fields else ("pilot_share",)
-        return self.bound("priority", "message_cost", "value", *wider, "owner", "key")
+        return self.bound("priority", "message_cost", "value", "margin", "planned_customers", *wider, "owner", "key")
 
     @property
     def more_has_errors(self) -> bool:

@@ -84,7 +84,8 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
         occurrences.begin(campaign, at)
         campaign.launched_at, campaign.fires_on_start = at, fires_on_start
         campaign.forecast = forecast.daily(campaign, at)
-        campaign.save(update_fields=["launched_at", "fires_on_start", "forecast"])
+        campaign.planned_customers = campaign.planned_customers or forecast.planned(campaign)
+        campaign.save(update_fields=["launched_at", "fires_on_start", "forecast", "planned_customers"])
         versions.note(campaign, by, at, [versions.LAUNCHED])
         matching = waiting(campaign, at)
         counted = {"already_matching": matching, "fires_on_start": fires_on_start}

@@ -40,8 +40,8 @@ FIELDS = (
     "goal_days",
     "planned_customers",
 )
-# These ask for no other approval: any of its variants was approved, whichever wins.
-FREE = ("name", "chosen_variant", "winner", "winner_metric")
+# These ask for no other approval: any of its variants was approved, whichever wins, and reports send nothing.
+FREE = ("name", "chosen_variant", "winner", "winner_metric", "margin", "planned_customers")
 GOES_OUT = {"steps", "variants", "topic", "audience"}  # what a message says, and who may get it
 Plan = dict[str, Any]
 
