@@ -91,7 +91,7 @@ class CampaignAdmin(BaseAdmin):
                 by: Any = request.user
                 launch.edit(obj, by, timezone.now(), **changes)
             return
-        obj.created_at = timezone.now()
+        obj.created_at, obj.edited_by = timezone.now(), request.user.get_username()
         super().save_model(request, obj, form, change)
 
     def get_form(self, request: HttpRequest, obj: Campaign | None = None, change: bool = False, **kwargs: Any) -> Any:

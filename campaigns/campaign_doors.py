@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from campaigns import launch
-from campaigns.launch import LaunchError
+from campaigns.launch import InFlight, LaunchError, Unapproved
 from campaigns.models import Campaign, Decision
 from customers import tags
 from customers.api import Door, who
@@ -24,10 +24,12 @@ from customers.keys import Scope
 from customers.models import ApiKey
 from customers.problems import Problem, StrictSerializer, refusals
 from segments.api import KEY
+from segments.definition import name_of
 from segments.models import Segment
 
 PLACE = re.compile(r"[a-z_]+[\w.\[\]]*\Z")
 SHARE: dict[str, Any] = {"min_value": 0.0, "max_value": 0.9}
+CODES: dict[type[LaunchError], str] = {InFlight: "in_flight", Unapproved: "needs_approval"}
 COUNT: dict[str, Any] = {"min_value": 0, "max_value": 2**31 - 1}
 POSITIVE: dict[str, Any] = {**COUNT, "min_value": 1}
 MONEY: dict[str, Any] = {"min_value": 0.0, "max_value": 1e12}
@@ -87,6 +89,14 @@ class CampaignInSerializer(StrictSerializer):
         if key is not None and found is None:
             raise serializers.ValidationError(f"There is no segment “{key}”.")
         return found
+
+
+class CampaignChangeSerializer(CampaignInSerializer):
+    """What is changed of a plan."""
+
+    while_sending = serializers.BooleanField(
+        required=False, help_text="Change what goes out also while messages are being handed over."
+    )
 
 
 class CampaignSerializer(serializers.Serializer[Any]):
@@ -156,7 +166,7 @@ class CampaignsView(Door):
         """Make a draft. Nothing happens until it is launched."""
         body, now = _valid(CampaignInSerializer(data=request.data)), timezone.now()
         with refusing(body["key"]):
-            campaign = Campaign.objects.create(created_at=now, **body)
+            campaign = Campaign.objects.create(created_at=now, edited_by=name_of(who(request))[:150], **body)
             launch.check(campaign)
             launch.note("made", campaign, who(request), now)
         return answer(campaign, 201)
@@ -176,24 +186,26 @@ class CampaignView(Door):
 
     @extend_schema(
         operation_id="campaigns_update",
-        request=CampaignInSerializer(partial=True),
+        request=CampaignChangeSerializer(partial=True),
         parameters=[tags.IF_MATCH],
         responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
-        """Change what is sent. Of one that was launched this is a new version, and states are set anew in silence.
+        """Change what is sent. Of one that was launched this is a new version; another trigger starts in silence.
 
-        What is live already acts by what is written here: changing it needs the scope campaigns:send as well.
+        A message goes out by the version that holds when it begins. While messages are being handed over, what goes out
+        is not changed (409 in_flight) unless `while_sending` says so. What is live already acts by what is written
+        here: changing it needs the scope campaigns:send as well.
         """
-        body = _valid(CampaignInSerializer(data=request.data, partial=True))
+        body = _valid(CampaignChangeSerializer(data=request.data, partial=True))
         with refusing():
             campaign = campaign_of(public_id, is_locked=True)
-            _check_scope(request, campaign)
+            check_scope(request, campaign)
             check_tag(request, campaign)
             if body.get("key", campaign.key) != campaign.key:
                 raise LaunchError("key: stays as it is; make another campaign")
             changes = {name: value for name, value in body.items() if name != "key"}
-            if changes:
+            if changes.keys() - {"while_sending"}:
                 launch.edit(campaign, who(request), timezone.now(), **changes)
                 launch.check(campaign)
         return answer(campaign)
@@ -232,7 +244,7 @@ def refusing(key: str = "") -> Iterator[None]:
         with transaction.atomic():
             yield
     except LaunchError as error:
-        raise refusal(str(error)) from error
+        raise refusal(str(error), CODES.get(type(error), "not_now")) from error
     except IntegrityError as error:
         if not key or not Campaign.objects.filter(key=key).exists():
             raise
@@ -240,15 +252,15 @@ def refusing(key: str = "") -> Iterator[None]:
         raise Problem(409, "taken", f"Another campaign has the key {key!r}.", [place]) from error
 
 
-def refusal(message: str) -> Problem:
+def refusal(message: str, code: str = "not_now") -> Problem:
     """Give the answer to what a campaign cannot do: 400 at its place, 409 where its state forbids it."""
     path, _, said = message.partition(": ")
     if said and PLACE.match(path):
         return Problem(400, "bad_campaign", message, [{"path": path, "code": "bad_campaign", "message": said}])
-    return Problem(409, "not_now", message)
+    return Problem(409, code, message)
 
 
-def _check_scope(request: Request, campaign: Campaign) -> None:
+def check_scope(request: Request, campaign: Campaign) -> None:
     """Raise PermissionDenied for a key that may write campaigns, not send, where the campaign is live."""
     held: list[str] = request.auth.scopes if isinstance(request.auth, ApiKey) else []
     if campaign.state == Campaign.State.LIVE and Scope.CAMPAIGNS_SEND not in held:

@@ -75,7 +75,7 @@ def launch(campaign: Campaign, by: User, at: datetime, *, fires_on_start: bool =
     It fires for none of these, unless that is asked for: then for whoever matches at its first look.
     """
     with transaction.atomic():
-        _hold(campaign)
+        hold(campaign)
         trigger = check(campaign)
         _move(campaign, State.DRAFT, State.LIVE, "launched")
         refuse_unapproved(campaign)
@@ -100,7 +100,7 @@ def pause(campaign: Campaign, by: User, at: datetime) -> Standing:
     Give what was under way at that moment.
     """
     with transaction.atomic():
-        _hold(campaign)
+        hold(campaign)
         _move(campaign, State.LIVE, State.PAUSED, "paused")
         under_way = standing.of(campaign)
         notices.state_of(campaign, at)
@@ -114,7 +114,7 @@ def resume(campaign: Campaign, by: User, at: datetime) -> int:
     One that paused itself is asked about: brakes.go_on lets it proceed.
     """
     with transaction.atomic():
-        _hold(campaign)
+        hold(campaign)
         trigger = check(campaign)
         if campaign.paused_why:
             raise LaunchError(f"It paused itself: {campaign.paused_why} Let it go on, or stop it for good.")
@@ -136,7 +136,7 @@ def stop(campaign: Campaign, by: User, at: datetime) -> Standing:
     Give what was under way at that moment; `planned` is how many were cancelled.
     """
     with transaction.atomic():
-        _hold(campaign)
+        hold(campaign)
         _move(campaign, campaign.state, State.STOPPED, "stopped")
         _watch(campaign, None)
         cancelled = cancel.planned(campaign, STOPPED, at)
@@ -162,7 +162,7 @@ def change(campaign: Campaign, by: User, at: datetime, changes: Mapping[str, Any
     for name in sorted(changes.keys() - set(EDITABLE)):
         raise LaunchError(f"{name}: cannot be edited")
     with transaction.atomic():
-        _hold(campaign)
+        hold(campaign)
         if campaign.state == State.STOPPED:
             raise LaunchError("A stopped campaign cannot be edited.")
         before, digest = plan.of(campaign), plan.digest(campaign)
@@ -216,7 +216,7 @@ def widen(campaign: Campaign, share: float, by: User, at: datetime, *, fires_for
     else they stay as they are until their next edge.
     """
     with transaction.atomic():
-        _hold(campaign)
+        hold(campaign)
         if not campaign.pilot_share < share <= 1.0:
             raise LaunchError(f"pilot_share: expects more than {campaign.pilot_share:g}, up to 1, got {share:g}")
         if campaign.state not in (State.LIVE, State.PAUSED):
@@ -314,7 +314,7 @@ def _start_in_silence(campaign: Campaign) -> None:
     campaign.save(update_fields=["fires_on_start"])
 
 
-def _hold(campaign: Campaign) -> None:
+def hold(campaign: Campaign) -> None:
     """Let nobody else change a campaign, and none of its messages begin, until the commit; and read it anew."""
     barrier.change(campaign)
     try:

@@ -94,6 +94,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "dkim_selector",
             "alert_emails",
             "sms_opt_out",
+            "approval_customers",
+            "approval_budget",
         )
         widgets = {
             **dict.fromkeys(
@@ -103,6 +105,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "postal_address": forms.TextInput(attrs=CSS),
             **dict.fromkeys(("colour", "background"), COLOUR),
             **dict.fromkeys(("cap_messages", "cap_days"), forms.NumberInput(attrs={**CSS, "min": 1})),
+            "approval_customers": forms.NumberInput(attrs={**CSS, "min": 0}),
+            "approval_budget": forms.NumberInput(attrs={**CSS, "min": 0, "step": "any"}),
             **dict.fromkeys(("quiet_from", "quiet_until", "calling_from", "calling_until"), TIME),
         }
         labels = {
@@ -117,6 +121,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "calling_until": "until",
             "dkim_selector": "DKIM selector",
             "alert_emails": "Alerts by e-mail to",
+            "approval_customers": "One person may launch for so many customers",
+            "approval_budget": "One person may launch with a budget up to",
         }
         help_texts = {
             "sender": "A name and an address: Our shop <hello@shop.example>",
@@ -128,6 +134,8 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
             "quiet_until": "Both empty: no quiet hours.",
             "calling_from": "By the customer's own clock.",
             "calling_until": "Stricter laws of a place hold too.",
+            "approval_customers": "For more, a second person must approve the plan. Empty: nobody need.",
+            "approval_budget": "With more, or without a budget, a second person must approve. Empty: nobody need.",
             "dkim_selector": "The name under which your mail server's key is published.",
         }
 
@@ -223,6 +231,7 @@ class ProgrammeForm(forms.ModelForm):  # type: ignore[type-arg]
                 *("holdout_share", "cap_messages", "cap_days"),
                 *("quiet_from", "quiet_until", "calling_from", "calling_until"),
             ),
+            "What a second person must approve": ("approval_customers", "approval_budget"),
             "Who is told": ("alert_emails",),
         }
         return [(title, [self[name] for name in fields]) for title, fields in names.items()]

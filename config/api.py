@@ -9,6 +9,7 @@ from rest_framework.response import Response
 
 from campaigns import api as campaigns
 from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
+from campaigns import version_doors as campaign_versions
 from campaigns.calls import doors as call_doors
 from campaigns.offers import doors as offer_doors
 from campaigns.webhooks import doors as webhook_doors
@@ -106,6 +107,20 @@ urlpatterns: list[URLPattern] = [
     path("offers/<str:key>/report/", offer_doors.OfferReportView.as_view(), name="offer-report"),
     path("campaigns/", campaign_doors.CampaignsView.as_view(), name="campaigns"),
     path("campaigns/<str:public_id>/", campaign_doors.CampaignView.as_view(), name="campaign"),
+    path("campaigns/<str:public_id>/versions/", campaign_versions.VersionsView.as_view(), name="campaign-versions"),
+    path(
+        "campaigns/<str:public_id>/versions/<int:number>/",
+        campaign_versions.VersionView.as_view(),
+        name="campaign-version",
+    ),
+    path(
+        "campaigns/<str:public_id>/versions/<int:number>/revert/",
+        campaign_versions.RevertView.as_view(),
+        name="campaign-revert",
+    ),
+    path("campaigns/<str:public_id>/duplicate/", campaign_versions.DuplicateView.as_view(), name="campaign-duplicate"),
+    path("campaigns/<str:public_id>/under-way/", campaign_versions.UnderWayView.as_view(), name="campaign-under-way"),
+    path("campaigns/<str:public_id>/approval/", campaign_versions.ApprovalView.as_view(), name="campaign-approval"),
     path("campaigns/<str:public_id>/launch/", life_doors.LaunchView.as_view(), name="campaign-launch"),
     path("campaigns/<str:public_id>/pause/", life_doors.PauseView.as_view(), name="campaign-pause"),
     path("campaigns/<str:public_id>/resume/", life_doors.ResumeView.as_view(), name="campaign-resume"),

@@ -68,6 +68,11 @@ TABLE: tuple[Ability, ...] = (
         ("campaigns.launch_campaign",),
         ("approver",),
     ),
+    Ability(
+        "Approve or refuse, as a second person, what is above the programme's limits",
+        ("campaigns.launch_campaign",),
+        ("approver",),
+    ),
     Ability("See and redeem single codes", ("campaigns.view_offercode", "campaigns.redeem_offercode"), ("marketer",)),
     Ability("See the programme", ("campaigns.view_programme",), ("marketer", "approver", "operator")),
     Ability("Stop all sending and start it again", ("campaigns.stop_programme",), ("approver", "operator")),
@@ -124,7 +129,7 @@ TABLE: tuple[Ability, ...] = (
     Ability(
         "See alerts and take them on",
         _of("customers", "alert", "view change"),
-        ("marketer", "analyst", "integrator", "operator"),
+        ("marketer", "approver", "analyst", "integrator", "operator"),
     ),
     Ability("Read the audit", ("customers.view_auditentry",), ("approver", "operator")),
     Ability("Make users, give roles, change groups: superusers only", (), ()),

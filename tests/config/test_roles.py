@@ -46,7 +46,7 @@ TABLES: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "campaigns.slot": (SEE, NOBODY, NOBODY, NOBODY),
     "campaigns.webhook": ({I}, {I}, {I}, {I}),
     "campaigns.webhookmessage": ({I}, NOBODY, NOBODY, NOBODY),
-    "customers.alert": ({M, N, I, O}, NOBODY, NOBODY, NOBODY),
+    "customers.alert": ({M, P, N, I, O}, NOBODY, NOBODY, NOBODY),
     "customers.apikey": ({I, O}, {I, O}, NOBODY, NOBODY),
     "customers.attribute": ({M, N, I, O}, {I, O}, {I, O}, NOBODY),
     "customers.auditentry": ({P, O}, NOBODY, NOBODY, NOBODY),
