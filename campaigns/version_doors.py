@@ -17,9 +17,11 @@ from campaigns.campaign_doors import (
     answer,
     campaign_of,
     check_scope,
+    check_tag,
     refusing,
 )
 from campaigns.models import Campaign, CampaignVersion
+from customers import tags
 from customers.api import Door, who
 from customers.keys import Scope
 from customers.problems import Problem, StrictSerializer, refusals
@@ -79,6 +81,7 @@ class UnderWaySerializer(serializers.Serializer[Any]):
 class ApprovalSerializer(serializers.Serializer[Any]):
     """Whether a plan needs a second person, and how far that is."""
 
+    plan = serializers.CharField(help_text="A digest of the plan, its offers and its segments.")
     is_needed = serializers.BooleanField()
     stand = serializers.ChoiceField(choices=approval.Stand.choices, allow_null=True)
     why = serializers.ListField(child=serializers.CharField())
@@ -155,7 +158,8 @@ class RevertView(Door):
     @extend_schema(
         operation_id="campaigns_revert",
         request=RevertInSerializer,
-        responses={200: CampaignSerializer, **refusals(400, 404, 409)},
+        parameters=[tags.IF_MATCH],
+        responses={200: CampaignSerializer, **refusals(400, 404, 409, 412)},
     )
     def post(self, request: Request, public_id: str, number: int) -> Response:
         """Put an earlier plan back as a new version; a live campaign's with the scope campaigns:send too."""
@@ -165,6 +169,7 @@ class RevertView(Door):
         with refusing():
             campaign = campaign_of(public_id, is_locked=True)
             check_scope(request, campaign)
+            check_tag(request, campaign)
             revert.revert(campaign, number, who(request), timezone.now(), **body.validated_data)
         return answer(campaign)
 
@@ -249,7 +254,8 @@ class ApprovalView(Door):
     @extend_schema(
         operation_id="campaigns_approval_answer",
         request=AnswerInSerializer,
-        responses={200: ApprovalSerializer, **refusals(400, 404, 409)},
+        parameters=[tags.IF_MATCH],
+        responses={200: ApprovalSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
         """Grant or refuse what was asked. Neither who asked nor who changed the plan last may; campaigns:send."""
@@ -257,20 +263,28 @@ class ApprovalView(Door):
         body.is_valid(raise_exception=True)
         with refusing():
             campaign = campaign_of(public_id, is_locked=True)
+            tags.check(request, tags.tag(_approval(campaign)), "The plan or its approval")
             asking.answer(campaign, who(request), timezone.now(), **body.validated_data)
         return approved(campaign)
 
 
 def approved(campaign: Campaign, status: int = 200) -> Response:
-    """Answer with how far the approval of a campaign is: the last question, where there is one."""
+    """Answer with how far the approval of a campaign is; the ETag is another with every change of its plan."""
+    told = _approval(campaign)
+    return Response(ApprovalSerializer(told).data, status=status, headers=tags.header(told))
+
+
+def _approval(campaign: Campaign) -> dict[str, Any]:
+    """Give the last question about a campaign, where there is one, and whether its plan needs an answer."""
     need, last = approval.needed(campaign), campaign.approvals.order_by("-pk").first()
     names = ("asked_by", "asked_at", "changes", "by", "at", "reason")
     empty: dict[str, Any] = {"asked_by": "", "asked_at": None, "changes": {}, "by": "", "at": None, "reason": ""}
     told = {name: getattr(last, name) for name in names} if last else empty
     stand = {
+        "plan": plan.digest(campaign),
         "is_needed": need is not None,
         "stand": need.stand if need else None,
         "why": need.why if need else (),
         "sentence": need.sentence if need else "",
     }
-    return Response(ApprovalSerializer({**told, **stand}).data, status=status)
+    return {**told, **stand}

@@ -134,7 +134,7 @@ BUTTONS: dict[str, list[tuple[dict[str, object], dict[str, set[str]]]]] = {
     "campaigns.delivery": [({"state": "uncertain"}, {"arrived": {O}, "again": {O}})],
     "campaigns.webhook": [({"state": "live"}, {"test": {I}, "disable": {I}, "rotate": {I}})],
     "campaigns.webhookmessage": [({"state": "failed", "body": "{}"}, {"replay": {I}})],
-    "customers.alert": [({"state": "open"}, {one: {M, N, I, O} for one in ("mine", "day", "week", "done")})],
+    "customers.alert": [({"state": "open"}, {one: {M, P, N, I, O} for one in ("mine", "day", "week", "done")})],
     "customers.apikey": [({}, {"revoke": {I, O}})],
     "customers.suppression": [({"reason": "manual"}, {"open": {O}})],
     "scoring.modelversion": [({"state": "live"}, {"retire": {N}}), ({"state": "retired"}, {"promote": {N}})],
