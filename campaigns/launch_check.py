@@ -1,18 +1,19 @@
 """What is known of a plan before it starts: what is wrong with it and where, whom it reaches, and how it looks."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.utils.safestring import SafeString
 
 from campaigns import (
+    approval,
+    dry_run,
     findings,
-    forecast,
     launch,
     launch_page,
-    nameable,
     programme,
     render,
     step_preview,
@@ -22,14 +23,26 @@ from campaigns import (
     triggers,
     variants,
 )
+from campaigns.approval import Need
+from campaigns.campaign_page import STATE_TAGS
+from campaigns.dry_run import DryRun, Message, Reasoned
 from campaigns.forms import CampaignForm
-from campaigns.models import Campaign, Way
-from campaigns.reach import Reach, reach
+from campaigns.models import Campaign, Decision, Way
+from campaigns.reach import reach
 from campaigns.triggers import EventTrigger, HandTrigger, ScheduleTrigger
-from customers.panels import Cell, number, share
+from customers.history import LakeError
+from customers.panels import Cell, number, share, tag
 from segments.fields import catalogue
 
 EXAMPLE = ".test"
+MOST_NAMED = 3
+UNCOUNTED = ("name", "key", "owner")  # what is wrong with these changes no count
+# Where a limit that a dry run meets is changed.
+WHERE = {
+    "budget": ("Budget", "budget"),
+    "day": ("Most messages a day", "most_a_day"),
+    "stock": ("Offer", "offer"),
+}
 NAMELESS = {"trigger_kind": "When", "action": "What", "entry": "Again", "how_many": "How many"}
 
 
@@ -48,20 +61,25 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Check:
-    """A plan in words, what stands against its start, what else to look at, and what is counted.
+    """A plan in words, what stands against its start, what else to look at, and what a dry run counts.
 
-    `matching` are those who match already; None where the plan cannot be read so far, or where it asks nobody.
+    `matching` are those who match already; None where the plan cannot be read so far, or where it asks nobody. `need`
+    is the second person's yes that the plan needs, if it needs one.
     """
 
     said: list[str]
     faults: list[Problem]
-    remarks: list[Problem]
-    facts: list[tuple[str, Cell]]
-    basis: Cell = ""
+    remarks: list[Problem] = field(default_factory=list)
+    facts: list[tuple[str, Cell]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    reasons: list[tuple[Cell, str, str]] = field(default_factory=list)
+    messages: tuple[Message, ...] = ()
     matching: int | None = None
     is_hand: bool = False
     heading: str = ""
     preview: SafeString | None = None
+    is_mail: bool = False
+    need: Need | None = None
 
     @property
     def verdict(self) -> str:
@@ -110,39 +128,93 @@ def _fault(form: CampaignForm, name: str, text: str) -> Problem:
 
 
 def _look(campaign: Campaign, said: list[str], faults: list[Problem], at: datetime) -> Check:
-    heading, preview = _preview(campaign)
+    """Try the plan, as far as it can be read."""
+    plan = _stored(campaign)
+    found = _asking(replace(Check(said, faults), **_preview(plan)), plan, at)
+    if any(one.field not in UNCOUNTED for one in faults):
+        return found
     try:
-        trigger = triggers.parse(campaign.trigger, catalogue())
-        made = variants.parse(campaign, nameable.known())
-        matching = None if isinstance(trigger, EventTrigger | ScheduleTrigger) else launch.waiting(campaign, at)
-        foreseen = forecast.foresee(campaign, at)
+        tried = dry_run.run(plan, at)
+    except LakeError:
+        return replace(found, remarks=[Problem("Nothing is counted: the history cannot be read now.")])
     except ValueError:  # what is wrong stands among the faults
-        return Check(said, faults, [], [], heading=heading, preview=preview)
-    counted = reach(campaign, made[0].step.channel)
-    remarks = list(_remarks(campaign, made, counted))
-    way = made[0].step.channel
-    facts: list[tuple[str, Cell]] = [
-        ("Can be reached" if way.is_contact else "May be acted on", number(counted.eligible)),
-        ("Foreseen a day", number(foreseen.a_day)),
-        ("Left alone as control", share(campaign.control_share, 0)),
-    ]
-    if matching is not None:
-        facts.insert(0, ("Match already", number(matching)))
-    is_hand = isinstance(trigger, HandTrigger)
-    return Check(said, faults, remarks, facts, foreseen.basis, matching, is_hand, heading, preview)
+        return found
+    return replace(
+        found,
+        remarks=[*(Problem(one.sentence, *WHERE.get(one.about, ())) for one in tried.warnings), *_remarks(plan)],
+        facts=list(_facts(tried, plan)),
+        notes=[one for one in (tried.means, _cost(tried), tried.a_day.basis, _overlapping(tried)) if one],
+        reasons=[_reason(one) for one in tried.reasons],
+        messages=tried.messages,
+        need=approval.needed(plan),
+    )
 
 
-def _preview(campaign: Campaign) -> tuple[str, SafeString | None]:
+def _asking(found: Check, plan: Campaign, at: datetime) -> Check:
+    """Add whether, and how many, match already."""
+    try:
+        trigger = triggers.parse(plan.trigger, catalogue())
+        if isinstance(trigger, EventTrigger | ScheduleTrigger):
+            return found
+        return replace(found, matching=launch.waiting(plan, at), is_hand=isinstance(trigger, HandTrigger))
+    except ValueError:  # what is wrong stands among the faults
+        return found
+
+
+def _stored(campaign: Campaign) -> Campaign:
+    """Give a plan as one that is stored: a new one has the number that none has, and so nothing of its own yet."""
+    if campaign.pk is not None:
+        return campaign
+    plan = copy(campaign)
+    plan.pk = 0
+    return plan
+
+
+def _facts(tried: DryRun, campaign: Campaign) -> Iterator[tuple[str, Cell]]:
+    arms = {one.name: one.customers for one in tried.arms}
+    yield "Match now", number(tried.matching)
+    yield "Would get it now", number(tried.getting)
+    if tried.waiting:
+        yield "Would get it later", number(tried.waiting)
+    yield f"Left alone as control, {share(campaign.control_share, 0)}", number(arms.get("control", 0))
+    yield "Foreseen a day", number(tried.a_day.a_day)
+    if tried.cost.total:
+        yield "Cost of those now", number(tried.cost.total, 2)
+
+
+def _cost(tried: DryRun) -> str:
+    if tried.cost.a_message or tried.cost.codes:
+        return tried.cost.sentence
+    return "What one message costs is not said; it may be, under More."
+
+
+def _overlapping(tried: DryRun) -> str:
+    """Say who of them other campaigns write to."""
+    found = tried.overlaps
+    if not found.customers:
+        return ""
+    who = ", ".join(f"“{one.name}” {number(one.customers)}" for one in found.campaigns[:MOST_NAMED])
+    return f"{number(found.customers)} of them were written to within {found.days} days, or are about to be: {who}."
+
+
+def _reason(one: Reasoned) -> tuple[Cell, str, str]:
+    label = Decision.Outcome(one.outcome).label
+    return tag(label, STATE_TAGS.get(one.outcome, "")), number(one.customers), one.reason
+
+
+def _preview(campaign: Campaign) -> dict[str, Any]:
     """Give what happens to Ada, drawn."""
     try:
         step = steps.parse(campaign.steps)[0]
-        return step_preview.title(step), step_preview.draw(step)
+        is_mail = isinstance(step, steps.EmailStep)
+        return {"heading": step_preview.title(step), "preview": step_preview.draw(step), "is_mail": is_mail}
     except (render.TemplateRefused, steps.StepError):  # what is wrong stands among the faults
-        return "", None
+        return {}
 
 
-def _remarks(campaign: Campaign, made: tuple[variants.Variant, ...], counted: Reach) -> Iterator[Problem]:
-    way, house = made[0].step.channel, programme.current()
+def _remarks(campaign: Campaign) -> Iterator[Problem]:
+    way, house = variants.parse(campaign)[0].step.channel, programme.current()
+    counted = reach(campaign, way)
     if way.is_contact and not counted.agreed:
         yield Problem(f"Nobody agreed to “{campaign.topic}”: nothing would be sent.", "Who agreed to", "topic")
     elif way.is_contact and not counted.eligible:

@@ -8,6 +8,8 @@
         let asked = 0;
         let waiting = 0;
         let going = null;
+        let last = null; // what the newest question is about
+        const answers = () => new URLSearchParams(new FormData(form)).toString();
         function busy(isBusy) {
             slots.forEach((slot) => (isBusy ? slot.setAttribute("aria-busy", "true") : slot.removeAttribute("aria-busy")));
             form.dispatchEvent(new CustomEvent("cusp:asking", { detail: isBusy }));
@@ -19,16 +21,23 @@
             }
             asked += 1;
             const mine = asked;
+            last = answers();
             if (going) going.abort();
             going = new AbortController();
             busy(true);
             fetch(address, { method: "POST", body: new FormData(form), signal: going.signal })
                 .then((answer) => (answer.ok && !answer.redirected ? answer.text() : Promise.reject()))
                 .then((text) => { if (mine === asked) show(text); })
-                .catch(() => { if (mine === asked) slots.forEach((slot) => { slot.textContent = failure; }); })
+                .catch(() => {
+                    if (mine !== asked) return;
+                    slots.forEach((slot) => { slot.textContent = failure; });
+                    last = null;
+                })
                 .finally(() => { if (mine === asked) busy(false); });
         }
         function soon() {
+            if (answers() === last) return;
+            last = answers();
             if (going) going.abort();
             asked += 1;
             if (isReady()) busy(true);
