@@ -69,6 +69,14 @@ class Purse:
         return None if self.most_a_day is None else max(0, self.most_a_day - self.today)
 
 
+class Means(NamedTuple):
+    """What a campaign chooses by: what limits its messages, the stocks by the keys of offers, and its purse."""
+
+    limits: Limits
+    stocks: Mapping[str, Stock]
+    purse: Purse
+
+
 class Settled(NamedTuple):
     """What became of a campaign's candidates (CHANGES), whose message goes, and the planned ones that give way."""
 
@@ -171,7 +179,7 @@ def _settle(campaign: Campaign, as_of: datetime) -> Counter[str]:
     """Choose for one campaign, whose row is locked, and write what was chosen."""
     rows = _held(as_of).filter(campaign=campaign).values_list(*HELD_ROWS)
     held = bulk.read(rows, HELD_ROWS).with_columns(why=head(pl.col("reason")))
-    over = _given_up(held, campaign, as_of)
+    over = given_up(held, campaign, as_of)
     rest = held.join(over, on="id", how="anti")
     if rest.is_empty() or campaign.state != Campaign.State.LIVE:
         return _write(over, as_of)
@@ -196,7 +204,12 @@ def settle(
 
     `stocks` are by the keys of offers.
     """
-    as_of = ours.as_of
+    return choose(held, campaign, shared, Means(ours, stocks, purse(campaign, ours.as_of)))
+
+
+def choose(held: pl.DataFrame, campaign: Campaign, shared: tuple[Variant, ...], by: Means) -> Settled:
+    """Choose among a campaign's candidates, as `settle`, by what is known."""
+    ours, as_of = by.limits, by.limits.as_of
     wait, channel, given = patience(campaign, as_of), shared[0].step.channel, offers.of_variants(shared)
     barred, rest = _barred(ours.codes.barred(held, given, as_of), as_of)
     limited = ours.look(rest, campaign, channel)
@@ -204,10 +217,10 @@ def settle(
     is_free = pl.col("outcome") == Outcome.DELIVER
     is_lowest_first = campaign.trigger.get("direction") == "below"
     free = judged.filter(is_free)
-    lefts = {variant: stocks[offer.key] for variant, offer in given.items()}
+    lefts = {variant: by.stocks[offer.key] for variant, offer in given.items()}
     none_left = short(free, lefts, wait, is_lowest_first=is_lowest_first)
     free = free.join(none_left, on="id", how="anti")
-    chosen = share_out(free, purse(campaign, as_of), may_wait=wait.may_wait, is_lowest_first=is_lowest_first)
+    chosen = share_out(free, by.purse, may_wait=wait.may_wait, is_lowest_first=is_lowest_first)
     going = chosen.filter(is_free)
     gives_way = ours.plan(going.select("customer_id"), limited, campaign, channel)
     parts = (barred, judged.filter(~is_free), none_left, chosen)
@@ -223,12 +236,18 @@ def _barred(asked: pl.DataFrame, as_of: datetime) -> tuple[pl.DataFrame, pl.Data
     return lost, asked.filter(pl.col("barred").is_null()).drop("barred")
 
 
-def purse(campaign: Campaign, as_of: datetime) -> Purse:
-    """Give what a campaign has spent: a message that failed or was cancelled costs nothing; days are of TIME_ZONE."""
-    paid = Delivery.objects.filter(decision__campaign=campaign.pk, state__in=SPENT)
+def day_of(as_of: datetime) -> tuple[datetime, datetime]:
+    """Give when the day of a time begins and when it ends, by the clock of TIME_ZONE."""
     zone = ZoneInfo(settings.TIME_ZONE)
     today = as_of.astimezone(zone).date()
     begin, end = (datetime.combine(today + timedelta(days=n), time(), zone).astimezone(UTC) for n in (0, 1))
+    return begin, end
+
+
+def purse(campaign: Campaign, as_of: datetime) -> Purse:
+    """Give what a campaign has spent: a message that failed or was cancelled costs nothing; days are of TIME_ZONE."""
+    paid = Delivery.objects.filter(decision__campaign=campaign.pk, state__in=SPENT)
+    begin, end = day_of(as_of)
     is_todays = Q(began_at__gte=begin, began_at__lt=end) | Q(state__in=WAITING, due_at__lt=end)
     taken = paid.filter(is_todays).count() if campaign.most_a_day is not None else 0
     spent = paid.count() * campaign.message_cost if campaign.budget is not None else 0.0
@@ -249,7 +268,7 @@ def _ranked(candidates: pl.DataFrame, *, is_lowest_first: bool) -> tuple[pl.Data
     return best.with_row_index("rank", 1), pl.format(f"Number {{}} of {best.height:,}{by}. ", "rank")
 
 
-def _given_up(held: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
+def given_up(held: pl.DataFrame, campaign: Campaign, as_of: datetime) -> pl.DataFrame:
     """Give those that wait no longer: all of a campaign that has ended, else those whose time is over."""
     is_ended = campaign.state not in (Campaign.State.LIVE, Campaign.State.PAUSED)
     gone = held if is_ended else held.filter(pl.col("expires_at") <= as_of)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import polars as pl
 from django.db import IntegrityError, transaction
 
-from campaigns import allocate, brakes, eligibility, limits, offers, planning, policy, triggers, variants
+from campaigns import allocate, brakes, limits, offers, planning, policy, triggers, variants
 from campaigns.assignment import Shares, assign
 from campaigns.causes import START, WIDENED
 from campaigns.edges import find
@@ -84,14 +84,17 @@ def of(campaign: Campaign, due: pl.DataFrame, as_of: datetime) -> Counter[str]:
     return _decide(seen, [(campaign, trigger, edges)])
 
 
-def judge(seen: View, found: list[Found]) -> list[Turn]:
-    """Judge the due customers of some campaigns, in this order. Nothing is written, and nothing is locked."""
+def judge(seen: View, found: list[Found], known: Limits | None = None) -> list[Turn]:
+    """Judge the due customers of some campaigns, in this order. Nothing is written, and nothing is locked.
+
+    `known` is what limits them, where it was read before.
+    """
     wanted = [(one, variants.parse(one[0])) for one in found if not one[2].due.is_empty()]
     if not wanted:
         return []
     people = pl.concat([one[2].due.select("customer_id", "bucket") for one, _ in wanted]).unique("customer_id")
     channels = {shared[0].step.channel.value for _, shared in wanted}
-    ours = limits.read(people.sort("customer_id"), seen.as_of, channels)
+    ours = known or limits.read(people.sort("customer_id"), seen.as_of, channels)
     return [_turn(seen, ours, one, shared) for one, shared in wanted]
 
 
@@ -107,7 +110,7 @@ def _turn(seen: View, ours: Limits, found: Found, shared: tuple[Variant, ...]) -
     due, channel = edges.due, shared[0].step.channel
     parts = shares_of(campaign, shared, seen.as_of)
     shares = Shares(ours.rules.holdout_share, campaign.control_share, campaign.pilot_share, parts)
-    may = eligibility.allowed(due, channel, campaign.topic, ours.contacts).drop("customer_id")
+    may = ours.allowed(due, channel, campaign.topic).drop("customer_id")
     asked = due.hstack(assign(due["seed"], campaign.key, shares)).hstack(may)
     asked = asked.with_columns(why=triggers.why(trigger), is_in_audience=_in_audience(seen, campaign, due))
     given = offers.of_variants(shared)

@@ -6,7 +6,6 @@ import polars as pl
 
 from campaigns import occurrences
 from campaigns.causes import DATA, IMPORT, START, TIME
-from campaigns.eligibility import among
 from campaigns.looks import (
     DUE,
     NO_TIME,
@@ -21,10 +20,8 @@ from campaigns.looks import (
     states,
     with_states,
 )
-from campaigns.models import Campaign, TriggerBaseline
+from campaigns.models import Campaign
 from campaigns.triggers import Dated, ScoreTrigger, SegmentTrigger, Slotted, Standing, Trigger, inside, needed
-from customers import bulk
-from segments.models import Membership
 
 NO_EDGES = Edges(pl.DataFrame(), pl.DataFrame(schema=DUE), pl.DataFrame())
 
@@ -43,7 +40,8 @@ def find(seen: View, campaign: Campaign, trigger: Trigger) -> Edges:
     is_answered = isinstance(trigger, ScoreTrigger) or trigger.segment not in seen.unanswered
     standing = _standing(seen, campaign, now).with_columns(pl.col("is_dropped") | (not is_answered))
     people = _people(seen, trigger).join(standing, on="bucket", how="left", maintain_order="left")
-    people = with_states(campaign, people.filter(~pl.col("is_dropped")), seen.as_of)
+    people = people.filter(~pl.col("is_dropped"))
+    people = with_states(campaign, people, seen.as_of, seen.states(campaign, people))
     was = people.select(pl.col("stored") & ~pl.col("is_fresh")).to_series()
     cause = pl.when("is_start").then(pl.lit(START)).otherwise("cause")
     people = people.with_columns(inside(people, trigger, was), was=was, cause=cause)
@@ -61,8 +59,7 @@ def _versions(seen: View, campaign: Campaign, trigger: Trigger) -> Versions:
 
 def _standing(seen: View, campaign: Campaign, now: Versions) -> pl.DataFrame:
     """Say of each bucket whether it is looked at afresh, whether in silence, and whether it is left alone this time."""
-    noted = TriggerBaseline.objects.filter(campaign=campaign.pk, bucket__in=seen.buckets())
-    before = {} if seen.begins else {one.bucket: one for one in noted}
+    before = {} if seen.begins else {one.bucket: one for one in seen.noted(campaign)}
     rows = []
     for bucket in seen.buckets():
         last = before.get(bucket)
@@ -94,11 +91,7 @@ def _people(seen: View, trigger: Standing) -> pl.DataFrame:
 def _stays(seen: View, trigger: SegmentTrigger) -> pl.Series:
     """Say who of the frame has been in the segment for so many days: only time can bring this about."""
     since = seen.as_of - timedelta(days=trigger.days)
-    rows = Membership.objects.filter(
-        among(seen.frame, buckets="bucket"), segment__key=trigger.segment, since__lte=since
-    )
-    found = bulk.read(rows.values_list("customer_id"), {"customer_id": pl.Int64})["customer_id"]
-    return seen.frame["customer_id"].is_in(found.implode())
+    return seen.frame["customer_id"].is_in(seen.stayed(trigger.segment, since).implode())
 
 
 def _score_columns(trigger: ScoreTrigger) -> set[str]:

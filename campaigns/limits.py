@@ -34,6 +34,10 @@ class Limits:
     messages: pl.DataFrame
     codes: offers.Promised = field(default_factory=offers.Promised)
 
+    def allowed(self, people: pl.DataFrame, channel: str, topic: str) -> pl.DataFrame:
+        """Say of customers whether they agreed, have an address, and are suppressed, as eligibility.allowed."""
+        return eligibility.allowed(people, channel, topic, self.contacts)
+
     def look(self, people: pl.DataFrame, campaign: Campaign, channel: str) -> Limited:
         """Add to customers what a full cap says (`cap`), and from when on they may be written to (`allowed_at`).
 

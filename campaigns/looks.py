@@ -8,16 +8,17 @@ from typing import NamedTuple
 
 import polars as pl
 
+from campaigns import causes, news
 from campaigns.causes import DATA, IMPORT, TIME
 from campaigns.eligibility import among
-from campaigns.models import Campaign, TriggerState
+from campaigns.models import Campaign, TriggerBaseline, TriggerState
 from campaigns.news import NOTHING
 from customers import bulk
 from scoring import ranking
 from scoring.models import ModelVersion, Target
 from segments import bitmaps, rulebook
 from segments.fields import Fields, catalogue
-from segments.models import MembershipChange, Segment
+from segments.models import Membership, MembershipChange, Segment
 
 STATE: bulk.Schema = {
     "customer_id": pl.Int64,
@@ -39,6 +40,7 @@ DUE: bulk.Schema = {
     "is_late": pl.Boolean,
 }
 NO_TIME = pl.lit(None, bulk.UTC_MICROSECONDS)
+ALIVE = -1  # the bucket of the baseline that says since when a campaign is alive
 Entry = Campaign.Entry
 
 
@@ -64,7 +66,7 @@ class View:
 
     `is_whole` says that the frame has every customer of its buckets; `happened` are events that campaigns wait for and
     that this pass may be the first to see. With `begins`, campaigns are looked at as if they began just now, and acted
-    on those who match already.
+    on those who match already. What was remembered and stored before the pass is read by its methods, and nowhere else.
     """
 
     frame: pl.DataFrame
@@ -90,6 +92,35 @@ class View:
         """Give the buckets of the frame, in order."""
         return sorted(self.frame["bucket"].unique().to_list())
 
+    def states(self, campaign: Campaign, people: pl.DataFrame) -> pl.DataFrame:
+        """Give what the campaign remembers of these customers: STATE."""
+        return stored_states(campaign, people)
+
+    def noted(self, campaign: Campaign) -> list[TriggerBaseline]:
+        """Give with which versions, and when, the buckets of the frame were last looked at whole."""
+        return list(TriggerBaseline.objects.filter(campaign=campaign.pk, bucket__in=self.buckets()))
+
+    def alive_since(self, campaign: Campaign) -> datetime:
+        """Give since when what occurs counts."""
+        return alive_since(campaign)
+
+    def read_as_of(self, times: pl.Series) -> pl.DataFrame:
+        """Give how far the cycles as of some times read events, as news.read_as_of."""
+        return news.read_as_of(times)
+
+    def brought(self, people: pl.DataFrame, attribute: str, before: datetime) -> pl.Series:
+        """Give those people whose attribute was told by imports since a time, as causes.brought."""
+        return causes.brought(people, attribute, before)
+
+    def members(self, segment: Segment, people: pl.DataFrame) -> pl.Series:
+        """Say of each of these customers whether she was in a segment before this pass."""
+        return bitmaps.members(segment.pk, people)
+
+    def stayed(self, segment: str, since: datetime) -> pl.Series:
+        """Give those of the frame's customers who have been in a segment since a time."""
+        rows = Membership.objects.filter(among(self.frame, buckets="bucket"), segment__key=segment, since__lte=since)
+        return bulk.read(rows.values_list("customer_id"), {"customer_id": pl.Int64})["customer_id"]
+
 
 def view(
     frame: pl.DataFrame, changes: pl.DataFrame, as_of: datetime, is_whole: bool, happened: pl.DataFrame = NOTHING
@@ -106,7 +137,7 @@ def view(
 
 def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
     """Say of each of these customers whether she is in a segment now: stored memberships, and this pass's changes."""
-    stored = bitmaps.members(segment.pk, people)
+    stored = seen.members(segment, people)
     own = seen.changes.filter(pl.col("segment_id") == segment.pk)
     entered = own.filter(pl.col("kind") == MembershipChange.Kind.ENTERED)["customer_id"]
     left = own.filter(pl.col("kind") == MembershipChange.Kind.LEFT)["customer_id"]
@@ -115,13 +146,27 @@ def members(seen: View, segment: Segment, people: pl.DataFrame) -> pl.Series:
     return people.select(is_member.alias(f"segments.{segment.key}")).to_series()
 
 
-def with_states(campaign: Campaign, people: pl.DataFrame, as_of: datetime) -> pl.DataFrame:
+def alive_since(campaign: Campaign) -> datetime:
+    """Give since when what occurs counts."""
+    began = TriggerBaseline.objects.filter(campaign=campaign, bucket=ALIVE).values_list("as_of", flat=True).first()
+    return began or campaign.launched_at or campaign.created_at
+
+
+def stored_states(campaign: Campaign, people: pl.DataFrame) -> pl.DataFrame:
+    """Give the trigger states of customers (`customer_id`, `bucket`): STATE."""
+    rows = TriggerState.objects.filter(among(people, buckets="bucket"), campaign=campaign.pk).values_list(*STATE)
+    return bulk.read(rows, STATE)
+
+
+def with_states(
+    campaign: Campaign, people: pl.DataFrame, as_of: datetime, known: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """Add what the campaign remembers of each customer: `stored` (inside), since, written, round and fired_at.
 
-    Who was looked at as of a later time is left out.
+    `known` are the states (STATE), where they were read before. Who was looked at as of a later time is left out.
     """
-    rows = TriggerState.objects.filter(among(people, buckets="bucket"), campaign=campaign.pk).values_list(*STATE)
-    states = bulk.read(rows, STATE).rename({"is_inside": "stored", "as_of": "written"})
+    states = stored_states(campaign, people) if known is None else known
+    states = states.rename({"is_inside": "stored", "as_of": "written"})
     joined = people.join(states, on="customer_id", how="left", maintain_order="left")
     is_newer = pl.col("written").fill_null(as_of) <= as_of
     return joined.filter(is_newer).with_columns(pl.col("stored").fill_null(False), pl.col("round").fill_null(0))

@@ -9,9 +9,21 @@ from zoneinfo import ZoneInfo
 import polars as pl
 from django.conf import settings
 
-from campaigns import causes, dates, news
+from campaigns import dates, news
 from campaigns.causes import DATA, IMPORT, MERGE, START, TIME
-from campaigns.looks import Edges, Versions, View, baselines, due, is_caused, late, may_enter, states, with_states
+from campaigns.looks import (
+    ALIVE,
+    Edges,
+    Versions,
+    View,
+    baselines,
+    due,
+    is_caused,
+    late,
+    may_enter,
+    states,
+    with_states,
+)
 from campaigns.models import Campaign, TriggerBaseline
 from campaigns.triggers import Dated, DateTrigger, EventTrigger
 from customers import bulk
@@ -21,7 +33,6 @@ from segments.rules.meaning import events_meant
 from segments.rules.nodes import EventCondition, Happening
 from segments.rules.windows import Ever
 
-ALIVE = -1  # the bucket of the baseline that says since when a campaign is alive
 KEYS = ("customer_id", "bucket", "seed", "cause")
 NO_NUMBER = pl.lit(None, pl.Float64)
 SILENT = (MERGE, START)
@@ -50,12 +61,6 @@ def begin(campaign: Campaign, at: datetime) -> None:
     )
 
 
-def alive_since(campaign: Campaign) -> datetime:
-    """Give since when what occurs counts."""
-    began = TriggerBaseline.objects.filter(campaign=campaign, bucket=ALIVE).values_list("as_of", flat=True).first()
-    return began or campaign.launched_at or campaign.created_at
-
-
 def events_waited_for() -> set[str]:
     """Give the names of the events that make somebody due for a live campaign."""
     live = Campaign.objects.filter(state=Campaign.State.LIVE, trigger__kind="event")
@@ -68,11 +73,12 @@ def _happened(seen: View, campaign: Campaign, trigger: EventTrigger) -> pl.DataF
     rows = seen.happened.filter(pl.col("name") == trigger.of.event, known_at <= seen.as_of)
     rows = rows.with_columns(learned_at=pl.coalesce("imported_at", known_at))
     back = seen.as_of - timedelta(hours=campaign.lateness_hours)
-    rows = rows.filter(pl.col("learned_at") > (back if seen.begins else alive_since(campaign)))
+    rows = rows.filter(pl.col("learned_at") > (back if seen.begins else seen.alive_since(campaign)))
     people = seen.frame.filter(pl.col("customer_id").is_in(rows["customer_id"].implode()))
     zones = [dates.ZONE] if dates.ZONE in people.columns else []
-    people = with_states(campaign, people.select(*KEYS, *zones), seen.as_of)
-    rows = _unseen(rows.join(people.select("customer_id", "written"), on="customer_id"))
+    people = people.select(*KEYS, *zones)
+    people = with_states(campaign, people, seen.as_of, seen.states(campaign, people))
+    rows = _unseen(rows.join(people.select("customer_id", "written"), on="customer_id"), seen)
     rows = rows.filter(pl.col("event_id").is_in(_meant(trigger.of, rows, people, seen).implode()))
     last = rows.sort("occurred_at", "event_id").group_by("customer_id", maintain_order=True)
     told = last.agg(
@@ -86,9 +92,9 @@ def _happened(seen: View, campaign: Campaign, trigger: EventTrigger) -> pl.DataF
     return found.with_columns(cause=cause, score=NO_NUMBER, is_start=pl.lit(False))
 
 
-def _unseen(rows: pl.DataFrame) -> pl.DataFrame:
+def _unseen(rows: pl.DataFrame, seen: View) -> pl.DataFrame:
     """Give the events that were stored after what the cycle had read that last looked at their customer for this."""
-    rows = rows.join(news.read_as_of(rows["written"]), left_on="written", right_on="as_of", how="left")
+    rows = rows.join(seen.read_as_of(rows["written"]), left_on="written", right_on="as_of", how="left")
     xact, read_xact = pl.col("stored_xact"), pl.col("read_xact")
     is_after = (xact > read_xact) | ((xact == read_xact) & (pl.col("event_id") > pl.col("read_id")))
     is_later = pl.col("learned_at") > pl.col("written")  # where the cycle is forgotten
@@ -118,15 +124,15 @@ def _dated(seen: View, campaign: Campaign, trigger: DateTrigger) -> pl.DataFrame
     back = seen.as_of - timedelta(hours=campaign.lateness_hours)
     at = dates.moments(seen.frame, trigger, back, seen.as_of, ZoneInfo(settings.TIME_ZONE))
     people = seen.frame.select(*KEYS).with_columns(happened_at=at).filter(pl.col("happened_at").is_not_null())
-    people = with_states(campaign, people, seen.as_of)
+    people = with_states(campaign, people, seen.as_of, seen.states(campaign, people))
     people = people.filter(~pl.col("stored") | (pl.col("since") != pl.col("happened_at")))
-    alive = seen.as_of if seen.begins else alive_since(campaign)
+    alive = seen.as_of if seen.begins else seen.alive_since(campaign)
     looks = _looked(seen, campaign)
     before = looks.select(pl.col("looked").min()).item() or alive
     people = people.join(looks, on="bucket", how="left", maintain_order="left")
     is_news = pl.col("happened_at") > pl.col("looked").fill_null(alive)
     is_told = pl.col("customer_id").is_in(
-        causes.brought(people, trigger.field.removeprefix("attributes."), before).implode()
+        seen.brought(people, trigger.field.removeprefix("attributes."), before).implode()
     )
     cause = pl.when(is_news & ~is_told).then(pl.lit(TIME)).otherwise("cause")
     is_before = pl.col("happened_at") <= alive
@@ -137,6 +143,5 @@ def _dated(seen: View, campaign: Campaign, trigger: DateTrigger) -> pl.DataFrame
 
 def _looked(seen: View, campaign: Campaign) -> pl.DataFrame:
     """Give when each bucket was looked at whole for the last time."""
-    noted = TriggerBaseline.objects.filter(campaign=campaign.pk, bucket__in=seen.buckets())
-    rows = noted.values_list("bucket", "as_of")
-    return bulk.read(rows, {"bucket": pl.Int64, "looked": bulk.UTC_MICROSECONDS})
+    rows = [(one.bucket, one.as_of) for one in seen.noted(campaign)]
+    return pl.DataFrame(rows, schema={"bucket": pl.Int64, "looked": bulk.UTC_MICROSECONDS}, orient="row")

@@ -16,9 +16,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from campaigns import allocate, decide, pilot, triggers
 from campaigns.causes import HAND, TIME, WIDENED
 from campaigns.launch import LaunchError, User, author_of, note
-from campaigns.looks import due, late, may_enter, with_states
+from campaigns.looks import alive_since, due, late, may_enter, with_states
 from campaigns.models import Campaign, Decision, Slot
-from campaigns.occurrences import alive_since
 from campaigns.pilot import PEOPLE
 from campaigns.triggers import HandTrigger, ScheduleTrigger, Slotted, Trigger
 from customers import bulk
@@ -191,7 +190,11 @@ def of_audience(
     campaign: Campaign, trigger: Slotted, members: pl.DataFrame, at: datetime, now: datetime
 ) -> pl.DataFrame:
     """Give who of an audience is due by the slot of a time: was not decided about for it yet, and may enter."""
-    people = with_states(campaign, members.with_columns(NO_VALUE), now)
+    return of_known(campaign, trigger, with_states(campaign, members.with_columns(NO_VALUE), now), at, now)
+
+
+def of_known(campaign: Campaign, trigger: Slotted, people: pl.DataFrame, at: datetime, now: datetime) -> pl.DataFrame:
+    """Give what `of_audience` gives, of those with what the campaign remembers of them (looks.with_states)."""
     is_done = (pl.col("since") == at).fill_null(False)
     cause = pl.lit(HAND if isinstance(trigger, HandTrigger) else TIME)
     people = people.filter(~is_done, may_enter(campaign, now))

@@ -176,7 +176,7 @@ def test_an_edge_by_data_or_time_fires_and_an_import_where_it_is_asked_for(cause
 def test_an_edited_campaign_sets_its_states_in_silence() -> None:
     people, winback = customers(2), campaign()
     started(people)
-    Campaign.objects.filter(pk=winback.pk).update(trigger=score_trigger(0.05, 0.04), version=2)
+    Campaign.objects.filter(pk=winback.pk).update(trigger=score_trigger(0.05, 0.04), version=2, trigger_version=2)
     assert not decide(frame(people, 0.1), no_changes(), T0 + HOUR)
     assert TriggerState.objects.filter(is_inside=True).count() == 2
 
