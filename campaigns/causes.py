@@ -34,9 +34,30 @@ def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: 
     learned = pl.concat(
         [_events(lake, scope, before, as_of), _attributes(lake, scope, before, as_of), _imported(frame, before)]
     )
+    return _caused(frame, learned, _merged(frame, before))
+
+
+def replayed(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: Lake) -> pl.DataFrame:
+    """Add `cause` as `attach`, of a time that is past, whenever we were told: what an import brought counts as data.
+
+    It would have been told when it happened, had there been no need of an import.
+    """
+    if before is None:
+        return frame.with_columns(cause=pl.lit(START))
+    learned_at = pl.max_horizontal("occurred_at", "known_at")
+    events = lake.events(Scope()).filter(learned_at > before, learned_at <= as_of)
+    told = lake.attributes(Scope()).filter(pl.col("known_at") > before, pl.col("known_at") <= as_of)
+    learned = pl.concat([one.select("customer_id").collect() for one in (events, told)])
+    merges = Merge.objects.filter(at__gt=before, at__lte=as_of).values_list("customer_id")
+    merged = bulk.read(merges, {"customer_id": pl.Int64})["customer_id"]
+    return _caused(frame, learned.with_columns(is_imported=pl.lit(False)), merged)
+
+
+def _caused(frame: pl.DataFrame, learned: pl.DataFrame, merged: pl.Series) -> pl.DataFrame:
+    """Add the cause, from what was learned of whom and how, and who was merged."""
     causes = learned.group_by("customer_id").agg(pl.col("is_imported").all())
     joined = frame.join(causes, on="customer_id", how="left", maintain_order="left")
-    is_merged = pl.col("customer_id").is_in(_merged(frame, before).implode())
+    is_merged = pl.col("customer_id").is_in(merged.implode())
     learned_of = pl.when(pl.col("is_imported").is_null()).then(pl.lit(TIME)).when("is_imported").then(pl.lit(IMPORT))
     cause = pl.when(is_merged).then(pl.lit(MERGE)).otherwise(learned_of.otherwise(pl.lit(DATA)))
     return joined.with_columns(cause=cause).drop("is_imported")

@@ -80,10 +80,13 @@ def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.Data
     return take_with_past(customers, as_of, lake or history.pin()).frame
 
 
-def take_with_past(customers: Scope, as_of: datetime, lake: Lake) -> Taken:
-    """Give what `take` gives, and the past it was computed from, so that it is read once. Raises LakeError."""
+def take_with_past(customers: Scope, as_of: datetime, lake: Lake, columns: Collection[str] | None = None) -> Taken:
+    """Give what `take` gives, and the past it was computed from, so that it is read once. Raises LakeError.
+
+    Of `columns` the features are computed that are among them; by default all.
+    """
     people = _people(customers)
-    wanted = features.names()
+    wanted = [feature for feature in features.names() if columns is None or feature.column in columns]
     past = features.Past(lake.events(customers), lake.lines(customers), lake.properties(customers))
     known = Known(people.select("customer_id", "known_since"), past, as_of, settings.TIME_ZONE)
     frame = people.hstack(features.of(known, wanted).drop("customer_id"))
@@ -92,8 +95,8 @@ def take_with_past(customers: Scope, as_of: datetime, lake: Lake) -> Taken:
     told = _told(lake.attributes(customers), as_of, frame["customer_id"])
     permitted = _permitted(frame, customers)
     core = frame.select("customer_id", "bucket", "seed", "external_id")
-    columns = frame.select(feature.column for feature in wanted)
-    return Taken(pl.concat([core, told, columns, permitted], how="horizontal"), known)
+    computed = frame.select(feature.column for feature in wanted)
+    return Taken(pl.concat([core, told, computed, permitted], how="horizontal"), known)
 
 
 def store(frame: pl.DataFrame, as_of: datetime, bucket: int) -> None:
@@ -147,6 +150,11 @@ def latest(until: datetime | None = None) -> datetime | None:
     newest_first = sorted(_stored().items(), reverse=True)
     asked = (folder for folder in newest_first if until is None or folder[0] <= until)
     return next((time for time, folder in asked if _is_whole(folder)), None)
+
+
+def times(after: datetime, until: datetime) -> list[datetime]:
+    """Give the times in (after, until] of the snapshots of which every bucket is stored, in order."""
+    return sorted(time for time, folder in _stored().items() if after < time <= until and _is_whole(folder))
 
 
 def files(as_of: datetime) -> tuple[File, ...]:

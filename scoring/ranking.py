@@ -130,12 +130,26 @@ def place(frame: pl.DataFrame, run: ScoreRun | None) -> pl.DataFrame:
     orders = orders_of(run, [keys.get(name.removeprefix("scores."), 0) for name in names])
     for name in names:
         order = orders.get(keys.get(name.removeprefix("scores."), 0), Order(np.empty(0, np.int64), []))
-        values = frame[name].cast(pl.Float64)
-        has_value = values.is_not_null() & pl.Series([len(order.millionths) > 0])
-        placed = order.placed(values).with_columns(band=pl.when(pl.col("band") != "").then("band"))
-        blank = [pl.when(has_value).then(pl.col(column)).alias(f"{name}.{column}") for column in placed.columns]
-        frame = frame.hstack(placed.select(blank))
+        frame = frame.hstack(_placed(frame[name].cast(pl.Float64), name, order))
     return frame
+
+
+def place_among(frame: pl.DataFrame, bands: Mapping[str, list[dict[str, Any]]]) -> pl.DataFrame:
+    """Give a frame of everybody with `.percentile`, `.rank` and `.band` of the scores among those of the frame.
+
+    `bands` are those of model versions, by `scores.<key>`.
+    """
+    for name in [one for one in frame.columns if one.startswith("scores.") and one.count(".") == 1]:
+        order = Order(np.sort(_millionths(frame[name].drop_nulls())), bands.get(name) or BANDS)
+        frame = frame.hstack(_placed(frame[name].cast(pl.Float64), name, order))
+    return frame
+
+
+def _placed(values: pl.Series, name: str, order: Order) -> pl.DataFrame:
+    """Give where scores stand; who has none stands nowhere."""
+    has_value = values.is_not_null() & pl.Series([len(order.millionths) > 0])
+    placed = order.placed(values).with_columns(band=pl.when(pl.col("band") != "").then("band"))
+    return placed.select(pl.when(has_value).then(pl.col(one)).alias(f"{name}.{one}") for one in placed.columns)
 
 
 def note(before: pl.DataFrame, after: pl.DataFrame, as_of: datetime) -> None:

@@ -17,6 +17,7 @@ from customers import bulk, history
 from customers.history import Lake
 from customers.ids import among
 from customers.past import Known
+from customers.rows import Mask
 from scoring import artifacts, populations, ranking, target_columns
 from scoring.artifacts import Served
 from scoring.encoding import Encoding, FrameMismatch, Inputs
@@ -74,6 +75,30 @@ def score(
     return found
 
 
+def replayed(
+    frame: pl.DataFrame, as_of: datetime, versions: Collection[ModelVersion], lake: Lake, seen: Known
+) -> pl.DataFrame:
+    """Give a frame of a past time with `scores.<key>` by some versions, one a target; nothing is stored."""
+    as_of = as_of.astimezone(UTC)
+    found = ranking.without_scores(frame)
+    known = target_columns.known([version.target for version in versions], found, as_of, lake, seen)
+    moment = pl.lit(as_of).cast(bulk.UTC_MICROSECONDS)
+    whole, asked = _asked(versions, found.with_columns(as_of=moment), known)
+    inputs = Inputs(whole, [one.reading for one in asked])
+    for one in asked:
+        rows = np.flatnonzero(_spoken(one.version, found, known))
+        values = np.full(found.height, np.nan)
+        values[rows] = one.model.predict(inputs.matrix(one.reading, rows))
+        value = pl.Series(f"scores.{one.version.target.key}", values).fill_nan(None).round(DECIMALS)
+        found = found.with_columns(value)
+    return found
+
+
+def _spoken(version: ModelVersion, frame: pl.DataFrame, known: populations.Past) -> Mask:
+    """Say of whom a version speaks."""
+    return populations.speaks_of(version.target, frame, known, version.report.get("spend_line"))
+
+
 def take_over(run: ScoreRun, buckets: Collection[int]) -> None:
     """Copy the published scores of buckets that a run could not score into it, before it is published."""
     before = ranking.published()
@@ -118,8 +143,7 @@ def _answers(
     inputs = Inputs(whole, [one.reading for one in asked])
     for version, model, reading in asked:
         kept = _kept(frame, before.filter(pl.col("version_id") == version.pk))
-        spoken = populations.speaks_of(version.target, frame, known, version.report.get("spend_line"))
-        rows = np.flatnonzero(kept["value"].is_null().to_numpy() & spoken)
+        rows = np.flatnonzero(kept["value"].is_null().to_numpy() & _spoken(version, frame, known))
         values = kept["value"].to_numpy(writable=True)
         values[rows] = model.predict(inputs.matrix(reading, rows))
         value = pl.Series("value", values).fill_nan(None).round(DECIMALS)
