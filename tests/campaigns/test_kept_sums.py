@@ -97,6 +97,7 @@ def assert_kept_as_counted(plan: assigned.Plan, as_of: datetime) -> None:
         assert_frame_equal(one.sort(keys), other.sort(keys), check_column_order=False, check_dtypes=False, rel_tol=1e-9)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 2])
 def test_what_is_kept_up_is_what_counting_anew_gives(seed: int) -> None:
     """Days close, events come late and from long ago, customers merge and are erased, and the goal is changed."""
