@@ -13,7 +13,7 @@ from campaigns import version_doors as campaign_versions
 from campaigns.calls import doors as call_doors
 from campaigns.offers import doors as offer_doors
 from campaigns.webhooks import doors as webhook_doors
-from customers import consent_doors, device_doors, suppression_doors
+from customers import batch_doors, consent_doors, device_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -48,6 +48,8 @@ class CustomerView(Door):
 
 
 urlpatterns: list[URLPattern] = [
+    path("events/", batch_doors.EventsView.as_view(), name="events"),
+    path("customers/", batch_doors.CustomersView.as_view(), name="customers"),
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
     path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
     path(

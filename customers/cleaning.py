@@ -43,6 +43,8 @@ class Sifted(NamedTuple):
 
 def sift(frame: pl.DataFrame, checks: Sequence[Check]) -> Sifted:
     """Part a frame with a `line` column by the first check that each row fails."""
+    if frame.is_empty():
+        return Sifted(frame, pl.DataFrame(schema={name: REFUSED[name] for name in ("line", "column", "kind", "value")}))
     failed = pl.coalesce(pl.when(check.fault).then(pl.lit(i, pl.Int32)) for i, check in enumerate(checks))
     marked = frame.with_columns(_failed=failed)
     columns = [pl.lit(check.column) if isinstance(check.column, str) else check.column for check in checks]

@@ -116,8 +116,21 @@ def store(
     """
     earlier = known(source, events["message_id"])
     fresh = events.filter(~pl.col("message_id").is_in(earlier.implode())).unique("message_id", maintain_order=True)
-    note_names(fresh["name"])
-    rows = fresh.with_columns(
+    return store_new(fresh, lines, source, import_id, on_progress)
+
+
+def store_new(
+    events: pl.DataFrame,
+    lines: pl.DataFrame,
+    source: Source,
+    import_id: int | None = None,
+    on_progress: Progress | None = None,
+) -> int:
+    """Store events as `store` does, of which the source has sent none before, as far as anybody knew just now."""
+    if events.is_empty():
+        return 0
+    note_names(events["name"])
+    rows = events.with_columns(
         source_id=pl.lit(source.pk, pl.Int64),
         of_import_id=pl.lit(import_id, pl.Int64),
         properties=pl.col("properties").fill_null("{}"),

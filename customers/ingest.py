@@ -1,7 +1,7 @@
 """The one way in: records are checked whole, then stored in sets, and nothing is stored twice."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import polars as pl
@@ -78,7 +78,10 @@ class Records:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of the lines read; `events` and `customers` count the rows that are new."""
+    """What became of the lines read; `events` and `customers` count the rows that are new.
+
+    `refused` (cleaning.REFUSED) are those that were set aside, `news` the lines that told something new.
+    """
 
     read: int
     stored: int
@@ -87,6 +90,8 @@ class Result:
     reasons: dict[str, int]
     events: int
     customers: int
+    refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSED), repr=False, compare=False)
+    news: pl.Series = field(default_factory=lambda: pl.Series("line", [], pl.Int64), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -115,16 +120,15 @@ def put(records: Records, source: Source, received: datetime, on_progress: event
     attributes.declare(checked.types, records.timeless)
     told = _with_ids(checked.attributes, ids)
     touched = pl.concat([touched, attributes.store(told.drop("line"), records.import_id)])
-    lines, is_old = _put_products(checked), _sent_before(checked.events, source)
-    rows = _with_ids(checked.events, ids).select(
-        "customer_id", *(name for name in events.EVENTS if name != "customer_id")
-    )
-    stored_events = events.store(rows, lines, source, records.import_id, on_progress)
+    lines, fresh = _put_products(checked), checked.events.filter(~_sent_before(checked.events, source))
+    rows = _with_ids(fresh, ids).select("customer_id", *(name for name in events.EVENTS if name != "customer_id"))
+    stored_events = events.store_new(rows, lines, source, records.import_id, on_progress)
     quarantine(checked.refused, source, received, records.import_id)
     new = ids.filter("is_new")
     changed = pl.concat([touched, new["customer_id"]]).unique()
-    stored = _lines_of(checked, ids, changed) + int(checked.events.filter(~is_old)["line_count"].sum())
-    return _result(records, checked, stored, stored_events, len(new))
+    people = _lines_of(checked, ids, changed)
+    counted = _result(records, checked, len(people) + int(fresh["line_count"].sum()), stored_events, len(new))
+    return replace(counted, refused=checked.refused, news=pl.concat([people, fresh["line"]]))
 
 
 def preview(records: Records, source_key: str, received: datetime) -> Result:
@@ -335,10 +339,10 @@ def _sent_before(rows: pl.DataFrame, source: Source | None) -> pl.Series:
     return rows["message_id"].is_in(events.known(source, rows["message_id"]).implode())
 
 
-def _lines_of(checked: Checked, ids: pl.DataFrame, customer_ids: pl.Series) -> int:
-    """Give how many lines told of some customers, apart from events."""
+def _lines_of(checked: Checked, ids: pl.DataFrame, customer_ids: pl.Series) -> pl.Series:
+    """Give the lines that told of some customers, apart from events."""
     theirs = _with_ids(_people_lines(checked), ids).filter(pl.col("customer_id").is_in(customer_ids.implode()))
-    return theirs["line"].n_unique()
+    return theirs["line"].unique()
 
 
 def _people_lines(checked: Checked) -> pl.DataFrame:

@@ -1,0 +1,243 @@
+"""Events and customers over REST: each item judged on its own, nothing stored twice, an answer means stored."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from customers import batch_items, intake, keys
+from customers.models import (
+    AttributeChange,
+    Consent,
+    Customer,
+    Event,
+    OrderLine,
+    Product,
+    Quarantine,
+    Source,
+)
+from tests.campaigns.people import T0
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+ORDER = {
+    "customer": "ann",
+    "message_id": "m1",
+    "name": "Order Completed",
+    "occurred_at": "2026-05-31T10:00:00+02:00",
+    "order_id": "o1",
+    "lines": [
+        {"product": "p1", "quantity": 2, "price": 10.5, "name": "Mug", "category": "Kitchen"},
+        {"product": "p2", "price": 4},
+    ],
+}
+
+
+def view(n: int, **changes: Any) -> dict[str, Any]:
+    return {"customer": "ann", "message_id": f"v{n}", "name": "Page Viewed", **changes}
+
+
+def post(client: Client, what: str, body: object, *scopes: str) -> Any:
+    token = keys.create("shop", list(scopes or ("events:write",)), T0)[1]
+    data = body if isinstance(body, str) else json.dumps(body)
+    bearer = {"Authorization": f"Bearer {token}"}
+    return client.post(f"/api/v1/{what}/", data, "application/json", headers=bearer)
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_an_order_is_stored_with_its_lines_its_sum_and_its_products(client: Client) -> None:
+    answer = post(client, "events", {"events": [ORDER]})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"received": 1, "stored": 1, "repeated": 0, "refused": 0, "errors": []},
+    )
+    event = Event.objects.get()
+    assert (event.customer.external_id, event.name, event.value) == ("ann", "Order Completed", 25.0)
+    assert event.occurred_at == datetime(2026, 5, 31, 8, tzinfo=UTC)
+    assert sorted(OrderLine.objects.values_list("product__external_id", "quantity", "price")) == [
+        ("p1", 2.0, 10.5),
+        ("p2", 1.0, 4.0),
+    ]
+    assert Product.objects.get(external_id="p1").category == "Kitchen"
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_the_same_message_again_is_told_and_not_stored_twice(client: Client) -> None:
+    post(client, "events", {"events": [view(1), view(2)]})
+    told = post(client, "events", {"events": [view(2), view(3), view(3)]}).json()
+    assert (told["stored"], told["repeated"]) == (1, 2)
+    assert Event.objects.count() == 3
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_another_source_may_use_the_same_message_ids(client: Client) -> None:
+    post(client, "events", {"events": [view(1)]})
+    assert post(client, "events", {"events": [view(1)], "source": "till"}).json()["stored"] == 1
+    assert set(Source.objects.values_list("key", "kind")) == {("api", "api"), ("till", "api")}
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_one_poisoned_item_costs_nobody_else_and_is_kept_with_its_reason(client: Client) -> None:
+    items: list[Any] = [view(n) for n in range(100)]
+    items[37] = view(37, properties={"note": "half \ud800"})
+    items[38] = "no object"
+    items[39] = view(39, properties={"deep": json.loads("[" * 40 + "]" * 40)})
+    items[40] = view(40, occurred_at="2026-05-01T10:00:00")
+    items[41] = view(41, nickname="Ann")
+    items[42] = view(42, value=10**400)
+    items[43] = view(43, properties={"long": "x" * 40_000})
+    del items[44]["message_id"]
+    told = post(client, "events", {"events": items}).json()
+    assert (told["stored"], told["refused"]) == (92, 8)
+    assert [(one["index"], one["path"], one["message"]) for one in told["errors"]] == [
+        (37, "properties", "holds a NUL or half of a surrogate pair."),
+        (38, "", 'is no object: "no object".'),
+        (39, "", "is nested more than 16 deep."),
+        (40, "occurred_at", 'has no offset from UTC: "2026-05-01T10:00:00".'),
+        (41, "nickname", 'is no field: "Ann".'),
+        (42, "value", "is no finite number."),
+        (43, "", "is larger than 32,768 bytes."),
+        (44, "message_id", "has no value."),
+    ]
+    assert Event.objects.count() == 92
+    assert Quarantine.objects.count() == 8
+    assert Quarantine.objects.get(column="nickname").record["message_id"] == "v41"
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_customers_come_with_facts_and_consents_and_the_same_again_tells_nothing_new(client: Client) -> None:
+    ann = {
+        "external_id": "ann",
+        "email": " Ann@Example.TEST",
+        "phone": "030 901820",
+        "country": "DE",
+        "attributes": {"plan": "gold", "visits": 7},
+        "consents": [{"channel": "email", "topic": "sale", "granted": True, "source": "the shop's form"}],
+    }
+    body = {"customers": [ann, {"external_id": "ben", "email": "nonsense"}]}
+    told = post(client, "customers", body, "events:write", "consents:write").json()
+    assert told["errors"] == [{"index": 1, "path": "email", "message": "is not an e-mail address: nonsense."}]
+    one = Customer.objects.get()
+    assert (one.email, one.phone, one.country, one.attributes) == (
+        "Ann@example.test",
+        "+4930901820",
+        "DE",
+        {"plan": "gold", "visits": 7},
+    )
+    assert Consent.objects.get().is_granted
+    again = post(client, "customers", {"customers": [ann]}, "events:write", "consents:write").json()
+    assert (again["stored"], again["repeated"]) == (0, 1)
+    assert AttributeChange.objects.filter(name="plan").count() == 1
+    post(client, "customers", {"customers": [{"external_id": "ann", "attributes": {"plan": None}}]})
+    assert Customer.objects.get().attributes == {"visits": 7}
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_consents_in_a_batch_need_the_scope_for_consents(client: Client) -> None:
+    one = {"channel": "email", "topic": "sale", "granted": True, "source": "a form"}
+    answer = post(client, "customers", {"customers": [{"external_id": "ann", "consents": [one]}]})
+    assert (answer.status_code, Customer.objects.count()) == (403, 0)
+    assert "consents:write" in answer.json()["detail"]
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("body", "status", "path"),
+    [
+        ({"events": []}, 400, "events"),
+        ({"events": [view(1)] * 1001}, 400, "events"),
+        ({"events": [view(1)], "who": 1}, 400, "who"),
+        ({"events": [view(1)], "source": "campaigns"}, 400, "source"),
+        ('{"events": [{"value": NaN}]}', 400, None),
+        ([], 400, None),
+        ('{"events": ["' + "x" * 4_200_000 + '"]}', 413, None),
+    ],
+)
+def test_a_batch_that_is_none_is_refused_whole(client: Client, body: object, status: int, path: str | None) -> None:
+    Source.objects.create(key="campaigns", name="Campaigns", kind=Source.Kind.CAMPAIGNS)
+    answer = post(client, "events", body)
+    assert answer.status_code == status
+    assert path is None or answer.json()["errors"][0]["path"].startswith(path)
+    assert not Event.objects.exists()
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_a_key_without_the_scope_sends_nothing(client: Client) -> None:
+    assert post(client, "events", {"events": [view(1)]}, "customers:read").status_code == 403
+
+
+@pytest.fixture
+def counter(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """Note which batches are stored together."""
+    stored: list[list[str]] = []
+    real = intake._store
+
+    def noted(group: list[Any]) -> None:
+        stored.append([ticket.items[0]["message_id"] for ticket in group])
+        real(group)
+
+    monkeypatch.setattr(intake, "_store", noted)
+    return stored
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_batches_that_wait_are_stored_together_and_each_learns_of_its_own(counter: list[list[str]]) -> None:
+    waiting = [
+        intake._Ticket("events", "api", [view(1), view(2)], NOW),
+        intake._Ticket("events", "api", [view(2), view(3, value="x")], NOW),
+        intake._Ticket("events", "till", [view(1)], NOW),
+    ]
+    intake._counter.waiting.extend(waiting)
+    try:
+        own = intake.put("events", [view(4)], "api", NOW)
+    finally:
+        intake._counter.waiting.clear()
+    assert counter == [["v4", "v1", "v2"]]
+    assert own == intake.Outcome(1, 1, 0, ())
+    assert waiting[0].outcome == intake.Outcome(2, 2, 0, ())
+    assert waiting[1].outcome == intake.Outcome(2, 0, 1, (intake.Fault(1, "value", 'is no number: "x".'),))
+    assert waiting[2].outcome is None
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_a_batch_that_breaks_breaks_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = intake._store
+
+    def broken(group: list[Any]) -> None:
+        if any(ticket.items[0]["message_id"] == "v1" for ticket in group):
+            raise OSError("the disk is full")
+        real(group)
+
+    monkeypatch.setattr(intake, "_store", broken)
+    bad = intake._Ticket("events", "api", [view(1)], NOW)
+    intake._counter.waiting.append(bad)
+    assert intake.put("events", [view(2)], "api", NOW).stored == 1
+    assert isinstance(bad.error, OSError)
+    with pytest.raises(OSError, match="full"):
+        intake.put("events", [view(1)], "api", NOW)
+
+
+@pytest.mark.parametrize("value", ["yesterday", 5, "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", ["a"]])
+def test_what_is_no_time_is_refused(value: object) -> None:
+    read = batch_items.read_events([view(1, occurred_at=value)], NOW)
+    assert [(one["line"], one["column"]) for one in read.refused] == [(1, "occurred_at")]
+
+
+@pytest.mark.parametrize(
+    ("line", "path"),
+    [({"product": ""}, "lines[0].product"), ({"product": "p", "quantity": True}, "lines[0].quantity"), (3, "lines[0]")],
+)
+def test_a_line_of_an_order_is_refused_at_its_place(line: object, path: str) -> None:
+    read = batch_items.read_events([ORDER | {"lines": [line]}], NOW)
+    assert read.refused[0]["column"] == path
