@@ -60,7 +60,7 @@ class EventInSerializer(serializers.Serializer[Any]):
     lines = LineInSerializer(many=True, required=False, allow_null=True)
 
 
-class ConsentInSerializer(serializers.Serializer[Any]):
+class PermissionInSerializer(serializers.Serializer[Any]):
     """A permission, and where it was given."""
 
     channel = serializers.ChoiceField(choices=Channel.choices)
@@ -84,7 +84,7 @@ class CustomerInSerializer(serializers.Serializer[Any]):
     time_zone = serializers.CharField(required=False, allow_null=True)
     birth_date = serializers.CharField(required=False, allow_null=True, help_text="Such as 1990-05-17.")
     attributes = serializers.DictField(required=False, allow_null=True, help_text="By name; null clears one.")
-    consents = ConsentInSerializer(many=True, required=False, allow_null=True)
+    consents = PermissionInSerializer(many=True, required=False, allow_null=True)
 
 
 class _BatchSerializer(StrictSerializer):
@@ -125,7 +125,7 @@ FAULT = inline_serializer(
 )
 
 
-class TakenSerializer(serializers.Serializer[Any]):
+class BatchTakenSerializer(serializers.Serializer[Any]):
     """What became of a batch: everything in it is stored, was told before, or is listed as refused."""
 
     received = serializers.IntegerField()
@@ -163,7 +163,7 @@ class EventsView(_BatchView):
     @extend_schema(
         operation_id="events_create",
         request=inline_serializer("EventBatch", {"source": SOURCE, "events": EventInSerializer(many=True)}),
-        responses={200: TakenSerializer, **refusals(400, 413)},
+        responses={200: BatchTakenSerializer, **refusals(400, 413)},
     )
     def post(self, request: Request) -> Response:
         """Store up to 1,000 events. An answer of 200 means: stored, told before, or listed as refused."""
@@ -176,7 +176,7 @@ class CustomersView(_BatchView):
     @extend_schema(
         operation_id="customers_create",
         request=inline_serializer("CustomerBatch", {"source": SOURCE, "customers": CustomerInSerializer(many=True)}),
-        responses={200: TakenSerializer, **refusals(400, 413)},
+        responses={200: BatchTakenSerializer, **refusals(400, 413)},
     )
     def post(self, request: Request) -> Response:
         """Store what is told about up to 1,000 customers. Consents need the scope consents:write beside.

@@ -1,11 +1,13 @@
 """How the REST doors refuse: strict bodies in, RFC 9457 problem documents out."""
 
+import logging
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import IO, Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from drf_spectacular.utils import OpenApiResponse, inline_serializer
 from rest_framework import serializers, status
@@ -18,9 +20,11 @@ from rest_framework.views import APIView
 from rest_framework.views import exception_handler as rest_handler
 
 CONTENT_TYPE = "application/problem+json"
+RETRY_SECONDS = 5  # after which a database that was away may be asked again
 MAX_DEPTH = 32
 MAX_BYTES = 2 * 1024 * 1024
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+log = logging.getLogger(__name__)
 
 
 class Problem(APIException):
@@ -116,6 +120,9 @@ def answer(error: Exception, context: Mapping[str, Any]) -> Response | None:
         error = NotFound(str(error) or None)
     elif isinstance(error, RequestDataTooBig):
         error = Problem(413, "too_large", f"The body is larger than {MAX_BYTES:,} bytes.")
+    elif isinstance(error, OperationalError | InterfaceError):
+        log.error("%s cannot be answered: %s", context.get("request"), error)
+        error = Wait(503, "unavailable", "The database cannot be used now. The same may be sent again.", RETRY_SECONDS)
     elif isinstance(error, RecursionError):
         error = ParseError("The body is nested too deep.", "too_deep")
     response = rest_handler(error, dict(context))

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from customers import batch_items, intake, keys
@@ -226,6 +227,17 @@ def test_a_batch_that_breaks_breaks_no_other(monkeypatch: pytest.MonkeyPatch) ->
     assert isinstance(bad.error, OSError)
     with pytest.raises(OSError, match="full"):
         intake.put("events", [view(1)], "api", NOW)
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_without_a_database_the_sender_is_asked_to_come_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(group: list[Any]) -> None:
+        raise OperationalError("the server closed the connection")
+
+    monkeypatch.setattr(intake, "_store", away)
+    answer = post(client, "events", {"events": [view(1)]})
+    assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "unavailable", "5")
 
 
 @pytest.mark.parametrize("value", ["yesterday", 5, "2026-13-01T00:00:00Z", "0001-01-01T00:00:00+14:00", ["a"]])
