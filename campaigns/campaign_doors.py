@@ -21,6 +21,7 @@ from campaigns.models import Campaign, Decision
 from customers import tags
 from customers.api import Door, who
 from customers.keys import Scope
+from customers.listing import NAMED, Listing, Narrowed
 from customers.models import ApiKey
 from customers.problems import Problem, StrictSerializer, refusals
 from segments.api import KEY
@@ -139,10 +140,21 @@ class CampaignSerializer(serializers.Serializer[Any]):
     decisions = serializers.DictField(child=serializers.IntegerField(), source="decisions_by_outcome")
 
 
-class CampaignListSerializer(serializers.Serializer[Any]):
-    """All campaigns."""
+class CampaignPageSerializer(serializers.Serializer[Any]):
+    """A page of campaigns."""
 
     results = CampaignSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+LISTING = Listing(
+    "campaigns",
+    sorts={**NAMED, "created_at": "created_at"},
+    narrowed={
+        "state": Narrowed("state", Campaign.State.values),
+        "audience": Narrowed("audience__key", description="Only those for the segment with this key."),
+    },
+)
 
 
 class CampaignsView(Door):
@@ -150,12 +162,17 @@ class CampaignsView(Door):
 
     required_scope = Scope.CAMPAIGNS_READ
     write_scope = Scope.CAMPAIGNS_WRITE
+    parameters: ClassVar[set[str]] = LISTING.parameters
 
-    @extend_schema(operation_id="campaigns_list", responses={200: CampaignListSerializer, **refusals(400)})
+    @extend_schema(
+        operation_id="campaigns_list",
+        parameters=LISTING.described,
+        responses={200: CampaignPageSerializer, **refusals(400)},
+    )
     def get(self, request: Request) -> Response:
         """List the campaigns."""
-        found = list(Campaign.objects.select_related("audience").order_by("key"))
-        return Response(CampaignListSerializer({"results": counted(found)}).data)
+        rows = Campaign.objects.select_related("audience")
+        return LISTING.page(request, rows, lambda found: CampaignSerializer(counted(found), many=True).data)
 
     @extend_schema(
         operation_id="campaigns_create",

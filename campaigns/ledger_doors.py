@@ -1,5 +1,6 @@
 """REST about what was decided and delivered: pages by keyset, one customer's share of them, and what is in doubt."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.db.models import Q
@@ -15,9 +16,9 @@ from rest_framework.response import Response
 from campaigns import deliver, uncertain
 from campaigns.explain import explain
 from campaigns.models import Campaign, Decision, Delivery
-from customers import paging
 from customers.api import Door, customer_of, who
 from customers.keys import Scope
+from customers.listing import Listing, refusal
 from customers.models import Customer
 from customers.problems import Problem, StrictSerializer, refusals
 
@@ -26,6 +27,7 @@ CAMPAIGN = OpenApiParameter("campaign", OpenApiTypes.STR, description="The key o
 CUSTOMER = OpenApiParameter("customer", OpenApiTypes.STR, description="An external id.")
 OUTCOME = OpenApiParameter("outcome", OpenApiTypes.STR, enum=Decision.Outcome.values)
 STATE = OpenApiParameter("state", OpenApiTypes.STR, enum=Delivery.State.values)
+DECISIONS, DELIVERIES = Listing("decisions"), Listing("deliveries")
 
 
 class ScoredBySerializer(serializers.Serializer[Any]):
@@ -135,11 +137,11 @@ class DecisionsView(Door):
     """`decisions/`."""
 
     required_scope = Scope.CAMPAIGNS_READ
-    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"since", "campaign", "customer", "outcome"}
+    parameters: ClassVar[set[str]] = DECISIONS.parameters | {"since", "campaign", "customer", "outcome"}
 
     @extend_schema(
         operation_id="decisions_list",
-        parameters=[*paging.DESCRIBED, SINCE, CAMPAIGN, CUSTOMER, OUTCOME],
+        parameters=[*DECISIONS.described, SINCE, CAMPAIGN, CUSTOMER, OUTCOME],
         responses={200: DecisionPageSerializer, **refusals(400)},
     )
     def get(self, request: Request) -> Response:
@@ -156,11 +158,11 @@ class DeliveriesView(Door):
     """`deliveries/`."""
 
     required_scope = Scope.CAMPAIGNS_READ
-    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"since", "campaign", "customer", "state"}
+    parameters: ClassVar[set[str]] = DELIVERIES.parameters | {"since", "campaign", "customer", "state"}
 
     @extend_schema(
         operation_id="deliveries_list",
-        parameters=[*paging.DESCRIBED, SINCE, CAMPAIGN, CUSTOMER, STATE],
+        parameters=[*DELIVERIES.described, SINCE, CAMPAIGN, CUSTOMER, STATE],
         responses={200: DeliveryPageSerializer, **refusals(400)},
     )
     def get(self, request: Request) -> Response:
@@ -170,10 +172,8 @@ class DeliveriesView(Door):
             which &= Q(due_at__gte=since)
         if customer := _customer(request):
             which &= Q(customer=customer)
-        place = paging.place(request, "deliveries")
-        found = _whole().filter(which, pk__gt=place.after or 0).order_by("pk")[: place.limit + 1]
-        rows = [{**DeliverySerializer(one).data, "_key": one.pk} for one in found]
-        return paging.page(request, place, rows, lambda row: int(row["_key"]))
+        rows = _whole().filter(which)
+        return DELIVERIES.page(request, rows, lambda found: DeliverySerializer(found, many=True).data)
 
 
 class DeliveryView(Door):
@@ -214,11 +214,11 @@ class CustomerDecisionsView(Door):
     """`customers/{external_id}/decisions/`."""
 
     required_scope = Scope.CUSTOMERS_READ
-    parameters: ClassVar[set[str]] = paging.PARAMETERS
+    parameters: ClassVar[set[str]] = DECISIONS.parameters
 
     @extend_schema(
         operation_id="customers_decisions",
-        parameters=paging.DESCRIBED,
+        parameters=DECISIONS.described,
         responses={200: DecisionPageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, external_id: str) -> Response:
@@ -245,16 +245,15 @@ class CustomerExplainView(Door):
         customer, key = customer_of(external_id), request.query_params.get("campaign", "")
         campaign = Campaign.objects.select_related("audience").filter(key=key.replace("\x00", "")).first()
         if campaign is None:
-            raise _refusal("campaign", f"There is no campaign {key!r}." if key else "campaign is missing: its key.")
+            raise refusal("campaign", f"There is no campaign {key!r}." if key else "campaign is missing: its key.")
         return Response(ExplanationSerializer(explain(customer, campaign, timezone.now())).data)
 
 
 def _decisions(request: Request, which: Q, name: str) -> Response:
-    place = paging.place(request, name)
-    rows = Decision.objects.filter(which, pk__gt=place.after or 0).order_by("pk")[: place.limit + 1]
-    found = rows.select_related("campaign", "customer", "model_version__target").prefetch_related("deliveries")
-    told = [{**DecisionSerializer(one).data, "_key": one.pk} for one in found]
-    return paging.page(request, place, told, lambda row: int(row["_key"]))
+    rows = Decision.objects.filter(which).select_related("campaign", "customer", "model_version__target")
+    rows = rows.prefetch_related("deliveries")
+    listing = replace(DECISIONS, name=name)
+    return listing.page(request, rows, lambda found: DecisionSerializer(found, many=True).data)
 
 
 def _whole() -> Any:
@@ -275,7 +274,7 @@ def _of(request: Request, path: str) -> Q:
         return Q()
     found = Campaign.objects.filter(key=key.replace("\x00", "")).values_list("pk", flat=True).first()
     if found is None:
-        raise _refusal("campaign", f"There is no campaign {key!r}.")
+        raise refusal("campaign", f"There is no campaign {key!r}.")
     return Q(**{path: found})
 
 
@@ -289,7 +288,7 @@ def _chosen(request: Request, name: str, values: list[str]) -> Q:
     if told is None:
         return Q()
     if told not in values:
-        raise _refusal(name, f"{name} is one of {', '.join(values)}.")
+        raise refusal(name, f"{name} is one of {', '.join(values)}.")
     return Q(**{name: told})
 
 
@@ -302,9 +301,5 @@ def _since(request: Request) -> Any:
     except ValueError:
         found = None
     if found is None or found.tzinfo is None:
-        raise _refusal("since", "since is a time with its zone, such as 2026-03-01T12:00:00Z.")
+        raise refusal("since", "since is a time with its zone, such as 2026-03-01T12:00:00Z.")
     return found
-
-
-def _refusal(path: str, message: str) -> Problem:
-    return Problem(400, f"bad_{path}", message, [{"path": path, "code": f"bad_{path}", "message": message}])

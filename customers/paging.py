@@ -30,11 +30,8 @@ class Place(NamedTuple):
 
 def place(request: Request, list_name: str, *, limit: int = 100) -> Place:
     """Give the place that a request asks for; a cursor of another list is refused."""
-    text = request.query_params.get("limit", str(limit))
-    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT):
-        raise _refusal("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
-    cursor = request.query_params.get("cursor")
-    return Place(_after(cursor, list_name) if cursor else None, int(text), list_name)
+    size, after = limit_of(request, limit=limit), held(request, list_name)
+    return Place(None if after is None else int(after), size, list_name)
 
 
 def page(request: Request, at: Place, rows: Sequence[dict[str, Any]], key: Callable[[dict[str, Any]], int]) -> Response:
@@ -42,29 +39,46 @@ def page(request: Request, at: Place, rows: Sequence[dict[str, Any]], key: Calla
 
     A row that says `_is_gone` has its place in the list, and is not shown.
     """
-    has_more = len(rows) > at.limit
     shown = list(rows[: at.limit])
-    following = _url(request, at, key(shown[-1])) if has_more else None
-    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    following = further(request, at.list, key(shown[-1])) if len(rows) > at.limit else None
     there = [row for row in shown if not row.get("_is_gone")]
     results = [{name: value for name, value in row.items() if not name.startswith("_")} for row in there]
-    return Response({"results": results, "next": following}, headers=headers)
+    return answer(results, following)
 
 
-def _after(cursor: str, list_name: str) -> int:
+def limit_of(request: Request, *, limit: int = 100) -> int:
+    """Give how many rows a request asks for."""
+    text = request.query_params.get("limit", str(limit))
+    if not (text.isascii() and text.isdecimal() and len(text) < 9 and 1 <= int(text) <= MAX_LIMIT):
+        raise _refusal("limit", f"limit must be a whole number from 1 to {MAX_LIMIT}.")
+    return int(text)
+
+
+def held(request: Request, list_name: str) -> Any:
+    """Give what the cursor of a request holds: the key that was seen last; None at the start."""
+    cursor = request.query_params.get("cursor")
+    if not cursor:
+        return None
     try:
-        held = SIGNER.unsign_object(cursor)
+        told = SIGNER.unsign_object(cursor)
     except (signing.BadSignature, ValueError) as error:
         raise _refusal("cursor", "This is not a cursor that was given out here.") from error
-    if held["list"] != list_name:
+    if told.get("list") != list_name:
         raise _refusal("cursor", "This cursor belongs to another list.")
-    return int(held["after"])
+    return told["after"]
 
 
-def _url(request: Request, at: Place, after: int) -> str:
+def further(request: Request, list_name: str, after: Any) -> str:
+    """Give the address of the page behind a key."""
     parameters = request.query_params.copy()
-    parameters["cursor"] = SIGNER.sign_object({"list": at.list, "after": after})
+    parameters["cursor"] = SIGNER.sign_object({"list": list_name, "after": after})
     return request.build_absolute_uri(f"{request.path}?{parameters.urlencode()}")
+
+
+def answer(results: Sequence[Any], following: str | None) -> Response:
+    """Answer with rows, and where the next ones are."""
+    headers = {"Link": f'<{following}>; rel="next"'} if following else {}
+    return Response({"results": results, "next": following}, headers=headers)
 
 
 def _refusal(path: str, message: str) -> Problem:

@@ -10,9 +10,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import paging, suppressions
+from customers import suppressions
 from customers.api import Door, who
 from customers.keys import Scope
+from customers.listing import Listing, Narrowed
 from customers.models import Channel, Suppression
 from customers.problems import Problem, StrictSerializer, refusals
 from customers.suppressions import SuppressionError
@@ -47,24 +48,31 @@ class SuppressionInSerializer(StrictSerializer):
     why = serializers.CharField(max_length=300, help_text="For the audit.")
 
 
+LISTING = Listing(
+    "suppressions",
+    narrowed={
+        "channel": Narrowed("channel", Channel.values),
+        "reason": Narrowed("reason", Suppression.Reason.values),
+    },
+)
+
+
 class SuppressionsView(Door):
     """`suppressions/`."""
 
     required_scope = Scope.SUPPRESSIONS_READ
     write_scope = Scope.SUPPRESSIONS_WRITE
-    parameters: ClassVar[set[str]] = paging.PARAMETERS
+    parameters: ClassVar[set[str]] = LISTING.parameters
 
     @extend_schema(
         operation_id="suppressions_list",
-        parameters=paging.DESCRIBED,
+        parameters=LISTING.described,
         responses={200: SuppressionPageSerializer, **refusals(400)},
     )
     def get(self, request: Request) -> Response:
         """List the closed addresses, in the order in which they were closed."""
-        place = paging.place(request, "suppressions")
-        found = Suppression.objects.filter(pk__gt=place.after or 0).order_by("pk")[: place.limit + 1]
-        rows = [{**SuppressionSerializer(one).data, "_key": one.pk} for one in found]
-        return paging.page(request, place, rows, lambda row: int(row["_key"]))
+        rows = Suppression.objects.all()
+        return LISTING.page(request, rows, lambda found: SuppressionSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="suppressions_create",

@@ -74,10 +74,11 @@ class TargetSerializer(serializers.Serializer[Any]):
     live = LiveSerializer(allow_null=True)
 
 
-class TargetListSerializer(serializers.Serializer[Any]):
-    """All targets."""
+class TargetPageSerializer(serializers.Serializer[Any]):
+    """A page of targets."""
 
     results = TargetSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
 
 
 def figures_of(versions: list[ModelVersion]) -> dict[int, dict[str, Any]]:

@@ -12,11 +12,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import paging
 from customers.api import Door
 from customers.keys import Scope
+from customers.listing import Listing, Narrowed
 from customers.models import ApiKey
-from customers.problems import Problem, StrictSerializer, refusals
+from customers.problems import StrictSerializer, refusals
 from scoring import versions
 from scoring.api import figures_of
 from scoring.doors import IF_MATCH, check_unchanged, etag, refusing, target_of, valid, version_of, who
@@ -24,6 +24,7 @@ from scoring.models import Backtest, ModelVersion
 
 State = ModelVersion.State
 Move = Callable[[ModelVersion, ApiKey, datetime, str], None]
+LISTING = Listing("models", narrowed={"state": Narrowed("state", State.values)}, is_newest_first=True)
 FIGURES = '{"auc": {"value", "low", "high"}, …}: each with its 95 % interval.'
 
 
@@ -115,30 +116,22 @@ class VersionsView(Door):
     """`models/`."""
 
     required_scope = Scope.MODELS_READ
-    parameters: ClassVar[set[str]] = {*paging.PARAMETERS, "target", "state"}
+    parameters: ClassVar[set[str]] = {*LISTING.parameters, "target"}
 
     @extend_schema(
         operation_id="models_list",
         parameters=[
-            *paging.DESCRIBED,
+            *LISTING.described,
             OpenApiParameter("target", OpenApiTypes.STR, description="Only versions of the target with this key."),
-            OpenApiParameter("state", OpenApiTypes.STR, enum=State.values, description="Only versions in this state."),
         ],
         responses={200: ModelPageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request) -> Response:
         """List model versions with their figures, the newest first."""
-        at = paging.place(request, "models")
-        rows = ModelVersion.objects.select_related("target").order_by("-pk")
+        rows = ModelVersion.objects.select_related("target")
         if key := request.query_params.get("target"):
             rows = rows.filter(target=target_of(key))
-        if state := request.query_params.get("state"):
-            if state not in State.values:
-                raise Problem(400, "bad_state", f"state must be one of {', '.join(State.values)}.")
-            rows = rows.filter(state=state)
-        found = list((rows if at.after is None else rows.filter(pk__lt=at.after))[: at.limit + 1])
-        told = [{**one, "_key": version.pk} for one, version in zip(_told(found), found, strict=True)]
-        return paging.page(request, at, told, lambda row: int(row["_key"]))
+        return LISTING.page(request, rows, _told)
 
 
 class VersionView(Door):

@@ -5,7 +5,7 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.db.models import prefetch_related_objects
@@ -19,14 +19,20 @@ from rest_framework.response import Response
 
 from customers.api import Door
 from customers.keys import Scope
+from customers.listing import Listing, Narrowed
 from customers.problems import Problem, StrictSerializer, refusals
 from scoring import counts, questions, removal, targets
-from scoring.api import TargetListSerializer, TargetSerializer, figures_of
+from scoring.api import TargetPageSerializer, TargetSerializer, figures_of
 from scoring.conditions import TargetError
 from scoring.models import ModelVersion, Target
 from scoring.questions import QUESTIONS, Type
 
 KEY = r"^[-a-zA-Z0-9_]+\Z"
+LISTING = Listing(
+    "targets",
+    sorts={"key": "key", "label": "label", "created_at": "created_at"},
+    narrowed={"kind": Narrowed("kind", Target.Kind.values)},
+)
 USE = ("label", "is_active", *targets.MONEY, "excluded", "vouched", "retrain_days", "rescore_hours")
 IF_MATCH = OpenApiParameter(
     "If-Match",
@@ -134,10 +140,17 @@ class TargetsView(Door):
     required_scope = Scope.MODELS_READ
     write_scope = Scope.MODELS_WRITE
 
-    @extend_schema(operation_id="targets_list", responses={200: TargetListSerializer, **refusals(400)})
+    parameters: ClassVar[set[str]] = LISTING.parameters
+
+    @extend_schema(
+        operation_id="targets_list",
+        parameters=LISTING.described,
+        responses={200: TargetPageSerializer, **refusals(400)},
+    )
     def get(self, request: Request) -> Response:
         """List the targets with their live models and figures."""
-        return Response(TargetListSerializer({"results": _shown(list(Target.objects.order_by("key")))}).data)
+        rows = Target.objects.all()
+        return LISTING.page(request, rows, lambda found: TargetSerializer(_shown(found), many=True).data)
 
     @extend_schema(
         operation_id="targets_create",

@@ -8,9 +8,9 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import paging
 from customers.api import Door
 from customers.keys import Scope
+from customers.listing import NAMED, STORED, Listing, Narrowed
 from customers.problems import Problem, StrictSerializer, refusals
 from segments import definition, preview, scored
 from segments.doors import IF_MATCH, edition, etag, refusing, segment_of, valid, who
@@ -126,25 +126,34 @@ class PreviewSerializer(serializers.Serializer[Any]):
     seconds = serializers.FloatField()
 
 
+LISTING = Listing(
+    "segments",
+    sorts={**STORED, **NAMED, "created_at": "created_at"},
+    narrowed={
+        "key": Narrowed("key"),
+        "kind": Narrowed("kind", Segment.Kind.values),
+        "folder": Narrowed("folder"),
+    },
+)
+
+
 class SegmentsView(Door):
     """`segments/`."""
 
     required_scope = Scope.SEGMENTS_READ
     write_scope = Scope.SEGMENTS_WRITE
-    parameters: ClassVar[set[str]] = paging.PARAMETERS
+    parameters: ClassVar[set[str]] = LISTING.parameters
 
     @extend_schema(
         operation_id="segments_list",
-        parameters=paging.DESCRIBED,
+        parameters=LISTING.described,
         responses={200: SegmentPageSerializer, **refusals(400)},
     )
     def get(self, request: Request) -> Response:
         """List the segments."""
-        at = paging.place(request, "segments")
-        found = Segment.objects.filter(pk__gt=at.after or 0).order_by("pk")[: at.limit + 1]
         context = {"fields": catalogue()}
-        rows = [{**SegmentSerializer(one, context=context).data, "_key": one.pk} for one in found]
-        return paging.page(request, at, rows, lambda row: int(row["_key"]))
+        rows = Segment.objects.all()
+        return LISTING.page(request, rows, lambda found: SegmentSerializer(found, many=True, context=context).data)
 
     @extend_schema(
         operation_id="segments_create",

@@ -1,8 +1,10 @@
 """The members of a segment as a file, bucket by bucket, so that no more than one is held; each export leaves a row."""
 
-from collections.abc import Collection, Iterator
+import tempfile
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 import polars as pl
 from django.conf import settings
@@ -13,8 +15,13 @@ from customers.generations import LakeError
 from scoring import ranking
 from segments.models import Membership, Segment, SegmentExport
 
-CSV, NDJSON = "csv", "ndjson"
-CONTENT_TYPES = {CSV: "text/csv; charset=utf-8", NDJSON: "application/x-ndjson"}
+CSV, NDJSON, PARQUET = "csv", "ndjson", "parquet"
+CONTENT_TYPES = {
+    CSV: "text/csv; charset=utf-8",
+    NDJSON: "application/x-ndjson",
+    PARQUET: "application/vnd.apache.parquet",
+}
+PIECE = 1 << 20  # bytes of a file at a time
 # A cell that a spreadsheet would take for a formula, also behind blanks.
 FORMULA = r"^[\s]*[=+\-@\t\r]"
 ROWS: bulk.Schema = {
@@ -39,14 +46,35 @@ class Export:
         row = SegmentExport.objects.create(
             segment=self.segment, at=self.at, by=self.by, format=self.format, fields=list(self.fields)
         )
-        taken_at = snapshot.latest() if self.fields else None
-        rows = 0
-        for frame in self.frames(taken_at):
-            yield self.text(frame, is_first=rows == 0).encode()
-            rows += frame.height
-        if rows == 0:
+        sizes: list[int] = []
+        frames = self.frames(snapshot.latest() if self.fields else None, sizes)
+        yield from self.table(frames) if self.format == PARQUET else self.lines(frames)
+        SegmentExport.objects.filter(pk=row.pk).update(rows=sum(sizes))
+
+    def lines(self, frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+        """Give frames as text, one after the other; the names of the columns, where nobody is a member."""
+        is_first = True
+        for frame in frames:
+            yield self.text(frame, is_first=is_first).encode()
+            is_first = False
+        if is_first:
             yield self.text(pl.DataFrame(schema=["external_id", "since", *self.fields]), is_first=True).encode()
-        SegmentExport.objects.filter(pk=row.pk).update(rows=rows)
+
+    def table(self, frames: Iterable[pl.DataFrame]) -> Iterator[bytes]:
+        """Give frames as one Parquet file. It ends with where its parts stand, so it is written to disk first."""
+        with tempfile.TemporaryDirectory(prefix="cusp-export-") as folder:
+            pieces = [pl.LazyFrame(schema={"external_id": pl.String, "since": ROWS["since"]})]
+            for number, frame in enumerate(frames):
+                frame.write_parquet(path := Path(folder, f"{number}.parquet"))
+                pieces.append(pl.scan_parquet(path))
+            whole = pl.concat(pieces, how="diagonal_relaxed")
+            nothing = [name for name, dtype in whole.collect_schema().items() if dtype == pl.Null]
+            never = [pl.lit(None, pl.String).alias(name) for name in self.fields if len(pieces) == 1]
+            whole = whole.with_columns(pl.col(nothing).cast(pl.String), *never)
+            whole.sink_parquet(path := Path(folder, "whole.parquet"))
+            with path.open("rb") as file:
+                while piece := file.read(PIECE):
+                    yield piece
 
     def answer(self) -> StreamingHttpResponse:
         """Give the answer to a request for the file."""
@@ -54,8 +82,8 @@ class Export:
         headers = {"Content-Disposition": name, "Cache-Control": "no-store"}
         return StreamingHttpResponse(self.written(), content_type=CONTENT_TYPES[self.format], headers=headers)
 
-    def frames(self, taken_at: datetime | None) -> Iterator[pl.DataFrame]:
-        """Give the members of one bucket after the other, with the fields as of the snapshot."""
+    def frames(self, taken_at: datetime | None, sizes: list[int]) -> Iterator[pl.DataFrame]:
+        """Give the members of one bucket after the other, with the fields as of the snapshot; note how many."""
         for bucket in range(settings.BUCKETS):
             found = bulk.read(
                 Membership.objects.filter(segment=self.segment, bucket=bucket)
@@ -67,6 +95,7 @@ class Export:
                 continue
             told = _told(taken_at, bucket, self.fields)
             joined = found.join(told, on="customer_id", how="left", maintain_order="left")
+            sizes.append(joined.height)
             yield joined.select("external_id", "since", *self.fields)
 
     def text(self, frame: pl.DataFrame, *, is_first: bool) -> str:
@@ -78,7 +107,7 @@ class Export:
 
 def _told(taken_at: datetime | None, bucket: int, names: Collection[str]) -> pl.DataFrame:
     """Give the fields of one bucket's customers; one that nobody has a value of is empty."""
-    nobody = pl.DataFrame(schema={"customer_id": pl.Int64, **dict.fromkeys(names, pl.String)})
+    nobody = pl.DataFrame(schema={"customer_id": pl.Int64, **dict.fromkeys(names, pl.Null)})
     if taken_at is None:
         return nobody
     wanted = {*names, *(".".join(name.split(".")[:2]) for name in names)}
@@ -86,7 +115,7 @@ def _told(taken_at: datetime | None, bucket: int, names: Collection[str]) -> pl.
         frame = ranking.place(snapshot.load(taken_at, bucket, wanted), ranking.published())
     except LakeError:
         return nobody
-    absent = [pl.lit(None, pl.String).alias(name) for name in names if name not in frame.columns]
+    absent = [pl.lit(None).alias(name) for name in names if name not in frame.columns]
     return frame.with_columns(absent).select("customer_id", *names)
 
 

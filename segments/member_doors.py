@@ -25,13 +25,14 @@ from segments.doors import refusing, segment_of, who
 from segments.exports import CONTENT_TYPES, Export
 from segments.fields import catalogue
 from segments.members import Member
-from segments.models import MembershipChange, Segment, SegmentPin
+from segments.models import Membership, MembershipChange, Segment, SegmentPin
 from segments.why import Why, why
 
 FIELDS = OpenApiParameter(
     "fields", OpenApiTypes.STR, description="Fields to add, such as country,features.spend_90d,scores.lapse."
 )
 Method = Callable[..., StreamingHttpResponse]
+START = (-1, 0)
 SCORE = re.compile(r"scores\.([^.]+)\Z")
 
 
@@ -65,6 +66,15 @@ class ChangePageSerializer(serializers.Serializer[Any]):
     results = ChangeSerializer(many=True)
     since = serializers.CharField()
     has_more = serializers.BooleanField()
+
+
+class IsInSerializer(serializers.Serializer[Any]):
+    """Whether a customer is in a segment, as its members are stored now."""
+
+    external_id = serializers.CharField()
+    is_in = serializers.BooleanField()
+    since = serializers.DateTimeField(allow_null=True)
+    as_of = serializers.DateTimeField(allow_null=True, help_text="The members are true for this time.")
 
 
 class PinToldSerializer(serializers.Serializer[Any]):
@@ -139,8 +149,22 @@ class MembersView(Door):
         return paging.page(request, at, rows, lambda row: int(row["_key"]))
 
 
+class IsInView(Door):
+    """`segments/{id}/members/{external_id}/`."""
+
+    required_scope = Scope.SEGMENTS_READ
+
+    @extend_schema(operation_id="segments_is_in", responses={200: IsInSerializer, **refusals(400, 404)})
+    def get(self, request: Request, public_id: str, external_id: str) -> Response:
+        """Say whether a customer is in the segment now, and since when; 404 where there is no such customer."""
+        segment, customer = segment_of(public_id), customer_of(external_id)
+        row = Membership.objects.filter(segment=segment, customer=customer).first()
+        told = {"external_id": customer.external_id, "is_in": row is not None, "since": row.since if row else None}
+        return Response(IsInSerializer({**told, "as_of": row.as_of if row else segment.as_of}).data)
+
+
 class ExportView(Door):
-    """`segments/{id}/members.csv` and `.ndjson`."""
+    """`segments/{id}/members.csv`, `.ndjson` and `.parquet`."""
 
     required_scope = Scope.SEGMENTS_READ
     parameters: ClassVar[set[str]] = {"fields"}
@@ -188,6 +212,17 @@ class NdjsonView(ExportView):
         return self.export(request, public_id)
 
 
+class ParquetView(ExportView):
+    """`segments/{id}/members.parquet`."""
+
+    form = exports.PARQUET
+
+    @_file(exports.PARQUET)
+    def get(self, request: Request, public_id: str) -> StreamingHttpResponse:
+        """Give all members as a Parquet file, typed, as it is read by Polars, DuckDB, pandas and Spark."""
+        return self.export(request, public_id)
+
+
 class ChangesView(Door):
     """`segments/{id}/changes/`."""
 
@@ -200,25 +235,31 @@ class ChangesView(Door):
             OpenApiParameter("since", OpenApiTypes.STR, description="`since` of the page before; `now` for none yet."),
             paging.DESCRIBED[1],
         ],
-        responses={200: ChangePageSerializer, **refusals(400, 404)},
+        responses={200: ChangePageSerializer, **refusals(400, 404, 410)},
     )
     def get(self, request: Request, public_id: str) -> Response:
-        """Tell who entered and left since the cursor: nothing twice, and nothing left out, whoever writes meanwhile."""
+        """Tell who entered and left since the cursor: nothing twice, and nothing left out, whoever writes meanwhile.
+
+        410 where that cannot be told any more, because somebody was erased or merged since: take the whole list again.
+        """
         segment = segment_of(public_id)
         limit = paging.place(request, "changes", limit=paging.MAX_LIMIT).limit
         since = request.query_params.get("since", "")
-        after = members.newest_change(segment) if since == "now" else _place(since, segment)
+        lost = members.forgotten(segment)  # read first: what is forgotten from here on, the next call tells
+        after = members.newest_change(segment) if since == "now" else _place(since, segment, lost)
         found = members.changes(segment, *after, limit + 1) if since != "now" else []
+        if not found and after > max(START, members.newest_change(segment)):
+            raise _gone("This cursor is ahead of all that is stored: the database was brought back from a backup.")
         shown = found[:limit]
         last = (shown[-1].xact, shown[-1].id) if shown else after
-        cursor = paging.SIGNER.sign_object({"changes": segment.public_id, "after": last})
+        cursor = paging.SIGNER.sign_object({"changes": segment.public_id, "after": last, "lost": lost})
         page = {"results": shown, "since": cursor, "has_more": len(found) > limit}
         return Response(ChangePageSerializer(page).data)
 
 
-def _place(since: str, segment: Segment) -> tuple[int, int]:
+def _place(since: str, segment: Segment, lost: int) -> tuple[int, int]:
     if not since:
-        return (-1, 0)
+        return START
     message = "since is not a cursor that was given out here for this segment."
     refusal = Problem(400, "bad_since", message, [{"path": "since", "code": "bad_since", "message": message}])
     try:
@@ -227,8 +268,14 @@ def _place(since: str, segment: Segment) -> tuple[int, int]:
         raise refusal from error
     if held.get("changes") != segment.public_id:
         raise refusal
+    if held.get("lost", 0) != lost:
+        raise _gone("Since this cursor was given out, somebody who was told of was erased or merged.")
     xact, pk = held["after"]
     return int(xact), int(pk)
+
+
+def _gone(why: str) -> Problem:
+    return Problem(410, "start_again", f"{why} Begin with since=now, then take the whole list.")
 
 
 def _sorted(segment: Segment, sort: str, at: paging.Place) -> list[Member]:

@@ -14,7 +14,7 @@ from customers.models import Customer
 from scoring import ranking
 from scoring.models import Score, Target
 from segments import everybody
-from segments.models import Membership, MembershipChange, Segment
+from segments.models import Following, Membership, MembershipChange, Segment
 
 ROOM = 2**48  # customers below one place in the order of scores
 UNSCORED = ranking.MILLION + 1
@@ -97,6 +97,11 @@ def newest_change(segment: Segment) -> tuple[int, int]:
     if (below := bulk.committed_below()) is not None:
         rows = rows.filter(stored_xact__lt=below)
     return rows.order_by("-stored_xact", "-pk").values_list("stored_xact", "pk").first() or (0, 0)
+
+
+def forgotten(segment: Segment) -> int:
+    """Give how often changes of a segment were forgotten, because somebody was erased or merged."""
+    return Following.objects.filter(segment=segment).values_list("lost", flat=True).first() or 0
 
 
 def _named(places: Sequence[tuple[int, int]], since: dict[int, datetime]) -> list[Member]:

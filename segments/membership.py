@@ -9,10 +9,10 @@ import polars as pl
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
-from customers import bulk, history, snapshot
+from customers import bulk, erasure, history, snapshot
 from customers.ids import among
 from segments import bitmaps, cuts, growth, past, picked, rulebook
-from segments.models import Bucket, Membership, MembershipChange, Segment
+from segments.models import Bucket, Following, Membership, MembershipChange, Segment
 from segments.rulebook import Rulebook
 from segments.rules import masks, needs
 
@@ -24,6 +24,7 @@ TICK = timedelta(microseconds=1)
 FOLLOWERS: list[
     Callable[[pl.DataFrame, datetime], None]
 ] = []  # told of every change, in the transaction that writes it
+erasure.FORGETTERS.append(Following.lose)
 
 
 def refresh(frame: pl.DataFrame, as_of: datetime) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from customers.models import Customer, OfOne, new_public_id
 
@@ -218,6 +218,29 @@ class MembershipChange(OfOne):
 
     def __str__(self) -> str:
         return f"customer {self.customer_id} {self.kind} segment {self.segment_id}"
+
+    @classmethod
+    def on_merge(cls, kept: Customer, gone: Customer) -> None:
+        """Forget who came and went under the name that goes, and that followers know it."""
+        Following.lose(gone)
+        super().on_merge(kept, gone)
+
+
+class Following(models.Model):
+    """How often changes of a segment were forgotten: whoever follows by them must take the whole list again."""
+
+    segment = models.OneToOneField(Segment, on_delete=models.CASCADE, primary_key=True, related_name="following")
+    lost = models.IntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"changes of segment {self.segment_id} were forgotten {self.lost} times"
+
+    @staticmethod
+    def lose(customer: Customer, *_: object) -> None:
+        """Note that a customer's changes are about to be forgotten, by whom they were told."""
+        told = list(MembershipChange.objects.filter(customer=customer).values_list("segment", flat=True).distinct())
+        Following.objects.bulk_create([Following(segment_id=pk) for pk in sorted(told)], ignore_conflicts=True)
+        Following.objects.filter(segment__in=told).update(lost=F("lost") + 1)
 
 
 class Bucket(models.Model):

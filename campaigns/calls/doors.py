@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import User
-from django.db.models import Q
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
@@ -19,12 +18,12 @@ from campaigns.calls.lists import ListRefused
 from campaigns.calls.outcomes import Said
 from campaigns.calls.queue import CallRefused
 from campaigns.models import CallTask, Campaign
-from customers import paging
 from customers.api import Door, who
 from customers.keys import Scope
+from customers.listing import Listing, Narrowed, refusal
 from customers.problems import Problem, StrictSerializer, refusals
 
-STATE = OpenApiParameter("state", OpenApiTypes.STR, enum=CallTask.State.values)
+CALLS = Listing("call tasks", narrowed={"state": Narrowed("state", CallTask.State.values)})
 CAMPAIGN = OpenApiParameter("campaign", OpenApiTypes.STR, description="The key of a campaign.")
 MOST_NUMBERS = 20_000
 
@@ -131,29 +130,22 @@ class CallTasksView(Door):
     """`call-tasks/`."""
 
     required_scope = Scope.CALLS_READ
-    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"state", "campaign"}
+    parameters: ClassVar[set[str]] = CALLS.parameters | {"campaign"}
 
     @extend_schema(
         operation_id="call_tasks_list",
-        parameters=[*paging.DESCRIBED, STATE, CAMPAIGN],
+        parameters=[*CALLS.described, CAMPAIGN],
         responses={200: CallTaskPageSerializer, **refusals(400)},
     )
     def get(self, request: Request) -> Response:
         """List call tasks."""
-        which = Q()
-        if (state := request.query_params.get("state")) is not None:
-            if state not in CallTask.State.values:
-                raise _refusal("state", f"state is one of {', '.join(CallTask.State.values)}.")
-            which &= Q(state=state)
+        rows = _whole()
         if (key := request.query_params.get("campaign")) is not None:
             campaign = Campaign.objects.filter(key=key.replace("\x00", "")).first()
             if campaign is None:
-                raise _refusal("campaign", f"There is no campaign {key!r}.")
-            which &= Q(campaign=campaign)
-        place = paging.place(request, "call tasks")
-        found = _whole().filter(which, pk__gt=place.after or 0).order_by("pk")[: place.limit + 1]
-        rows = [{**CallTaskSerializer(one).data, "_key": one.pk} for one in found]
-        return paging.page(request, place, rows, lambda row: int(row["_key"]))
+                raise refusal("campaign", f"There is no campaign {key!r}.")
+            rows = rows.filter(campaign=campaign)
+        return CALLS.page(request, rows, lambda found: CallTaskSerializer(found, many=True).data)
 
 
 class CallTaskView(Door):
@@ -246,7 +238,7 @@ class DoNotCallView(Door):
         try:
             taken = lists.take(text, (told["country"] or "").upper(), who(request), timezone.now())
         except ListRefused as error:
-            raise _refusal("numbers", str(error)) from error
+            raise refusal("numbers", str(error)) from error
         return Response(TakenSerializer(taken).data)
 
 
@@ -283,9 +275,5 @@ def _agent(name: str) -> User:
     """Give the agent of that name, who may work in the queue."""
     found = User.objects.filter(username=name.replace("\x00", ""), is_active=True).first()
     if found is None or not found.has_perm("campaigns.change_calltask"):
-        raise _refusal("agent", f"Nobody named {name!r} may work in the call queue.")
+        raise refusal("agent", f"Nobody named {name!r} may work in the call queue.")
     return found
-
-
-def _refusal(path: str, message: str) -> Problem:
-    return Problem(400, f"bad_{path}", message, [{"path": path, "code": f"bad_{path}", "message": message}])

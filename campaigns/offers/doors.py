@@ -1,5 +1,6 @@
 """REST about offers: made and changed, their codes uploaded, listed and redeemed, and what came of them."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.db import IntegrityError, transaction
@@ -19,15 +20,17 @@ from campaigns.offers.definition import OfferError
 from campaigns.offers.files import FileRefused
 from campaigns.offers.redemption import OfferRefused
 from campaigns.offers.report import report
-from customers import paging, tags
+from customers import tags
 from customers.api import Door, customer_of, who
 from customers.keys import Scope
+from customers.listing import NAMED, Listing, Narrowed
 from customers.problems import Problem, StrictJSONParser, StrictSerializer, refusals
 from segments.api import KEY
 from segments.hand_doors import BODY, CsvParser, FileParser, PlainParser
 from segments.models import Segment
 
 FILE = {"text/plain": OpenApiTypes.STR, "text/csv": OpenApiTypes.STR, "application/octet-stream": OpenApiTypes.BINARY}
+CODES = Listing("codes", narrowed={"state": Narrowed("state", OfferCode.State.values)})
 HIDDEN = "This is no code that was given for this offer, or it is another customer's."
 
 
@@ -79,10 +82,21 @@ class OfferSerializer(serializers.Serializer[Any]):
     terms = serializers.CharField(allow_blank=True)
 
 
-class OfferListSerializer(serializers.Serializer[Any]):
-    """All offers."""
+class OfferPageSerializer(serializers.Serializer[Any]):
+    """A page of offers."""
 
     results = OfferSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+LISTING = Listing(
+    "offers",
+    sorts={**NAMED, "value": "value"},
+    narrowed={
+        "codes_from": Narrowed("codes_from", Offer.Codes.values),
+        "audience": Narrowed("audience__key", description="Only those for the segment with this key."),
+    },
+)
 
 
 class CodeSerializer(serializers.Serializer[Any]):
@@ -173,12 +187,15 @@ class OffersView(Door):
 
     required_scope = Scope.OFFERS_READ
     write_scope = Scope.OFFERS_WRITE
+    parameters: ClassVar[set[str]] = LISTING.parameters
 
-    @extend_schema(operation_id="offers_list", responses={200: OfferListSerializer, **refusals(400)})
+    @extend_schema(
+        operation_id="offers_list", parameters=LISTING.described, responses={200: OfferPageSerializer, **refusals(400)}
+    )
     def get(self, request: Request) -> Response:
         """List the offers."""
-        found = Offer.objects.select_related("audience").order_by("key")
-        return Response(OfferListSerializer({"results": found}).data)
+        rows = Offer.objects.select_related("audience")
+        return LISTING.page(request, rows, lambda found: OfferSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="offers_create",
@@ -237,26 +254,19 @@ class CodesView(Door):
     parser_classes = [StrictJSONParser, PlainParser, CsvParser, FileParser]
     required_scope = Scope.OFFERS_READ
     write_scope = Scope.OFFERS_WRITE
-    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"state", "column"}
+    parameters: ClassVar[set[str]] = CODES.parameters | {"column"}
 
     @extend_schema(
         operation_id="offers_codes",
-        parameters=[
-            *paging.DESCRIBED,
-            OpenApiParameter("state", OpenApiTypes.STR, enum=OfferCode.State.values, description="Only those."),
-        ],
+        parameters=CODES.described,
         responses={200: CodePageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, key: str) -> Response:
         """List the codes of an offer."""
-        offer, state = offer_of(key), request.query_params.get("state")
-        if state is not None and state not in OfferCode.State.values:
-            raise _refusal("state", f"state is one of {', '.join(OfferCode.State.values)}.")
-        place = paging.place(request, f"codes of {offer.public_id} {state or ''}")
-        rows = OfferCode.objects.filter(offer=offer, pk__gt=place.after or 0).order_by("pk")
-        rows = (rows.filter(state=state) if state else rows).select_related("customer")[: place.limit + 1]
-        told = [{**CodeSerializer(one).data, "_key": one.pk} for one in rows]
-        return paging.page(request, place, told, lambda row: int(row["_key"]))
+        offer = offer_of(key)
+        rows = OfferCode.objects.filter(offer=offer).select_related("customer")
+        listing = replace(CODES, name=f"codes of {offer.public_id}")
+        return listing.page(request, rows, lambda found: CodeSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="offers_codes_upload",

@@ -1,12 +1,12 @@
 """REST about webhooks: which there are, what was sent to each, and sending it again."""
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,12 +15,13 @@ from campaigns.models import Webhook, WebhookMessage
 from campaigns.webhooks import hooks, outbox
 from campaigns.webhooks.hooks import WebhookError
 from campaigns.webhooks.notices import Type
-from customers import paging, tags
+from customers import tags
 from customers.api import Door, who
 from customers.keys import Scope
+from customers.listing import NAMED, Listing, Narrowed
 from customers.problems import Problem, StrictSerializer, refusals
 
-STATE = OpenApiParameter("state", OpenApiTypes.STR, enum=WebhookMessage.State.values)
+MESSAGES = Listing("messages", narrowed={"state": Narrowed("state", WebhookMessage.State.values)})
 WANTED = [choice for choice in Type.choices if choice[0] != Type.WEBHOOK_TEST]
 
 
@@ -64,10 +65,18 @@ class SecretWebhookSerializer(WebhookSerializer):
     secret = serializers.CharField()
 
 
-class WebhookListSerializer(serializers.Serializer[Any]):
-    """All webhooks."""
+class WebhookPageSerializer(serializers.Serializer[Any]):
+    """A page of webhooks."""
 
     results = WebhookSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+LISTING = Listing(
+    "webhooks",
+    sorts={**NAMED, "created_at": "created_at"},
+    narrowed={"state": Narrowed("state", Webhook.State.values)},
+)
 
 
 class WhySerializer(StrictSerializer):
@@ -132,10 +141,16 @@ class WebhookDoor(Door):
 class WebhooksView(WebhookDoor):
     """`webhooks/`."""
 
-    @extend_schema(operation_id="webhooks_list", responses={200: WebhookListSerializer, **refusals(400)})
+    parameters: ClassVar[set[str]] = LISTING.parameters
+
+    @extend_schema(
+        operation_id="webhooks_list",
+        parameters=LISTING.described,
+        responses={200: WebhookPageSerializer, **refusals(400)},
+    )
     def get(self, request: Request) -> Response:
         """List the webhooks."""
-        return Response(WebhookListSerializer({"results": Webhook.objects.order_by("key")}).data)
+        return LISTING.page(request, Webhook.objects.all(), lambda found: WebhookSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="webhooks_create",
@@ -296,23 +311,19 @@ class ReplayAllView(WebhookDoor):
 class MessagesView(WebhookDoor):
     """`webhooks/{id}/deliveries/`."""
 
-    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"state"}
+    parameters: ClassVar[set[str]] = MESSAGES.parameters
 
     @extend_schema(
         operation_id="webhooks_deliveries",
-        parameters=[*paging.DESCRIBED, STATE],
+        parameters=MESSAGES.described,
         responses={200: MessagePageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, public_id: str) -> Response:
         """List what was sent to a webhook, or is to be."""
-        webhook, state = webhook_of(public_id), request.query_params.get("state")
-        if state is not None and state not in WebhookMessage.State.values:
-            raise refused(WebhookError("state", f"state is one of {', '.join(WebhookMessage.State.values)}."))
-        place = paging.place(request, f"messages to {webhook.public_id}")
-        found = webhook.messages.filter(pk__gt=place.after or 0, **({"state": state} if state else {}))
-        rows = found.order_by("pk").prefetch_related("tries")[: place.limit + 1]
-        told = [{**MessageSerializer(one).data, "_key": one.pk} for one in rows]
-        return paging.page(request, place, told, lambda row: int(row["_key"]))
+        webhook = webhook_of(public_id)
+        listing = replace(MESSAGES, name=f"messages to {webhook.public_id}")
+        rows = webhook.messages.prefetch_related("tries")
+        return listing.page(request, rows, lambda found: MessageSerializer(found, many=True).data)
 
 
 class ReplayView(WebhookDoor):

@@ -126,9 +126,7 @@ def test_the_plan_is_told_with_what_it_would_look_like(
     boss = Client()
     boss.force_login(User.objects.create_superuser("boss"))
     audience = Segment.objects.get(key="vips").pk
-    answer = boss.post(
-        "/admin/campaigns/campaign/check/", {**PLAN, "audience": audience, "action": action, **answers}
-    )
+    answer = boss.post("/admin/campaigns/campaign/check/", {**PLAN, "audience": audience, "action": action, **answers})
     page = answer.content.decode()
     for one in shown:
         assert one in page

@@ -106,6 +106,20 @@ def test_all_members_come_as_lines_of_json(client: Client) -> None:
     assert lines[0] == {"external_id": "c-0", "since": "2026-05-20T12:00:00.000000Z", "country": "DE"}
 
 
+def test_all_members_come_as_typed_columns(client: Client) -> None:
+    german = german_crowd("DE", "AT", "DE")
+    answer = get(client, german, "members.parquet?fields=country,city,features.orders")
+    assert answer["Content-Type"] == "application/vnd.apache.parquet"
+    found = pl.read_parquet(b"".join(answer.streaming_content)).sort("external_id")
+    assert found["external_id"].to_list() == ["c-0", "c-2"]
+    assert found["since"].to_list() == [AS_OF, AS_OF]
+    assert found.select("country", "city", "features.orders").rows() == [("DE", None, None)] * 2
+    assert SegmentExport.objects.get().rows == 2
+    empty = saved("nobody", {"field": "country", "op": "is", "value": "FR"})
+    nothing = pl.read_parquet(b"".join(get(client, empty, "members.parquet?fields=country").streaming_content))
+    assert (nothing.height, nothing.columns) == (0, ["external_id", "since", "country"])
+
+
 def test_no_cell_of_a_table_is_a_formula(client: Client) -> None:
     german = saved("all", {"field": "country", "op": "has_value"})
     frame = people("DE", "DE", "DE")
