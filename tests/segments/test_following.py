@@ -11,7 +11,6 @@ from django.test import Client
 from django.utils import timezone
 
 from customers import erasure, merging
-from customers.models import Customer
 from segments import membership
 from segments.models import MembershipChange, Segment
 from tests.customers.test_api import bearer, is_problem
@@ -118,14 +117,14 @@ def test_a_cursor_of_before_a_backup_was_brought_back_is_told_to_begin_again() -
 @pytest.mark.django_db(transaction=True)
 def test_a_transaction_that_commits_late_is_not_passed_over() -> None:
     german = saved("german")
-    cycle(people("AT", "AT", "AT"))
+    frame = people("AT", "AT", "AT")
+    cycle(frame)
     follower, held, may_end = Follower(german), threading.Event(), threading.Event()
     follower.follow()
 
     def enter(name: str) -> None:
-        one = Customer.objects.get(external_id=name)
-        who = pl.DataFrame({"customer_id": [one.pk], "bucket": [one.bucket]})
-        membership.put(german, who, pl.Series([True]), AS_OF + HOUR)
+        moved = frame.filter(pl.col("external_id") == name).with_columns(country=pl.lit("DE"))
+        assert membership.refresh(moved, AS_OF + HOUR).height == 1
 
     def late() -> None:
         try:
