@@ -235,8 +235,10 @@ class CampaignAdmin(BaseAdmin):
         try:
             if request.POST.get("edition") != launch.edition(campaign):
                 raise launch.LaunchError("Somebody changed this campaign after you opened it: it is not started.")
-            by: Any = request.user
-            said = launch_start.start(campaign, launch_start.asked(request.POST), by, timezone.now())
+            by, now = cast(User, request.user), timezone.now()
+            told = launch_start.asked(request.POST)
+            is_asked = "_ask" in request.POST
+            said = launch_start.ask(campaign, by, now) if is_asked else launch_start.start(campaign, told, by, now)
         except launch.LaunchError as refused:
             messages.error(request, launch_page.sentence(str(refused)))
             return HttpResponseRedirect(reverse("admin:campaigns_campaign_launch", args=[campaign.pk]))
@@ -311,6 +313,9 @@ class CampaignAdmin(BaseAdmin):
             by: Any = request.user
             also = launch_start.asked(request.POST)._replace(share=None)
             said = launch_start.start(campaign, also, by, timezone.now())
+        if "_ask" in request.POST:
+            asker: Any = request.user
+            said = launch_start.ask(campaign, asker, timezone.now())
         messages.success(request, said)
         composes = "_compose" in request.POST and campaign_page.is_mail(campaign)
         page = "compose" if composes else "change"

@@ -11,6 +11,7 @@ from django.forms.utils import ErrorDict
 
 from campaigns import (
     action_fields,
+    approval,
     contest_rules,
     launch,
     nameable,
@@ -146,6 +147,8 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     goal_event = forms.ChoiceField(
         label="The customer is hoped to do", widget=forms.Select(attrs=CSS), help_text="An event that was seen before."
     )
+
+    lacks_approval = False  # of what was to be started
 
     class Meta:
         model = Campaign
@@ -306,8 +309,17 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         """Let what is to be started be read as it is at a launch."""
         super()._post_clean()  # type: ignore[misc]
-        if "_start" in self.data and not self.errors:
+        if {"_start", "_ask"} & set(self.data) and not self.errors:
             self.check_launch()
+        if "_start" in self.data and not self.errors:
+            self._refuse_unapproved()
+
+    def _refuse_unapproved(self) -> None:
+        """Refuse to start what a second person must approve first."""
+        need = approval.needed(launch.as_stored(self.instance))
+        if need and not need.is_met:
+            self.lacks_approval = True
+            self.add_error(None, need.sentence)
 
     def check_launch(self) -> None:
         """Add what stands against a launch of the plan, at its field."""

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from copy import copy
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -257,6 +258,15 @@ def check(campaign: Campaign) -> Trigger:
     except steps.StepError as refused:
         raise LaunchError(str(refused)) from refused
     return trigger
+
+
+def as_stored(campaign: Campaign) -> Campaign:
+    """Give a plan as one that is stored: a new one has the number that none has, and so nothing of its own yet."""
+    if campaign.pk is not None:
+        return campaign
+    plan = copy(campaign)
+    plan.pk = 0
+    return plan
 
 
 def edition(campaign: Campaign) -> str:

@@ -1,7 +1,6 @@
 """What is known of a plan before it starts: what is wrong with it and where, whom it reaches, and how it looks."""
 
 from collections.abc import Iterator
-from copy import copy
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -14,8 +13,10 @@ from campaigns import (
     findings,
     launch,
     launch_page,
+    outlook,
     programme,
     render,
+    start_fields,
     step_preview,
     steps,
     story,
@@ -23,11 +24,12 @@ from campaigns import (
     triggers,
     variants,
 )
-from campaigns.approval import Need
+from campaigns.approval import Need, Stand
 from campaigns.campaign_page import STATE_TAGS
 from campaigns.dry_run import DryRun, Message, Reasoned
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign, Decision, Way
+from campaigns.outlook import Detectable, Outlook
 from campaigns.reach import reach
 from campaigns.triggers import EventTrigger, HandTrigger, ScheduleTrigger
 from customers.history import LakeError
@@ -80,6 +82,23 @@ class Check:
     preview: SafeString | None = None
     is_mail: bool = False
     need: Need | None = None
+    outlook: Outlook | None = None
+
+    @property
+    def lacks_approval(self) -> bool:
+        """Say whether a second person must say yes before it starts."""
+        return self.need is not None and not self.need.is_met
+
+    @property
+    def may_ask(self) -> bool:
+        """Say whether asking for that yes is what is to be done."""
+        return self.need is not None and self.need.stand not in (Stand.GRANTED, Stand.ASKED)
+
+    @property
+    def weeks(self) -> list[tuple[str, str, str, str]]:
+        """Give what can be shown after so many weeks: their number, customers, and the smallest change."""
+        rows = self.outlook.power.weeks if self.outlook else ()
+        return [(number(one.weeks), number(one.customers), number(one.control), _smallest(one)) for one in rows]
 
     @property
     def verdict(self) -> str:
@@ -100,6 +119,13 @@ class Check:
         return f"{many} match{'es' if self.matching == 1 else ''} already. Is it for them, too?"
 
 
+def _smallest(one: Detectable) -> str:
+    if one.points is None:
+        return "nothing yet"
+    part = f", {one.relative:+.0%} of what happens anyway" if one.relative is not None else ""
+    return f"{100 * one.points:.2f} points{part}"
+
+
 def of_form(form: CampaignForm, at: datetime) -> Check:
     """Check the plan that stands in a form."""
     form.full_clean()
@@ -108,7 +134,9 @@ def of_form(form: CampaignForm, at: datetime) -> Check:
     faults = [_fault(form, name, str(text)) for name, found in form.errors.items() for text in found]
     is_readable = not {"trigger_kind", "control_share", "pilot_share"} & set(form.errors) and form.instance.trigger
     said = story.tell(form.instance, trigger_words.names()) if is_readable else []
-    return _look(form.instance, [one for one in said if not one.startswith(trigger_words.UNREADABLE)], faults, at)
+    sound = [one for one in said if not one.startswith(trigger_words.UNREADABLE)]
+    also = form.cleaned_data.get("whom") == start_fields.ALSO
+    return _look(form.instance, Check(sound, faults), at, also=also)
 
 
 def of_campaign(campaign: Campaign, at: datetime) -> Check:
@@ -118,7 +146,7 @@ def of_campaign(campaign: Campaign, at: datetime) -> Check:
         launch.check(campaign)
     except launch.LaunchError as refused:
         faults = [Problem(launch_page.sentence(str(refused)))]
-    return _look(campaign, story.tell(campaign, trigger_words.names()), faults, at)
+    return _look(campaign, Check(story.tell(campaign, trigger_words.names()), faults), at, also=False)
 
 
 def _fault(form: CampaignForm, name: str, text: str) -> Problem:
@@ -127,14 +155,15 @@ def _fault(form: CampaignForm, name: str, text: str) -> Problem:
     return Problem(findings.capital(text), str(form.fields[name].label or NAMELESS.get(name, "")), name)
 
 
-def _look(campaign: Campaign, said: list[str], faults: list[Problem], at: datetime) -> Check:
-    """Try the plan, as far as it can be read."""
-    plan = _stored(campaign)
-    found = _asking(replace(Check(said, faults), **_preview(plan)), plan, at)
-    if any(one.field not in UNCOUNTED for one in faults):
+def _look(campaign: Campaign, told: Check, at: datetime, *, also: bool) -> Check:
+    """Try the plan, as far as it can be read; with `also` it begins with those who match already."""
+    plan = launch.as_stored(campaign)
+    found = _asking(replace(told, **_preview(plan)), plan, at)
+    if any(one.field not in UNCOUNTED for one in told.faults):
         return found
     try:
         tried = dry_run.run(plan, at)
+        ahead = outlook.of(plan, tried, at, with_matching=also)
     except LakeError:
         return replace(found, remarks=[Problem("Nothing is counted: the history cannot be read now.")])
     except ValueError:  # what is wrong stands among the faults
@@ -147,6 +176,7 @@ def _look(campaign: Campaign, said: list[str], faults: list[Problem], at: dateti
         reasons=[_reason(one) for one in tried.reasons],
         messages=tried.messages,
         need=approval.needed(plan),
+        outlook=ahead,
     )
 
 
@@ -159,15 +189,6 @@ def _asking(found: Check, plan: Campaign, at: datetime) -> Check:
         return replace(found, matching=launch.waiting(plan, at), is_hand=isinstance(trigger, HandTrigger))
     except ValueError:  # what is wrong stands among the faults
         return found
-
-
-def _stored(campaign: Campaign) -> Campaign:
-    """Give a plan as one that is stored: a new one has the number that none has, and so nothing of its own yet."""
-    if campaign.pk is not None:
-        return campaign
-    plan = copy(campaign)
-    plan.pk = 0
-    return plan
 
 
 def _facts(tried: DryRun, campaign: Campaign) -> Iterator[tuple[str, Cell]]:

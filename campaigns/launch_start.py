@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from campaigns import launch, slots, start_fields, triggers
+from campaigns import asking, launch, slots, start_fields, triggers
 from campaigns.models import Campaign, Schedule
 from campaigns.triggers import EventTrigger, HandTrigger, ScheduleTrigger
 from customers.panels import Panel, lines, number, share, when
@@ -42,6 +42,12 @@ def start(campaign: Campaign, told: Asked, by: User, at: datetime) -> str:
             slots.by_hand(campaign, by, at)
     whom = f" for {share(campaign.pilot_share)} of the customers" if campaign.pilot_share < 1 else ""
     return " ".join([f"{campaign.name} is live{whom}.", *_already(campaign, matching, also=told.also)])
+
+
+def ask(campaign: Campaign, by: User, at: datetime) -> str:
+    """Ask a second person to approve a plan, and give a sentence about it. Raises LaunchError."""
+    asking.ask(campaign, by, at)
+    return f"{campaign.name} waits for the approval of a second person. They were told; then it may be started."
 
 
 def _already(campaign: Campaign, matching: int, *, also: bool) -> Iterator[str]:

@@ -20,16 +20,20 @@
                     const part = told.querySelector(`template[data-part="${slot.dataset.slot}"]`);
                     slot.replaceChildren(document.importNode(part.content, true));
                 });
-                askAboutMatching(place);
+                showStart(place);
             },
         });
     }
 
-    // Where nobody matches already, nobody is asked about.
-    function askAboutMatching(place) {
+    // Where nobody matches already, nobody is asked about; what needs a second person is asked for, not started.
+    function showStart(place) {
         const choice = place.querySelector("[data-whom]");
         const told = place.querySelector("[data-matching]");
         if (choice) choice.hidden = !told || told.dataset.matching === "0";
+        const need = place.querySelector("[data-need]");
+        const [start, ask] = ["_start", "_ask"].map((name) => place.querySelector(`button[name=${name}]`));
+        if (start) start.hidden = Boolean(need);
+        if (ask) ask.hidden = !need || need.dataset.need !== "ask";
     }
 
     // A problem leads to its field: what hides it is opened, and the focus moves there.

@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group, User
 from django.test import Client
 from pytest_django import Settings
 
-from campaigns import launch
-from campaigns.models import Campaign, MailDesign, Slot
+from campaigns import asking, launch
+from campaigns.models import Campaign, MailDesign, Programme, Slot
 from config import roles
 from customers.models import AuditEntry
 from segments.models import Segment
@@ -228,3 +228,42 @@ def test_the_page_of_what_is_live_says_what_happens_next_and_when(
     one = Campaign.objects.get(key="win-back")
     Campaign.objects.filter(pk=one.pk).update(trigger=trigger)
     assert said in boss.get(f"/admin/campaigns/campaign/{one.pk}/change/").content.decode()
+
+
+def test_what_needs_a_second_person_is_asked_for_and_started_once_it_is_approved(boss: Client) -> None:
+    Programme.objects.update(approval_customers=0)
+    told = opened(boss, SCORE)
+    shown = boss.post("/admin/campaigns/campaign/check/", told).content.decode()
+    assert 'data-need="ask"' in shown
+    form = boss.post(ADD, {**told, "_start": "1"}).context["adminform"].form
+    assert "Ask for the approval of a second person." in form.non_field_errors()[0]
+    boss.post(ADD, {**told, "_ask": "1"})
+    plan = Campaign.objects.get(name=told["name"])
+    asked = plan.approvals.get()
+    assert (plan.state, asked.asked_by, asked.is_granted) == ("draft", "boss", None)
+    approver = person("approver")
+    asking.answer(plan, User.objects.get(username="approver"), world.T, is_granted=True)
+    page = approver.get(page_of(plan)).content.decode()
+    assert "approver approved it" in page
+    approver.post(page_of(plan), {"edition": launch.edition(plan), "_start": "1"})
+    plan.refresh_from_db()
+    assert plan.state == "live"
+
+
+def test_the_check_tells_what_the_size_can_show_and_which_line_pays(boss: Client) -> None:
+    world.take_snapshot()
+    shown = boss.post("/admin/campaigns/campaign/check/", opened(boss, SCORE)).content.decode()
+    assert "What it can show" in shown
+    assert "The line that pays" in shown
+    assert "If it acted now" in shown
+    assert "Match now" in shown
+
+
+def test_names_of_customers_are_shown_to_those_who_may_see_customers(boss: Client) -> None:
+    world.take_snapshot()
+    Programme.objects.update(holdout_share=0.0, cap_messages=100)
+    told = {**opened(boss, ENTERS), "control_share": "0"}
+    assert "would get</summary>" in boss.post("/admin/campaigns/campaign/check/", told).content.decode()
+    plan = drafted(boss, control_share="0")
+    page = person("approver").get(page_of(plan)).content.decode()
+    assert "c-000" not in page
