@@ -89,7 +89,8 @@ class CampaignAdmin(BaseAdmin):
                 raise launch.LaunchError("Somebody changed this campaign at the same time: nothing is saved.")
             if changes := form.changes():
                 by: Any = request.user
-                launch.edit(obj, by, timezone.now(), **changes)
+                is_asked = bool(request.POST.get("while_sending"))
+                launch.edit(obj, by, timezone.now(), while_sending=is_asked, **changes)
             return
         obj.created_at, obj.edited_by = timezone.now(), request.user.get_username()
         super().save_model(request, obj, form, change)

@@ -13,8 +13,10 @@ from campaigns import (
     action_fields,
     approval,
     contest_rules,
+    in_flight,
     launch,
     nameable,
+    plan,
     plan_fields,
     ready_texts,
     start_fields,
@@ -149,6 +151,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     lacks_approval = False  # of what was to be started
+    is_in_flight = False  # of what was to be changed: its messages are just being handed over
 
     class Meta:
         model = Campaign
@@ -311,8 +314,12 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         super()._post_clean()  # type: ignore[misc]
         if {"_start", "_ask"} & set(self.data) and not self.errors:
             self.check_launch()
-        if "_start" in self.data and not self.errors:
+        state, changed = self.instance.state, set() if self.errors else self.changes().keys()
+        is_felt = state == Campaign.State.LIVE and changed - {*plan.FREE, "owner"}
+        if ("_start" in self.data or is_felt) and not self.errors:
             self._refuse_unapproved()
+        if state != Campaign.State.DRAFT and not self.errors:
+            self._refuse_sudden()
 
     def _refuse_unapproved(self) -> None:
         """Refuse to start what a second person must approve first."""
@@ -320,6 +327,14 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         if need and not need.is_met:
             self.lacks_approval = True
             self.add_error(None, need.sentence)
+
+    def _refuse_sudden(self) -> None:
+        """Refuse what changes messages that are just being handed over, unless that is asked for."""
+        goes_out = plan.GOES_OUT & self.changes().keys()
+        refused = in_flight.refusal(in_flight.count(self.instance)) if goes_out else ""
+        if refused and not self.data.get("while_sending"):
+            self.is_in_flight = True
+            self.add_error(None, refused)
 
     def check_launch(self) -> None:
         """Add what stands against a launch of the plan, at its field."""

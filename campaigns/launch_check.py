@@ -11,6 +11,7 @@ from campaigns import (
     approval,
     dry_run,
     findings,
+    in_flight,
     launch,
     launch_page,
     outlook,
@@ -65,6 +66,8 @@ class Problem(NamedTuple):
 class Check:
     """A plan in words, what stands against its start, what else to look at, and what a dry run counts.
 
+    `already` says of a campaign that runs what becomes of those who are in it.
+
     `matching` are those who match already; None where the plan cannot be read so far, or where it asks nobody. `need`
     is the second person's yes that the plan needs, if it needs one.
     """
@@ -82,6 +85,7 @@ class Check:
     preview: SafeString | None = None
     is_mail: bool = False
     need: Need | None = None
+    already: list[str] = field(default_factory=list)
     outlook: Outlook | None = None
 
     @property
@@ -136,7 +140,15 @@ def of_form(form: CampaignForm, at: datetime) -> Check:
     said = story.tell(form.instance, trigger_words.names()) if is_readable else []
     sound = [one for one in said if not one.startswith(trigger_words.UNREADABLE)]
     also = form.cleaned_data.get("whom") == start_fields.ALSO
-    return _look(form.instance, Check(sound, faults), at, also=also)
+    told = Check(sound, faults, already=_already(form))
+    return _look(form.instance, told, at, also=also)
+
+
+def _already(form: CampaignForm) -> list[str]:
+    """Say what becomes of those who are in a campaign that runs, by what was changed."""
+    if form.instance.pk is None or form.instance.state == Campaign.State.DRAFT:
+        return []
+    return in_flight.said(in_flight.count(form.instance), form.changes())
 
 
 def of_campaign(campaign: Campaign, at: datetime) -> Check:

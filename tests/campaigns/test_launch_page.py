@@ -9,7 +9,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from campaigns import asking, launch
-from campaigns.models import Campaign, MailDesign, Programme, Slot
+from campaigns.models import Campaign, Delivery, MailDesign, Programme, Slot
 from config import roles
 from customers.models import AuditEntry
 from segments.models import Segment
@@ -267,3 +267,30 @@ def test_names_of_customers_are_shown_to_those_who_may_see_customers(boss: Clien
     plan = drafted(boss, control_share="0")
     page = person("approver").get(page_of(plan)).content.decode()
     assert "c-000" not in page
+
+
+def test_a_change_while_messages_go_out_is_said_and_made_only_where_it_is_asked_for(boss: Client) -> None:
+    plan = Campaign.objects.get(key="win-back")
+    Delivery.objects.filter(decision__campaign=plan).update(state="sending")
+    form = boss.get(page_of(plan)).context["adminform"].form
+    told = {**posted(form), "subject": "Come back"}
+    shown = boss.post(f"/admin/campaigns/campaign/check/?of={plan.pk}", told).content.decode()
+    assert "Those who are already in it" in shown
+    assert "being sent right now: as begun, by the version before" in shown
+    refused = boss.post(page_of(plan), told)
+    assert "being handed over at this moment" in refused.context["adminform"].form.non_field_errors()[0]
+    assert 'name="while_sending"' in refused.content.decode()
+    plan.refresh_from_db()
+    assert plan.version == 1
+    boss.post(page_of(plan), {**told, "while_sending": "1"})
+    plan.refresh_from_db()
+    assert (plan.version, plan.steps[0]["subject"]) == (2, "Come back")
+
+
+def test_a_change_of_what_is_live_beyond_the_limits_needs_a_second_person(boss: Client) -> None:
+    plan = Campaign.objects.get(key="win-back")
+    Programme.objects.update(approval_budget=100.0)
+    told = posted(boss.get(page_of(plan)).context["adminform"].form)
+    form = boss.post(page_of(plan), {**told, "budget": "500"}).context["adminform"].form
+    assert "is more than the 100.00 of one person" in form.non_field_errors()[0]
+    assert boss.post(page_of(plan), {**told, "name": "Another"}).status_code == 302
