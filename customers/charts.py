@@ -15,6 +15,7 @@ EDGE = 34
 WIDE, HIGH = 640, 150
 LEFT, RIGHT, BELOW = 44, 12, 22
 MOST_DOTS = 12
+WIDEST = 120  # a column
 
 
 class Part(NamedTuple):
@@ -92,10 +93,10 @@ def stack(parts: Sequence[Part]) -> SafeString:
     return format_html(text, drawn, told)
 
 
-def columns(parts: Sequence[Part], label: str) -> SafeString:
-    """Give a histogram: one column a part, its label below every few."""
+def columns(parts: Sequence[Part], label: str, line: int | None = None) -> SafeString:
+    """Give a histogram: one column a part, its label below every few; a line stands before the column `line`."""
     top = max((part.value for part in parts), default=0) or 1
-    step = (WIDE - LEFT - RIGHT) / max(len(parts), 1)
+    step = min((WIDE - LEFT - RIGHT) / max(len(parts), 1), WIDEST)
     bars, names = [], []
     for index, part in enumerate(parts):
         height = (HIGH - 8) * part.value / top
@@ -110,7 +111,9 @@ def columns(parts: Sequence[Part], label: str) -> SafeString:
         "", '<rect class="cusp-fill-{}" x="{}" y="{}" width="{}" height="{}"><title>{}</title></rect>', bars
     )
     told = format_html_join("", '<text x="{}" y="{}">{}</text>', names)
-    svg = format_html("{}{}{}", drawn, told, _scale(top))
+    upright = '<line class="cusp-zero" x1="{x}" x2="{x}" y1="4" y2="{y}"/>'
+    mark = "" if line is None else format_html(upright, x=_near(LEFT + line * step), y=HIGH)
+    svg = format_html("{}{}{}{}", drawn, told, _scale(top), mark)
     return framed(svg, label, WIDE, HIGH + BELOW, "cusp-wide")
 
 
@@ -188,7 +191,7 @@ def intervals(spans: Sequence[Span], label: str) -> SafeString:
 
 
 def funnel(parts: Sequence[Part], label: str) -> SafeString:
-    """Give one bar for each step from many to few, with its number and what part of the step before it is."""
+    """Give one bar for each step from many to few, with its number and what part of the first it is."""
     top = max((part.value for part in parts), default=0) or 1
     left, height, room = 110, 30, WIDE - 110 - 170
     row = (
@@ -197,8 +200,8 @@ def funnel(parts: Sequence[Part], label: str) -> SafeString:
     )
     drawn = []
     for n, part in enumerate(parts):
-        before = parts[n - 1].value if n else 0
-        words = f"{part.value:,.0f}" + (f" ({part.value / before:.1%} of these)" if before else "")
+        first = parts[0].value if n else 0
+        words = f"{part.value:,.0f}" + (f" ({part.value / first:.1%})" if first else "")
         width, y = max(room * part.value / top, 1.0), height * n
         bar = (part.kind or "main", left, y + 4, _near(width), f"{part.label}: {words}")
         drawn.append((y + 17, part.label, *bar, _near(left + width + 8), y + 17, words))
@@ -229,10 +232,7 @@ def calendar(lanes: Sequence[Lane], heads: Sequence[tuple[int, str]], days: int,
         for n, lane in enumerate(lanes)
         for day, many, is_next, words in lane.days
     ]
-    names = [
-        (top + height * n + 15, lane.label if len(lane.label) <= 24 else f"{lane.label[:23]}…", lane.label)
-        for n, lane in enumerate(lanes)
-    ]
+    names = [(top + height * n + 15, cut(lane.label, 24), lane.label) for n, lane in enumerate(lanes)]
     bottom, now = top + height * len(lanes), _near(left + next_ * step)
     svg = format_html(
         '{}{}{}<line x1="{now}" x2="{now}" y1="14" y2="{}"/>',
@@ -245,6 +245,11 @@ def calendar(lanes: Sequence[Lane], heads: Sequence[tuple[int, str]], days: int,
         now=now,
     )
     return framed(svg, label, WIDE, bottom + 4, "cusp-wide cusp-spans cusp-days")
+
+
+def cut(label: str, most: int = 18) -> str:
+    """Give a label as short as a drawing has room for."""
+    return label if len(label) <= most else f"{label[: most - 1]}…"
 
 
 def _near(place: float) -> str:

@@ -19,11 +19,11 @@ def spots(svg: str, shape: str) -> list[tuple[float, float]]:
     return [(float(x), float(y)) for x, y in (one.split(",") for one in found[1].split())]
 
 
-def test_a_funnel_tells_each_step_and_its_part_of_the_step_before() -> None:
-    svg = funnel([Part("Considered", 2000), Part("Eligible", 500), Part("Clicked", 0), Part("Converted", 3)], "Steps")
+def test_a_funnel_tells_each_step_and_its_part_of_the_first() -> None:
+    svg = funnel([Part("Considered", 2000), Part("Eligible", 500), Part("Clicked", 0), Part("Converted", 2)], "Steps")
     assert 'role="img" aria-label="Steps; the table has the numbers"' in svg
-    assert "500 (25.0% of these)" in svg
-    assert "Converted: 3<" in svg
+    assert "500 (25.0%)" in svg
+    assert "Converted: 2 (0.1%)<" in svg
     widths = [float(one) for one in re.findall(r'rect class="cusp-fill-main"[^>]* width="([\d.]+)"', svg)]
     assert widths[0] == pytest.approx(4 * widths[1])
 
