@@ -14,7 +14,7 @@ from django.db.models import Case, Count, QuerySet, Value, When
 from campaigns import forecast, slots, triggers
 from campaigns.eligibility import COUNTED, WAITING
 from campaigns.models import Campaign, Delivery
-from campaigns.triggers import HandTrigger, ScheduleTrigger
+from campaigns.triggers import HandTrigger, ScheduleTrigger, TriggerError
 from segments.fields import catalogue
 
 BACK, AHEAD = 28, 14  # days, today among the last ones
@@ -95,12 +95,15 @@ def _to_come(as_of: datetime, days: list[date], zone: ZoneInfo) -> Iterator[Entr
     names = catalogue(consents=())
     end = _midnight(days[-1] + timedelta(days=1), zone) - timedelta(microseconds=1)
     for campaign in Campaign.objects.filter(state=Campaign.State.LIVE).select_related("audience"):
-        trigger = triggers.readable(campaign.trigger, names)
+        try:
+            trigger = triggers.parse(campaign.trigger, names)
+        except TriggerError:  # it stands still, and the inbox says so
+            continue
         if isinstance(trigger, ScheduleTrigger):
             many = forecast.foresee(campaign, as_of).a_day
             for at in slots.upcoming(trigger, as_of, end, zone):
                 yield Entry(at.astimezone(zone).date(), campaign, Kind.SCHEDULED, many)
-        elif trigger is not None and not isinstance(trigger, HandTrigger) and campaign.forecast is not None:
+        elif not isinstance(trigger, HandTrigger) and campaign.forecast is not None:
             most = campaign.most_a_day or campaign.forecast
             for day in days[1:]:
                 yield Entry(day, campaign, Kind.FORESEEN, min(campaign.forecast, most))

@@ -9,7 +9,6 @@ from django.utils.safestring import SafeString
 
 from campaigns.calendar import BACK, Calendar, Entry, Kind
 from campaigns.models import Campaign
-from campaigns.report_file import Figure
 from customers import charts
 from customers.charts import Lane
 from customers.panels import Cell, Panel, link, number
@@ -38,14 +37,6 @@ def panel(told: Calendar) -> Panel:
         empty="Nothing went out in four weeks, and nothing is to come. Make a campaign and launch it.",
         is_folded=True,
     )
-
-
-def figures(told: Calendar) -> list[Figure]:
-    """Give one figure for each campaign and day."""
-    return [
-        Figure("calendar", f"{one.campaign.key} {one.day.isoformat()}", one.kind, one.deliveries)
-        for one in told.entries
-    ]
 
 
 def _row(day: date, entries: list[Entry], told: Calendar) -> tuple[Cell, ...]:
