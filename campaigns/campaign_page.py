@@ -1,24 +1,23 @@
 """The page of one campaign: its plan in words, what it sends, what it decided, and what that earned."""
 
+from dataclasses import replace
+
 from django.db.models import Count
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import action_words, measure, render, step_preview, steps
+from campaigns import action_words, measure, render, report_effects, step_preview, steps, withheld
 from campaigns.models import Campaign, Decision, Delivery, Offer
-from campaigns.report import Effect
-from campaigns.stats import wilson
 from customers import charts
-from customers.panels import Cell, Panel, lines, number, share, tag
+from customers.panels import Cell, Panel, lines, number, tag
 
 STATE_TAGS = {
     **dict.fromkeys(("live", "sent", "done", "deliver"), "good"),
     **dict.fromkeys(("failed", "uncertain", "suppressed"), "bad"),
     **dict.fromkeys(("paused", "running", "control"), "wait"),
 }
-ARMS = {"treated": "Treated", "control": "Control", "holdout": "Held out"}
 
 
 def state_tag(value: str, label: str) -> SafeString:
@@ -79,43 +78,11 @@ def _outcome_link(campaign: Campaign, outcome: str) -> Cell:
 
 
 def effect(campaign: Campaign) -> Panel:
-    """Give what the campaign changed, against those left alone, with intervals."""
-    report = measure.measure(campaign, timezone.now())
-    compared = (
-        (report.treated, None),
-        (report.control, report.against_control),
-        (report.holdout, report.against_holdout),
-    )
-    rows = [
-        (
-            ARMS.get(arm.name, arm.name),
-            number(arm.customers),
-            number(arm.conversions.successes),
-            share(arm.conversions.value, 2),
-            number(arm.value.value, 2),
-            _difference(found.conversion, 100, " points") if found else "–",
-            _difference(found.value, 1, "") if found else "–",
-        )
-        for arm, found in compared
-    ]
-    spans = []
-    for arm, _ in compared:
-        if arm.customers:
-            range_ = wilson(arm.conversions)
-            words = f"{range_.value:.1%} ({range_.low:.1%} to {range_.high:.1%})"
-            spans.append(charts.Span(ARMS.get(arm.name, arm.name), range_.value, range_.low, range_.high, words))
-    label = "share that converted in each arm, with its 95 % interval"
-    goal = f"The goal is {campaign.goal_event} within {campaign.goal_days} days after the decision; everyone counts."
-    head = ("Arm", "Customers", "Converted", "Share", "Value each", "Treated minus this arm", "In value each")
-    drawing = charts.intervals(spans, label) if spans else None
+    """Give what the campaign changed, against those left alone, with intervals; the report has the rest."""
+    report = withheld.of_report(measure.measure(campaign, timezone.now()))
     text = '<a class="cusp-link" href="{}">The whole report</a>'
     way = format_html(text, reverse("admin:campaigns_campaign_report", args=[campaign.pk]))
-    return Panel("What it earned", lines([*report.words, goal, way]), head=head, rows=rows, drawing=drawing)
-
-
-def _difference(found: Effect, times: float, unit: str) -> Cell:
-    if found.interval is None:
-        return found.message
-    value, low, high = (times * one for one in (found.interval.value, found.interval.low, found.interval.high))
-    text = '{}{} <span class="cusp-interval">({} to {})</span>'
-    return format_html(text, f"{value:+,.2f}", unit, f"{low:+,.2f}", f"{high:+,.2f}")
+    note = lines([*report.words, f"The goal is {report.goal}; everyone counts, sent or not.", way])
+    compared = (report.against_control, report.against_holdout)
+    told = report_effects.effects(compared, report.split, "What it earned")
+    return replace(told, note=note, drawing=None)

@@ -12,7 +12,18 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from campaigns import calendar, calendar_panel, measure, report_file, report_panels
+from campaigns import (
+    api,
+    calendar,
+    calendar_panel,
+    lately,
+    measure,
+    programme,
+    programme_panels,
+    report_file,
+    report_panels,
+    withheld,
+)
 from campaigns.models import Campaign
 from customers import audit
 from customers.admin import user_of
@@ -61,7 +72,8 @@ def _campaign(request: HttpRequest, campaign: Campaign, context: dict[str, Any])
     now = timezone.now()
     shown = {
         "title": f"What “{campaign}” did",
-        "panels": report_panels.panels(campaign, measure.measure(campaign, now)),
+        "object": campaign,
+        "panels": report_panels.panels(campaign, withheld.of_report(measure.measure(campaign, now))),
         "export": reverse(f"admin:{OF_CAMPAIGN}_export", args=[campaign.pk]),
         "ways": [
             ("The campaign", reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
@@ -75,7 +87,7 @@ def _campaign(request: HttpRequest, campaign: Campaign, context: dict[str, Any])
 def _campaign_file(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Give all figures of a campaign's report as a file; who took it out is noted."""
     campaign, now = _campaign_of(request, campaign_id), timezone.now()
-    figures = report_panels.figures(measure.measure(campaign, now))
+    figures = report_file.figures(api.told(campaign, now))
     audit.note(now, user_of(request), "report exported", campaign.key, rows=len(figures))
     return report_file.answer(figures, _name(campaign.key, now))
 
@@ -83,10 +95,13 @@ def _campaign_file(request: HttpRequest, campaign_id: int) -> HttpResponse:
 def _programme(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
     if not request.user.has_perm(MAY):
         raise PermissionDenied
-    now = timezone.now()
+    now, house = timezone.now(), programme.current()
     shown = {
         "title": "What all campaigns did together",
-        "panels": [calendar_panel.panel(calendar.read(now))],
+        "panels": [
+            *programme_panels.panels(withheld.of_verdict(measure.programme(now)), house, lately.read(house, now)),
+            calendar_panel.panel(calendar.read(now)),
+        ],
         "export": reverse(f"admin:{OF_PROGRAMME}_export"),
         "ways": [("All campaigns", reverse("admin:campaigns_campaign_changelist"))],
         "report_name": _name("programme", now),
@@ -99,7 +114,7 @@ def _programme_file(request: HttpRequest) -> HttpResponse:
     if not request.user.has_perm(MAY):
         raise PermissionDenied
     now = timezone.now()
-    figures = calendar_panel.figures(calendar.read(now))
+    figures = report_file.figures(api.told_of_all(now))
     audit.note(now, user_of(request), "report exported", "programme", rows=len(figures))
     return report_file.answer(figures, _name("programme", now))
 

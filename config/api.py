@@ -161,6 +161,7 @@ urlpatterns: list[URLPattern] = [
         webhook_doors.ReplayView.as_view(),
         name="webhook-delivery-replay",
     ),
+    path("programme/report/", campaigns.ProgrammeReportView.as_view(), name="programme-report"),
     path("sending/", sending_doors.SendingView.as_view(), name="sending"),
     re_path(r"", NowhereView.as_view()),
 ]
