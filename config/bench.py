@@ -8,11 +8,12 @@ as there are workers. Seconds are on the wall; CPU seconds are those of this pro
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -24,7 +25,7 @@ from django.db import connection, transaction
 
 from campaigns import cycle, programme
 from campaigns.models import Cycle, Programme
-from config import bench_decisions, bench_events, bench_models, bench_sending, bench_world
+from config import bench_decisions, bench_events, bench_intake, bench_models, bench_sending, bench_world
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -114,6 +115,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _small_cycle(bench)
     if size.customers <= TRAINED_MOST:
         _trained(bench, seed)
+    _taken_in(bench)
     _answered(bench)
     _decisions(bench)
     _sending(bench)
@@ -301,6 +303,23 @@ def _decisions(bench: Bench) -> None:
     floor = asked.seconds + sum(_copied_in(frame) for frame in bench_decisions.written(work))
     a_second = round(outcomes.total() / clock.seconds)
     bench.add(f"{outcomes.total():,} decisions", clock, floor, a_second=a_second, outcomes=dict(outcomes))
+
+
+def _taken_in(bench: Bench) -> None:
+    """Time batches of events over HTTP; the senders work on the same cores."""
+    with _clock() as clock:
+        told = bench_intake.measure(END + timedelta(minutes=30), _free_ports(bench_intake.WEB))
+    clock.seconds = told.pop("seconds")
+    bench.add("events over REST, 100 a batch", clock, **told)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Give TCP ports of 127.0.0.1 that nobody listens on."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]
 
 
 def _answered(bench: Bench) -> None:

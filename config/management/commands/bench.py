@@ -17,7 +17,7 @@ from django.conf import settings
 from django.core.management import BaseCommand, CommandError, call_command
 from django.db import connection
 
-from config import bench, bench_events
+from config import bench, bench_events, bench_intake
 from config.bench_world import Size
 
 SIZES = {"small": Size(100_000, 2_000_000), "full": Size(1_000_000, 20_000_000)}
@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--inside", nargs=2, type=int, help=SUPPRESS)
         parser.add_argument("--tend", type=Path, help=SUPPRESS)
         parser.add_argument("--turn", nargs="+", type=datetime.fromisoformat, help=SUPPRESS)
+        parser.add_argument("--serve", type=int, help=SUPPRESS)
         parser.add_argument("--send", nargs=2, help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -44,6 +45,9 @@ class Command(BaseCommand):
             return
         if options["turn"]:
             bench.turn(options["turn"], options["json"])
+            return
+        if options["serve"]:
+            bench_intake.serve(options["serve"])
             return
         if options["tend"]:
             bench_events.tend(options["tend"])
