@@ -23,7 +23,7 @@ import polars as pl
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns import cycle, programme
+from campaigns import cycle, dry_run, programme
 from campaigns.models import Cycle, Programme
 from config import bench_decisions, bench_events, bench_intake, bench_models, bench_sending, bench_world
 from config.bench_world import END, Size
@@ -117,6 +117,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
         _trained(bench, seed)
     _taken_in(bench)
     _answered(bench)
+    _dry_runs(bench)
     _decisions(bench)
     _sending(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
@@ -320,6 +321,20 @@ def _free_ports(count: int) -> list[int]:
         for probe in probes:
             probe.bind(("127.0.0.1", 0))
         return [int(probe.getsockname()[1]) for probe in probes]
+
+
+def _dry_runs(bench: Bench) -> None:
+    """Time dry runs, against a raw copy of what is asked of everybody: addresses, consents and scores."""
+    with _clock() as floor:
+        _copied_out(Customer.objects.values_list("id", "email"))
+        _copied_out(Consent.objects.values_list("customer_id"))
+        _copied_out(
+            Score.objects.filter(run=ranking.published(), target__key="lapse").values_list("customer_id", "value")
+        )
+    for name, draft in bench_decisions.drafts(END).items():
+        with _clock() as clock:
+            tried = dry_run.run(draft, END)
+        bench.add(f"dry run for {name}", clock, floor.seconds, considered=tried.considered, getting=tried.getting)
 
 
 def _answered(bench: Bench) -> None:

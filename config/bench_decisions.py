@@ -1,4 +1,7 @@
-"""Half a million decisions: campaigns of several priorities want the same customers, under caps, consent and arms."""
+"""Half a million decisions: campaigns of several priorities want the same customers, under caps, consent and arms.
+
+And drafts that are tried: for those beyond a score's line, and for everybody.
+"""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -54,6 +57,23 @@ def decide_all(work: Work, at: datetime) -> Counter[str]:
         for people in work.pieces:
             counts.update(decide.of(campaign, looks.due(people), moment))
     return counts
+
+
+def drafts(at: datetime) -> dict[str, Campaign]:
+    """Make drafts for the likely to lapse, and for everybody, whom a budget has to choose among in one of them."""
+    limits = {"a score's line": (0.7, None), "everybody": (0.0, None), "everybody, on a budget": (0.0, 1_000.0)}
+    return {
+        name: Campaign.objects.create(
+            key=f"tried-{n}",
+            name=f"Tried {n}",
+            trigger={"kind": "score", "score": "lapse", "direction": "above", "enter": line, "leave": line},
+            steps=[STEP],
+            budget=budget,
+            message_cost=0.01,
+            created_at=at,
+        )
+        for n, (name, (line, budget)) in enumerate(limits.items())
+    }
 
 
 def written(work: Work) -> tuple[pl.DataFrame, pl.DataFrame]:
