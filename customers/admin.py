@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from django import forms
@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import alerts, audit, customer_page, inbox, keys, suppressions
+from customers import alerts, audit, customer_page, inbox, key_page, keys, suppressions
 from customers.consent_page import ConsentsByHand
 from customers.models import (
     Alert,
@@ -424,30 +424,11 @@ class AttributeAdmin(BaseAdmin):
         return ("name", "type") if obj else ()
 
 
-class ApiKeyForm(forms.ModelForm):  # type: ignore[type-arg]
-    """Name, scopes and end of a new key."""
-
-    scopes = forms.MultipleChoiceField(
-        choices=keys.Scope.choices, widget=forms.CheckboxSelectMultiple(attrs={"class": "cusp-checks"})
-    )
-
-    class Meta:
-        model = ApiKey
-        fields = ("name", "scopes", "expires_at")
-
-    def clean_expires_at(self) -> datetime | None:
-        """Refuse an end that has passed."""
-        end: datetime | None = self.cleaned_data["expires_at"]
-        if end is not None and end <= timezone.now():
-            raise forms.ValidationError("The end must lie ahead.")
-        return end
-
-
 @admin.register(ApiKey)
 class ApiKeyAdmin(BaseAdmin):
     """Keys of integrations: made, shown once, revoked."""
 
-    form = ApiKeyForm
+    form = key_page.ApiKeyForm
     list_display = (
         "name",
         column("prefix", "Begins with", str),
@@ -468,16 +449,23 @@ class ApiKeyAdmin(BaseAdmin):
                     "scope_list",
                     ("created_at", "expires_at"),
                     ("last_used_at", "revoked_at"),
+                    "per_minute",
+                    "first_call",
                 )
             },
         ),
     )
-    add_fieldsets = ((None, {"fields": ("name", "scopes", "expires_at")}),)
+    add_fieldsets = ((None, {"fields": ("name", "scopes", "per_minute", "expires_at")}),)
 
     @admin.display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         """Give the scopes in one line."""
         return ", ".join(str(keys.Scope(one).label) if one in keys.Scope.values else one for one in key.scopes)
+
+    @admin.display(description="Try it")
+    def first_call(self, key: ApiKey) -> str:
+        """Give a line to copy into a shell, with the key in $KEY."""
+        return format_html('<code class="cusp-secret">{}</code>', key_page.first_call(key))
 
     @admin.display(description="In force", boolean=True)
     def is_in_force(self, key: ApiKey) -> bool:
@@ -501,12 +489,11 @@ class ApiKeyAdmin(BaseAdmin):
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.Form, change: bool) -> None:
         """Make the key and show its secret this once."""
-        now, scopes = timezone.now(), form.cleaned_data["scopes"]
-        made, secret = keys.create(obj.name, scopes, now, expires_at=obj.expires_at)
+        now = timezone.now()
+        made, secret = key_page.made(form, obj.name, now)
         audit.note(now, user_of(request), "key made", obj.name, prefix=made.prefix, scopes=made.scopes)
         obj.pk, obj.prefix, obj.created_at = made.pk, made.prefix, made.created_at
-        text = "The key, shown only this once. Copy it now: {}"
-        messages.warning(request, format_html(text, format_html('<code class="cusp-secret">{}</code>', secret)))
+        messages.warning(request, key_page.shown_once(made, secret))
 
     def buttons(self, request: HttpRequest, item: ApiKey) -> list[Button]:
         """Offer to revoke a key in force."""

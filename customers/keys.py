@@ -17,6 +17,7 @@ from rest_framework.request import Request
 from customers.models import ApiKey
 
 SECRET_BYTES = 32
+PER_MINUTE = 1000
 NOTE_USE_EVERY = timedelta(minutes=1)
 NO_HASH = hashlib.sha256(b"").hexdigest()
 
@@ -78,7 +79,9 @@ def grantable(has_perm: Callable[[str], bool]) -> list[tuple[str, str]]:
     return [(one.value, str(one.label)) for one in Scope if has_perm(NEEDED[one])]
 
 
-def create(name: str, scopes: Iterable[str], at: datetime, *, expires_at: datetime | None = None) -> tuple[ApiKey, str]:
+def create(
+    name: str, scopes: Iterable[str], at: datetime, *, expires_at: datetime | None = None, per_minute: int = PER_MINUTE
+) -> tuple[ApiKey, str]:
     """Store a new key and give it with its secret, `prefix.secret`, which is never shown again.
 
     Raises ValueError for a scope that does not exist.
@@ -90,7 +93,13 @@ def create(name: str, scopes: Iterable[str], at: datetime, *, expires_at: dateti
     prefix = f"ck_{secrets.token_hex(4)}"
     secret = secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey.objects.create(
-        name=name, prefix=prefix, secret_hash=_hash(secret), scopes=wanted, created_at=at, expires_at=expires_at
+        name=name,
+        prefix=prefix,
+        secret_hash=_hash(secret),
+        scopes=wanted,
+        created_at=at,
+        expires_at=expires_at,
+        per_minute=per_minute,
     )
     return key, f"{prefix}.{secret}"
 

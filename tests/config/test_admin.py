@@ -151,12 +151,25 @@ def test_staff_without_permission_see_nothing(client: Client) -> None:
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(boss: Client) -> None:
-    posted = {"name": "Shop", "scopes": ["segments:read"], "expires_at_0": "", "expires_at_1": ""}
+    posted = {
+        "name": "Shop",
+        "scopes": ["segments:read"],
+        "per_minute": "60",
+        "expires_at_0": "",
+        "expires_at_1": "",
+    }
     page = boss.post(url(ApiKey, "add"), posted, follow=True).content.decode()
     shown = re.search(r"ck_[0-9a-f]{8}\.[-\w]{43}", page)
     assert shown is not None
     key = ApiKey.objects.get()
     assert keys.find(shown[0]) == key
+    assert key.per_minute == 60
+    line = re.search(
+        r"curl -i -H &quot;Authorization: Bearer (ck_\S+)&quot; http://127.0.0.1:8000(/api/v1/\S+/)<", page
+    )
+    assert line is not None
+    assert boss.get(line[2], headers={"Authorization": f"Bearer {line[1]}"}).status_code == 200
+    assert "Bearer $KEY" in boss.get(url(ApiKey, "change", key.pk)).content.decode()
     assert shown[0].split(".")[1] not in boss.get(url(ApiKey, "change", key.pk)).content.decode()
     assert boss.get(url(ApiKey, "do", key.pk, "revoke")).status_code == 405
     assert keys.find(shown[0]) is not None
