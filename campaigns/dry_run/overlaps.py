@@ -26,7 +26,8 @@ def of(tried: Tried) -> Overlaps:
     rows = Delivery.objects.filter(IS_CONTACT, lately | Q(state__in=WAITING), among(tried.going))
     found = bulk.read(rows.values_list(*CONTACTED), CONTACTED).join(tried.going, on="customer_id", how="semi")
     decided = Decision.objects.filter(is_one_of("pk", found["decision_id"])).values_list("pk", "campaign_id")
-    each = found.join(bulk.read(decided, DECIDED), on="decision_id").filter(pl.col("campaign_id") != tried.campaign.pk)
+    each = found.join(bulk.read(decided, DECIDED), on="decision_id")
+    each = each.filter(pl.col("campaign_id").ne_missing(pl.lit(tried.campaign.pk, pl.Int64)))
     counts = dict(each.group_by("campaign_id").agg(pl.col("customer_id").n_unique()).iter_rows())
     named = Campaign.objects.filter(pk__in=counts)
     overlaps = [Overlap(one.key, one.name, one.state, counts[one.pk]) for one in named]

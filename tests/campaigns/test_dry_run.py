@@ -295,6 +295,16 @@ def test_who_was_erased_or_merged_away_is_nowhere(crowd: list[Customer]) -> None
         Campaign.objects.filter(key="news").delete()
 
 
+def test_a_plan_that_is_not_stored_yet_is_tried_as_well(crowd: list[Customer]) -> None:
+    Programme.objects.update(cap_messages=100)
+    news = by_hand(budget=7.0, message_cost=1.0, variants=[{"key": "b", "share": 0.5, "step": HELLO}])
+    stored_one = dry_run.run(news, T0 + HOUR)
+    news.delete()
+    assert news.pk is None
+    assert rows(dry_run.run(news, T0 + HOUR)) == rows(stored_one)
+    assert dry_run.run(news, T0 + HOUR).overlaps == stored_one.overlaps
+
+
 def test_twenty_messages_are_drawn_as_real_customers_would_get_them(crowd: list[Customer]) -> None:
     found = tried()
     assert len(found.messages) == dry_run.MESSAGES == len({one.customer for one in found.messages})
