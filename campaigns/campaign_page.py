@@ -85,4 +85,4 @@ def effect(campaign: Campaign) -> Panel:
     note = lines([*report.words, f"The goal is {report.goal}; everyone counts, sent or not.", way])
     compared = (report.against_control, report.against_holdout)
     told = report_effects.effects(compared, report.split, "What it earned")
-    return replace(told, note=note, drawing=None)
+    return replace(told, note=note, drawing=None, empty="")

@@ -36,10 +36,14 @@ def said(verdict: Verdict, house: Programme) -> Panel:
 def contacts(told: Lately) -> Panel:
     """Give how many messages and calls customers got lately, beside the cap."""
     people = sum(told.customers.values())
-    named = [(f"{n} or more" if n == MOST else number(n), many, n > told.cap) for n, many in told.customers.items()]
+    most = max(told.customers, default=0)
+    named = [
+        (f"{n} or more" if n == MOST else number(n), told.customers.get(n, 0), n > told.cap) for n in range(most + 1)
+    ]
     rows = [
         (f"{label}, over the cap" if is_over else label, number(many), share(many / people))
         for label, many, is_over in named
+        if many
     ]
     facts: list[tuple[str, Cell]] = [
         ("The cap", f"{number(told.cap)} in {number(told.days)} days"),
@@ -53,6 +57,6 @@ def contacts(told: Lately) -> Panel:
         facts=facts if people else (),
         head=("Messages and calls", "Customers", "Share"),
         rows=rows,
-        drawing=charts.columns(parts, title, line) if parts else None,
+        drawing=charts.columns(parts, title, line) if people else None,
         empty="There are no customers yet. Import them, then launch a campaign.",
     )

@@ -19,6 +19,7 @@ from customers.plots import Reading
 NAMES = {"treated": "Treated", "control": "Control", "holdout": "Held out", "reached": "In campaigns"}
 WHOLE = ("treated", "reached")
 POINTS, MONEY = 100.0, 1.0
+RARE = 0.001
 Pick = Callable[[Comparison | Point], Effect]
 FIGURES: tuple[tuple[str, str, float, str, Pick], ...] = (
     (
@@ -60,6 +61,8 @@ def effects(found: Sequence[Comparison], split: Split, title: str = "Against tho
     """Give every comparison in every figure; nothing of it where the split is broken."""
     if not split.is_balanced:
         return Panel(title, warning=WHY)
+    if not any(pick(one).interval for one in found for *_, pick in FIGURES):
+        return Panel(title, empty=" ".join(dict.fromkeys(pick(one).message for one in found for *_, pick in FIGURES)))
     rows = [
         (
             f"{name_of(one.of)} minus {name_of(one.against).lower()}",
@@ -169,14 +172,13 @@ def over_time(points: Sequence[Point], split: Split) -> Panel:
         told = [_reading(one, pick(one).interval, times) for one in points]
         readings = [one for one in told if one]
         parts += [plots.ranges(readings, f"{label}, day by day", signed)] if readings else []
-    empty = "There is no interval yet: it takes some customers in each arm, and goals that were reached."
+    if not parts:
+        return Panel(title, empty="There is no interval yet: it takes some customers in each arm, and goals reached.")
     note = (
         "What was known at the end of each day, of everybody decided about by then; the interval narrows as they come."
     )
     head = ("Until", "Customers", *(label for _, label, _, _, _ in FIGURES))
-    return Panel(
-        title, note if parts else "", head=head, rows=rows, drawing=_together(parts), empty=empty, is_folded=True
-    )
+    return Panel(title, note, head=head, rows=rows, drawing=_together(parts), is_folded=True)
 
 
 def _reading(one: Point, found: Interval | None, times: float) -> Reading | None:
@@ -193,7 +195,7 @@ def slices(found: Sequence[Slice], split: Split, title: str, of: str, empty: str
         return Panel(title, warning=WHY)
     rows = [
         (
-            one.name,
+            one.name.replace("-", "\u2011").replace(" ", "\u00a0"),  # in one line
             number(one.treated.customers),
             share(one.treated.conversions.value),
             number(one.control.customers),
@@ -223,5 +225,6 @@ def basis(looks: Looks, split: Split, ripe: float | None) -> list[tuple[str, Cel
     if looks.planned:
         plan = f"{number(looks.so_far)} of {number(looks.planned)} customers planned"
     odds = min(split.control, split.variants)
-    sound = f"as drawn (chance {odds:.2g})" if split.is_balanced else f"not as drawn (chance {odds:.1g})"
+    chance = f"chance {odds:.2g}" if odds >= RARE else f"chance below {RARE:g}"
+    sound = f"{'as drawn' if split.is_balanced else 'not as drawn'} ({chance})"
     return [("So far", plan), ("Size of the arms", sound), ("The goal's time has run out for", share(ripe, 0))]

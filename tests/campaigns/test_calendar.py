@@ -1,12 +1,14 @@
-"""What went out on the last days and what is to come, by campaign and day."""
+"""What went out on the last days and what is to come, by campaign and day; and how often customers were contacted."""
 
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from pytest_django import Settings
 
-from campaigns import calendar
+from campaigns import calendar, lately
 from campaigns.calendar import Kind
+from campaigns.lately import Lately
+from campaigns.models import Programme
 from segments.models import Membership, Segment
 from tests.campaigns.people import EMAIL_STEP, T0, campaign, customers, planned
 
@@ -55,6 +57,17 @@ def test_a_schedule_names_its_days_and_a_line_is_foreseen_every_day() -> None:
     foreseen = [key for key in found if key[2] == Kind.FORESEEN]
     assert {key[0] for key in foreseen} == {"birthday"}
     assert (min(foreseen)[1], max(foreseen)[1], len(foreseen)) == (date(2026, 3, 2), date(2026, 3, 15), 14)
+
+
+def test_contacts_of_the_caps_days_are_counted_by_customer() -> None:
+    one, people, house = campaign(), customers(4), Programme(cap_messages=1, cap_days=7)
+    planned(people[0], one, began_at=T0 - DAY, state="sent")
+    planned(people[0], one, "call", began_at=T0 - 2 * DAY, state="sent")
+    planned(people[1], one, began_at=T0 - DAY, state="uncertain")
+    planned(people[1], one, began_at=T0 - 7 * DAY, state="sent")  # before
+    planned(people[2], one, "webhook", began_at=T0 - DAY, state="sent")  # contacts nobody
+    planned(people[2], one, began_at=T0 - DAY, state="failed")
+    assert lately.read(house, T0) == Lately(7, 1, {0: 2, 1: 1, 2: 1})
 
 
 def test_a_campaign_whose_trigger_cannot_be_read_foresees_nothing() -> None:
