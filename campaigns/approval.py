@@ -71,7 +71,7 @@ def needed(campaign: Campaign) -> Need | None:
     if not why:
         return None
     now = plan.digest(campaign)
-    asked = list(campaign.approvals.order_by("-pk"))
+    asked = list(campaign.approvals.order_by("-pk")) if campaign.pk else []
     same = next((one for one in asked if one.plan_digest == now), None)
     if same is not None:
         stands = {None: Stand.ASKED, True: Stand.GRANTED, False: Stand.REFUSED}
@@ -94,7 +94,7 @@ def waiting(campaign: Campaign) -> Approval | None:
     last = campaign.approvals.order_by("-pk").first()
     if last is None or last.is_granted is not None:
         return None
-    return last if _fits(campaign, last) else None
+    return last if fits(campaign, last) else None
 
 
 def forget(campaign: Campaign, at: datetime) -> None:
@@ -103,7 +103,8 @@ def forget(campaign: Campaign, at: datetime) -> None:
         alerts.settle(f"{PREFIX}{campaign.key}", at)
 
 
-def _fits(campaign: Campaign, asked: Approval) -> bool:
+def fits(campaign: Campaign, asked: Approval) -> bool:
+    """Say whether a campaign's plan, with the changes that were asked about, is the one of the question."""
     try:
         return plan.digest(proposed(campaign, asked.changes)) == asked.plan_digest
     except plan.PlanError:

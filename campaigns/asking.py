@@ -71,6 +71,27 @@ def answer(campaign: Campaign, by: User, at: datetime, *, is_granted: bool, reas
     return asked
 
 
+def granted_change(campaign: Campaign) -> Approval | None:
+    """Give the change that was approved last and does not hold yet, if the plan is still the one it was asked of."""
+    last = campaign.approvals.order_by("-pk").first()
+    if last is None or not last.is_granted or not last.changes or not approval.fits(campaign, last):
+        return None
+    return last if plan.digest(campaign) != last.plan_digest else None
+
+
+def carry_out(campaign: Campaign, by: User, at: datetime) -> Campaign:
+    """Change a plan as it was approved. Raises LaunchError."""
+    with transaction.atomic():
+        launch.hold(campaign)
+        granted = granted_change(campaign)
+        if granted is None:
+            raise LaunchError("There is no approved change that still fits the plan.")
+        values = plan.put({**plan.of(campaign), **granted.changes})
+        changes = {name: values[name] for name in granted.changes}
+        said = f"As {granted.by} approved it for {granted.asked_by}."
+        return launch.change(campaign, by, at, changes, launch.How(said=(said,)))
+
+
 def may_answer(campaign: Campaign, asked: Approval, name: str) -> bool:
     """Say whether this person is another than who asked and who changed the plan last."""
     others = approval.selves(asked.asked_by) | approval.selves(campaign.edited_by)

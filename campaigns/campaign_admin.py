@@ -15,6 +15,8 @@ from django.views.decorators.http import require_POST, require_safe
 from unfold.views import ChangeList
 
 from campaigns import (
+    approval_page,
+    asking,
     campaign_page,
     composer,
     composer_pages,
@@ -29,6 +31,7 @@ from campaigns import (
     slot_pages,
     trial_message,
     trigger_words,
+    version_pages,
 )
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
@@ -37,6 +40,7 @@ from customers.admin import BaseAdmin, Button
 from customers.panels import Cell, Panel
 
 LAUNCHES = "campaigns.launch_campaign"
+ASKED = "Approval is asked for. Nothing is changed before it is put into force."
 
 
 class CampaignList(ChangeList):  # type: ignore[misc]
@@ -87,8 +91,10 @@ class CampaignAdmin(BaseAdmin):
             stored = Campaign.objects.select_for_update(of=("self",)).get(pk=obj.pk)
             if launch.edition(stored) != form.edition:
                 raise launch.LaunchError("Somebody changed this campaign at the same time: nothing is saved.")
-            if changes := form.changes():
-                by: Any = request.user
+            by: Any = request.user
+            if "_ask" in request.POST and stored.state != Campaign.State.DRAFT:
+                asking.ask(obj, by, timezone.now(), form.asked_changes())
+            elif changes := form.changes():
                 is_asked = bool(request.POST.get("while_sending"))
                 launch.edit(obj, by, timezone.now(), while_sending=is_asked, **changes)
             return
@@ -119,14 +125,18 @@ class CampaignAdmin(BaseAdmin):
 
     def buttons(self, request: HttpRequest, item: Campaign) -> list[Button]:
         """Offer what its state and the permissions allow: who may change it or launch it may pause and stop it."""
+        by: Any = request.user
+        asked = list(approval_page.buttons(item, by))
         if request.user.has_perm(LAUNCHES):
-            return [*experiment_page.buttons(item), *launch_page.buttons(item)]
+            return [*asked, *experiment_page.buttons(item), *launch_page.buttons(item)]
         may_end = request.user.has_perm("campaigns.change_campaign")
-        return [one for one in launch_page.buttons(item) if may_end and one.name in launch_page.ENDS]
+        return [*asked, *(one for one in launch_page.buttons(item) if may_end and one.name in launch_page.ENDS)]
 
     def do(self, request: HttpRequest, item: Campaign, name: str) -> str:
         """Launch, widen, pause, resume or stop."""
         by: Any = request.user
+        if name in approval_page.NAMES:
+            return approval_page.do(item, name, by, timezone.now(), request.POST.get("said", ""))
         if experiment_page.does(name):
             return experiment_page.do(item, name, by, timezone.now())
         return launch_page.do(item, name, by, timezone.now())
@@ -135,11 +145,13 @@ class CampaignAdmin(BaseAdmin):
         """Give the plan in words, what it earned, what it decided, and what it sends."""
         page, tries = campaign_page, trial_message.panels(request, item)
         coming = launch_start.what_next(item, timezone.now())
+        asked = approval_page.panels(item)
         if item.state == Campaign.State.DRAFT:
-            return [launch_page.plan(item), coming, page.step(item), *tries]
+            return [*asked, launch_page.plan(item), coming, page.step(item), *tries]
         books = reconcile_panel.panel(item, timezone.now())
         runs = slot_pages.last(item)
         return [
+            *asked,
             launch_page.plan(item),
             coming,
             page.effect(item),
@@ -167,6 +179,7 @@ class CampaignAdmin(BaseAdmin):
             path("<int:object_id>/compose/", at(require_safe(self.compose_view)), name="campaigns_campaign_compose"),
             path("<int:campaign_id>/try/", at(require_POST(self.try_view)), name="campaigns_campaign_try"),
             *report_page.urls_of_campaign(self),
+            *version_pages.urls(self),
             path("<int:campaign_id>/launch/", at(self.launch_view), name="campaigns_campaign_launch"),
         ]
         return [*own, *super().get_urls()]
@@ -316,7 +329,8 @@ class CampaignAdmin(BaseAdmin):
             said = launch_start.start(campaign, also, by, timezone.now())
         if "_ask" in request.POST:
             asker: Any = request.user
-            said = launch_start.ask(campaign, asker, timezone.now())
+            is_draft = campaign.state == Campaign.State.DRAFT
+            said = launch_start.ask(campaign, asker, timezone.now()) if is_draft else ASKED
         messages.success(request, said)
         composes = "_compose" in request.POST and campaign_page.is_mail(campaign)
         page = "compose" if composes else "change"

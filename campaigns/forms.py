@@ -312,14 +312,20 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
     def _post_clean(self) -> None:
         """Let what is to be started be read as it is at a launch."""
         super()._post_clean()  # type: ignore[misc]
-        if {"_start", "_ask"} & set(self.data) and not self.errors:
+        state = self.instance.state
+        if ({"_start", "_ask"} & set(self.data) or state != Campaign.State.DRAFT) and not self.errors:
             self.check_launch()
-        state, changed = self.instance.state, set() if self.errors else self.changes().keys()
-        is_felt = state == Campaign.State.LIVE and changed - {*plan.FREE, "owner"}
+        changed = set() if self.errors else self.changes().keys()
+        is_felt = state == Campaign.State.LIVE and changed - {*plan.FREE, "owner"} and "_ask" not in self.data
         if ("_start" in self.data or is_felt) and not self.errors:
             self._refuse_unapproved()
-        if state != Campaign.State.DRAFT and not self.errors:
+        if state != Campaign.State.DRAFT and not self.errors and "_ask" not in self.data:
             self._refuse_sudden()
+
+    def asked_changes(self) -> plan.Plan:
+        """Give what was changed as a stored plan tells it."""
+        whole = plan.of(self.instance)
+        return {name: whole[name] for name in self.changes() if name in whole}
 
     def _refuse_unapproved(self) -> None:
         """Refuse to start what a second person must approve first."""

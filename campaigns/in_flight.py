@@ -73,7 +73,7 @@ def _calls(already: Already) -> Iterator[str]:
 def _line(already: Already, changed: set[str]) -> Iterator[str]:
     if "trigger" in changed:
         yield (
-            f"{_many(already.inside, 'customer')} inside its line. By the new one everybody is looked at anew in "
+            f"{_many(already.inside, 'customer')} inside its line. With another trigger everybody is looked at anew in "
             "silence, in the next full cycle: nobody gets anything because of the change, only who crosses it later."
         )
     elif already.inside:

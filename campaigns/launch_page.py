@@ -49,13 +49,12 @@ def plan(campaign: Campaign) -> Panel:
     return Panel("The plan", lines(said), facts=facts, drawing=_ways(campaign), warning=" ".join(_paused(campaign)))
 
 
-def _ways(campaign: Campaign) -> SafeString | None:
-    """Give the ways to the launch page and to the mails, while anything may be changed."""
-    if campaign.state == State.STOPPED:
-        return None
+def _ways(campaign: Campaign) -> SafeString:
+    """Give the ways to the launch page and to the mails, while anything may be changed, and to the versions."""
     page = reverse("admin:campaigns_campaign_launch", args=[campaign.pk])
-    ways = [("Edit the plan", page)] if campaign.state != State.DRAFT else []
-    if campaign_page.is_mail(campaign):
+    ways = [("Edit the plan", page)] if campaign.state not in (State.DRAFT, State.STOPPED) else []
+    ways.append(("Versions, and copies", reverse("admin:campaigns_campaign_versions", args=[campaign.pk])))
+    if campaign.state != State.STOPPED and campaign_page.is_mail(campaign):
         composer = reverse("admin:campaigns_campaign_compose", args=[campaign.pk])
         ways.append(("Write the mail", composer))
         keys = [str(one.get("key")) for one in campaign.variants]

@@ -4,7 +4,7 @@ from django.db.models import Count, Q
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from campaigns import action_words, programme, slots
+from campaigns import action_words, programme, slots, version_pages
 from campaigns.campaign_page import state_tag
 from campaigns.channels.email import feedback_id, message_id
 from campaigns.models import Decision, Delivery
@@ -29,7 +29,7 @@ def rests_on(item: Decision) -> Panel:
         ("Caused by", CAUSES.get(item.cause, item.cause)),
         ("Score", number(item.score, 3)),
         ("By", link(item.model_version) if item.model_version else "–"),
-        ("Campaign", f"version {item.campaign_version}"),
+        ("Campaign", version_pages.linked(item.campaign, item.campaign_version)),
         ("Segment's rule", f"version {item.rule_version}" if item.rule_version else "–"),
         ("Crossing", f"number {item.round}"),
         ("Arm", f"{item.arm}, as {share(item.probability, 0)} are"),

@@ -84,9 +84,13 @@ PAGES: dict[str, set[str]] = {
     "admin:campaigns_campaign_composer_save": {M},
     "admin:campaigns_campaign_composer_test": {M},
     "admin:campaigns_campaign_launch": {M, P},
+    "admin:campaigns_campaign_copy": {M},
     "admin:campaigns_campaign_report": SEE,
     "admin:campaigns_campaign_report_export": SEE,
+    "admin:campaigns_campaign_revert": {M},
     "admin:campaigns_campaign_try": {M},
+    "admin:campaigns_campaign_version": SEE,
+    "admin:campaigns_campaign_versions": SEE,
     "admin:campaigns_cycle_progress": SEE,
     "admin:campaigns_cycle_run": {O},
     "admin:campaigns_decision_explain": {M, O},
@@ -121,7 +125,7 @@ OPEN = {"index", "login", "logout", "password_change", "password_change_done", "
 OPEN |= {"view_on_site", "app_list"}
 VERBS = {"changelist": 0, "add": 1, "change": 0, "delete": 3, "history": 0, "do": 0}
 POSTED = {"do", "export", "keep", "move", "next", "work", "preview", "save", "test", "check", "try", "run", "sample"}
-POSTED |= {"consent", "count", "field", "effect", "on", "freeze", "pin", "unpin"}
+POSTED |= {"revert", "copy", "consent", "count", "field", "effect", "on", "freeze", "pin", "unpin"}
 # Of every table with buttons: rows that have them, and whom they are offered to.
 BUTTONS: dict[str, list[tuple[dict[str, object], dict[str, set[str]]]]] = {
     "campaigns.campaign": [
