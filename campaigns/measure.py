@@ -26,7 +26,7 @@ from campaigns.stats import (
 )
 from campaigns.variants import MAIN
 
-NO_PLAN, NO_PROGRAMME_PLAN = 1_000, 10_000  # customers an interval without a plan is narrowest for
+NO_PLAN, NO_PROGRAMME_PLAN = 1_000, 5_000  # customers an interval without a plan is narrowest for
 BY_DAY = 62  # days told one by one; more are told by week
 SPLITS = ("version", "variant", "probability")
 

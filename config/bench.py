@@ -23,9 +23,17 @@ import polars as pl
 from django.conf import settings
 from django.db import connection, transaction
 
-from campaigns import cycle, dry_run, programme
+from campaigns import assigned, cycle, dry_run, kept_sums, measure, programme
 from campaigns.models import Cycle, Programme
-from config import bench_decisions, bench_events, bench_intake, bench_models, bench_sending, bench_world
+from config import (
+    bench_decisions,
+    bench_events,
+    bench_intake,
+    bench_models,
+    bench_reports,
+    bench_sending,
+    bench_world,
+)
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -120,6 +128,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _dry_runs(bench)
     _decisions(bench)
     _sending(bench)
+    _reported(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
 
@@ -359,6 +368,21 @@ def _sending(bench: Bench) -> None:
     clock = Clock(told["seconds"], told["worker_cpu"] + told["postgres_cpu"], told["postgres_cpu"], told["peak_mb"])
     more = {name: told[name] for name in ("sent", "a_second", "worker_cpu", "postgres_cpu", "load")}
     bench.add("sending", clock, told["floor"], **more)
+
+
+def _reported(bench: Bench) -> None:
+    """Time a report: its sums counted first, kept up an hour and a day later, and what a page then waits for."""
+    campaign = bench_reports.prepare()
+    _settle()
+    decisions, plan = campaign.decisions.count(), assigned.plan_of(campaign)
+    with _clock() as raw:
+        _copied_out(campaign.decisions.values_list("customer_id", "as_of", "arm", "probability", "variant"))
+    for name, later in {"counted first": 0, "an hour later": 1, "a day later": 25}.items():
+        with _clock() as clock:
+            kept_sums.refresh(plan, END + timedelta(hours=later))
+        bench.add(f"report, {name}", clock, raw.seconds, decisions=decisions)
+    clock = _best(lambda: measure.measure(campaign, END + timedelta(hours=26)))
+    bench.add("report, read", clock, decisions=decisions)
 
 
 def send(count: int, at: datetime, figures: Path) -> None:

@@ -16,9 +16,7 @@ from scipy.special import lambertw, ndtr, ndtri, stdtr, stdtrit
 
 from campaigns.stats.values import CONFIDENCE, Contrast, Difference, Interval
 
-BURN_IN = (
-    0.1  # of what it was tuned to: before, an endless sequence gives no interval, for it holds asymptotically only
-)
+BURN_IN = 0.2  # of what it was tuned to: before, an endless sequence gives no interval, for it holds asymptotically
 
 
 @dataclass(frozen=True)
