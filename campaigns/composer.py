@@ -80,6 +80,14 @@ class Shown(NamedTuple):
     who: str
 
 
+class Written(NamedTuple):
+    """A mail that is to be stored, above which edition it was written, and whether also while messages go out."""
+
+    content: dict[str, Any]
+    edition: str = ""
+    while_sending: bool = False
+
+
 class Asked(NamedTuple):
     """What is to be shown: in which language, and as whom; nobody: as Ada, whom we invented."""
 
@@ -88,21 +96,22 @@ class Asked(NamedTuple):
     customer: Customer | None
 
 
-def store(place: Place, content: dict[str, Any], edition: str, by: User, at: datetime) -> Place:
+def store(place: Place, written: Written, by: User, at: datetime) -> Place:
     """Store a mail through the one door of edits. An empty edition stores it whatever stands there.
 
     A draft may still have faults. Raises Changed, or LaunchError for a launched campaign that could not go on.
     """
-    if edition and edition != place.edition:
+    if written.edition and written.edition != place.edition:
         raise Changed("Somebody else saved this mail after you opened it.")
     campaign = place.campaign
     kept = {name: value for name, value in place.step.items() if name in ("action", "offer")}
-    step = {**kept, "content": content}
+    step = {**kept, "content": written.content}
+    how = {"while_sending": written.while_sending}
     if place.variant:
         others = [{**one, "step": step} if one["key"] == place.variant else one for one in campaign.variants]
-        launch.edit(campaign, by, at, variants=others)
+        launch.edit(campaign, by, at, **how, variants=others)
     else:
-        launch.edit(campaign, by, at, steps=[step])
+        launch.edit(campaign, by, at, **how, steps=[step])
     return place_of(campaign, place.variant)
 
 

@@ -14,8 +14,8 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from campaigns import assets, composer, findings, own_designs, render, trial
 from campaigns import designs as ready_designs
-from campaigns.composer import Asked, Changed, ComposerError, Place
-from campaigns.launch import LaunchError
+from campaigns.composer import Asked, Changed, ComposerError, Place, Written
+from campaigns.launch import InFlight, LaunchError, Unapproved
 from campaigns.models import Asset, MailDesign
 from customers.models import Attribute, Customer
 
@@ -139,9 +139,14 @@ def save(request: HttpRequest, place: Place) -> JsonResponse:
     posted = read(request)
     by: Any = request.user
     try:
-        stored = composer.store(place, posted["content"], str(posted.get("edition") or ""), by, timezone.now())
+        written = Written(posted["content"], str(posted.get("edition") or ""), posted.get("while_sending") is True)
+        stored = composer.store(place, written, by, timezone.now())
     except Changed as changed:
         return JsonResponse({"conflict": str(changed)}, status=409)
+    except InFlight as refused:
+        return JsonResponse({"in_flight": str(refused)}, status=409)
+    except Unapproved as refused:
+        return JsonResponse({"error": f"Not saved. {refused}"}, status=400)
     except (LaunchError, KeyError) as refused:
         found = composer.show(place.step, _asked(request, {"content": posted["content"]})).problems
         faults = [f"{one.where}: {one.text}" for one in found if one.is_fault] or [findings.capital(str(refused))]

@@ -42,7 +42,7 @@ def _sentences(decision: Decision, campaign: Campaign, dates: dict[int, datetime
         until = f", and is given up after {at(decision.expires_at)}" if decision.expires_at else ""
         yield f"It waits until {at(decision.due_at)}{until}."
     for delivery in sorted(decision.deliveries.all(), key=lambda one: one.step):
-        yield from _delivered(delivery)
+        yield from _delivered(delivery, decision.campaign_version)
     if converted := _converted(decision, campaign):
         yield converted
 
@@ -79,14 +79,15 @@ def _model(decision: Decision) -> str:
     return f", by version {version.number} of {version.target.key}, trained on {at(version.created_at)}"
 
 
-def _delivered(delivery: Delivery) -> Iterator[str]:
+def _delivered(delivery: Delivery, decided: int) -> Iterator[str]:
     when = f" on {at(delivery.ended_at)}" if delivery.ended_at else f", due {at(delivery.due_at)}"
     reason = f" {delivery.reason}" if delivery.reason else ""
     state = action_words.state(delivery)
     yield f"{delivery.get_action_display()}: {state}{when}.{reason} (Delivery {delivery.public_id}.)"
     for each in sorted(delivery.tries.all(), key=lambda one: one.number):
         answer = f"{each.result or 'no answer yet'}. {each.receipt}".strip()
-        yield f"Attempt {each.number} on {at(each.began_at)}: {answer}"
+        by = f", by version {each.campaign_version} of the plan" if each.campaign_version not in (None, decided) else ""
+        yield f"Attempt {each.number} on {at(each.began_at)}{by}: {answer}"
     if delivery.resolution:
         yield f"Somebody settled it: {delivery.resolution}"
     touched = list(delivery.touches.all())

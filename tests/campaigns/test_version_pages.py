@@ -125,6 +125,25 @@ def test_an_edit_says_who_is_in_it_already_and_waits_for_what_is_handed_over(bos
     assert (one.version, one.steps[0]["subject"]) == (2, "Hello again")
 
 
+def test_the_composer_asks_before_it_changes_what_is_handed_over(boss: Client, one: Campaign) -> None:
+    planned(customers(1)[0], one, state="claimed", token="x")
+    content = {"subject": "Hi", "language": "en", "blocks": [{"kind": "text", "text": "Come back."}]}
+    address = f"/admin/campaigns/campaign/{one.pk}/compose/save/"
+    refused = boss.post(address, {"content": content}, "application/json")
+    assert (refused.status_code, "being handed over" in refused.json()["in_flight"]) == (409, True)
+    assert (
+        boss.post(address, {"content": content, "while_sending": True}, "application/json").json()["said"] == "Saved."
+    )
+    one.refresh_from_db()
+    assert (one.version, one.steps[0]["content"]["subject"]) == (2, "Hi")
+
+
+def test_a_decision_leads_to_the_version_it_was_made_by(boss: Client, one: Campaign) -> None:
+    delivery = planned(customers(1)[0], one)
+    told = boss.get(f"/admin/campaigns/decision/{delivery.decision_id}/change/").content.decode()
+    assert f'href="/admin/campaigns/campaign/{one.pk}/versions/1/"' in told
+
+
 def test_two_people_approve_and_start_a_draft(one: Campaign) -> None:
     customers(4)
     Programme.objects.update(approval_customers=3)

@@ -75,7 +75,7 @@ def test_a_mail_that_is_composed_and_a_variants_mail_are_versions_too() -> None:
     one = draft(variants=[other])
     launch(one, None, T0)
     content = {"subject": "Hi", "language": "en", "blocks": [{"kind": "text", "text": "Come back."}]}
-    composer.store(composer.place_of(one, "b"), content, "", User.objects.create(username="ada"), T0)
+    composer.store(composer.place_of(one, "b"), composer.Written(content), User.objects.create(username="ada"), T0)
     assert told(one)[0][1:] == (
         "ada",
         [

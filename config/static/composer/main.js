@@ -102,12 +102,13 @@ function startSaving(page, store, { address, token, edition, back }) {
         state.classList.toggle("cusp-error", isFault);
     };
 
-    async function save(isOver = false) {
+    async function save(isOver = false, isSending = false) {
         const { content } = store.root;
         tell("Saving …");
         try {
-            const answer = await post(address, token, { content: contents.stored(content), edition: isOver ? "" : known });
+            const answer = await post(address, token, { content: contents.stored(content), edition: isOver ? "" : known, while_sending: isSending });
             if (answer.conflict) return ask(answer.conflict);
+            if (answer.in_flight) return askSending(answer.in_flight, isOver);
             if (answer.error) return tell(answer.error, true);
             [known, last] = [answer.edition, content];
             tell(isDirty() ? "Not saved yet." : answer.said);
@@ -125,6 +126,16 @@ function startSaving(page, store, { address, token, edition, back }) {
                 save(true);
             } }, "Save mine in place of it"),
             el("button", { type: "button", class: "cusp-button", onclick: () => window.location.reload() }, "Read theirs, and lose mine")));
+    }
+
+    function askSending(words, isOver) {
+        tell("Not saved yet.", true);
+        const dialog = openDialog("Messages are being handed over", el("p", {}, words), el("div", { class: "cusp-buttons" },
+            el("button", { type: "button", class: "cusp-button cusp-button-main", onclick: () => dialog.close() }, "Wait"),
+            el("button", { type: "button", class: "cusp-button cusp-button-bad", onclick: () => {
+                dialog.close();
+                save(isOver, true);
+            } }, "Save it all the same")));
     }
 
     store.listen(() => { if (isDirty()) tell("Not saved yet."); });
