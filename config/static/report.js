@@ -116,7 +116,6 @@
     document.addEventListener("DOMContentLoaded", function () {
         document.querySelectorAll("[data-report]").forEach(function (report) {
             report.querySelectorAll(".cusp-chart > svg, .cusp-stack > svg").forEach((one) => offer(one, report));
-            report.querySelectorAll(".cusp-days").forEach((one) => { one.scrollLeft = one.scrollWidth; }); // to today
         });
     });
 })();
