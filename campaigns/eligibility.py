@@ -44,7 +44,7 @@ def contacts(people: pl.DataFrame, wanted: Collection[str] = tuple(CONTACTS)) ->
     """
     schema = {name: kind for name, kind in CONTACTS.items() if name == "customer_id" or name in wanted}
     rows = Customer.objects.filter(among(people, "id", "bucket")).values_list("id", *list(schema)[1:])
-    found = bulk.read(rows, schema) if len(schema) > 1 else people.select("customer_id")
+    found = bulk.read_columns(rows, schema) if len(schema) > 1 else people.select("customer_id")
     blank = [pl.lit(None, kind).alias(name) for name, kind in CONTACTS.items() if name not in schema]
     return found.with_columns(blank).select(*CONTACTS)
 
@@ -57,7 +57,7 @@ def allowed(people: pl.DataFrame, channel: str, topic: str, known: pl.DataFrame 
     if not Way(channel).is_contact:
         yes, no = pl.lit(True), pl.lit(False)
         return people.select("customer_id", is_consented=yes, has_address=yes, is_suppressed=no)
-    granted = bulk.read(
+    granted = bulk.read_columns(
         Consent.objects.filter(among(people), channel=channel, topic=topic, is_granted=True).values_list("customer_id"),
         {"customer_id": pl.Int64},
     )

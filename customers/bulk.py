@@ -115,6 +115,32 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
         return _from_sqlite(answer.fetchall(), schema)
 
 
+def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
+    """Give what `read` gives of numbers, yes or no, and texts, a column in one piece, which may have a gigabyte.
+
+    Otherwise PostgreSQL sends one row at a time, and to take a million of them in costs a second.
+    """
+    if connection.vendor != "postgresql":
+        return read(rows, schema)
+    try:
+        sql, params = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return _from_sqlite([], schema)
+    names = [f"c{n}" for n in range(len(schema))]
+    columns = ", ".join(f"json_agg({name})::text" for name in names)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {columns} FROM ({sql}) AS found({', '.join(names)})", params)
+        told = cast("tuple[str | None, ...]", cursor.fetchone())
+    return pl.DataFrame([_column(*item) for item in zip(schema.items(), told, strict=True)])
+
+
+def _column(of: tuple[str, pl.DataType | type[pl.DataType]], told: str | None) -> pl.Series:
+    name, dtype = of
+    if told is None:  # there are no rows
+        return pl.Series(name, [], dtype=dtype)
+    return pl.Series(name, [told]).str.json_decode(pl.List(dtype)).explode().alias(name)
+
+
 def read_in_parts(rows: "models.QuerySet[Any, Any]", schema: Schema, most: int) -> Generator[pl.DataFrame, None, None]:
     """Give what `read` gives in frames of at most so many rows, none empty. The connection is busy until the last."""
     with _asked(rows, schema) as answer:

@@ -127,7 +127,7 @@ def _beyond(trigger: ScoreTrigger) -> _Found:
     beyond = {"value__gte": line} if is_above else {"value__lte": line}
     rows = Score.objects.filter(run=run, target=target, **beyond).values_list("customer_id", "bucket", "value")
     schema: bulk.Schema = {"customer_id": pl.Int64, "bucket": pl.Int64, f"scores.{trigger.score}": pl.Float64}
-    return _Found(ranking.place(_with_seeds(bulk.read(rows, schema)), run), run.as_of)
+    return _Found(ranking.place(_with_seeds(bulk.read_columns(rows, schema)), run), run.as_of)
 
 
 def _value_at(order: Order | None, percentile: float, *, is_above: bool) -> float | None:
@@ -146,7 +146,7 @@ def _members(trigger: SegmentTrigger, as_of: datetime) -> _Found:
     rows = Membership.objects.filter(segment__key=trigger.segment)
     if trigger.edge == "stays":
         rows = rows.filter(since__lte=as_of - timedelta(days=trigger.days))
-    found = bulk.read(rows.values_list("customer_id", "bucket"), {"customer_id": pl.Int64, "bucket": pl.Int64})
+    found = bulk.read_columns(rows.values_list("customer_id", "bucket"), {"customer_id": pl.Int64, "bucket": pl.Int64})
     return _Found(_with_seeds(found), snapshot.latest())
 
 

@@ -201,8 +201,8 @@ def by_event(people: list[Customer]) -> tuple[Campaign, Callable[[], object]]:
 
 
 def by_date(people: list[Customer]) -> tuple[Campaign, Callable[[], object]]:
-    for one in people:
-        tell(one, -30, birth_date='"1990-03-01"' if one.pk % 3 else '"1990-03-04"')
+    for n, one in enumerate(people):
+        tell(one, -30, birth_date='"1990-03-01"' if n % 3 else '"1990-03-04"')
     Segment.objects.filter(key="vip").update(kind="list")
     turn(0)
     news = mixed(trigger={"kind": "date", "field": "birth_date", "days": 0, "hour": 9, "yearly": True})

@@ -216,6 +216,28 @@ def test_dates_and_numbers_of_every_kind_come_back() -> None:
     ]
 
 
+def test_columns_are_read_in_one_piece_as_rows_are_read_one_by_one() -> None:
+    odd = ["Ölçü", 'a,b\n"c"', "", None, "\\x00 \U0001f600"]
+    Customer.objects.bulk_create(
+        Customer(external_id=f"c{n}", seed=n - 2**60, bucket=n, first_name=name, known_since=T, attributes={})
+        for n, name in enumerate(odd)
+    )
+    people = Customer.objects.order_by("pk").values_list("pk", "seed", "bucket", "first_name", Value(0.1) + F("bucket"))
+    schema: bulk.Schema = {
+        "pk": pl.Int64,
+        "seed": pl.Int64,
+        "bucket": pl.Int64,
+        "first_name": pl.String,
+        "part": pl.Float64,
+    }
+    found = bulk.read_columns(people, schema)
+    assert found.equals(bulk.read(people, schema))
+    assert found["first_name"].to_list() == odd
+    nobody = bulk.read_columns(people.filter(bucket__gt=9), schema)
+    assert (nobody.height, dict(nobody.schema)) == (0, schema)
+    assert dict(bulk.read_columns(people.filter(pk__in=[]), schema).schema) == schema
+
+
 def test_a_read_that_fails_midway_says_why_and_the_next_one_works() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite gives no value for a division by zero")
