@@ -1,6 +1,7 @@
 """The pages of a campaign's versions: the history, one version beside the present plan, put back, or copied."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -122,8 +123,13 @@ def _version(request: HttpRequest, stored: CampaignVersion, context: dict[str, A
 
 def _plans(stored: CampaignVersion, now: plan.Plan, names: trigger_words.Names) -> Panel:
     then, present = plan_words.facts(stored.plan, names), dict(plan_words.facts(now, names))
-    rows: list[tuple[Cell, ...]] = [(label, words, present.get(label, "–")) for label, words in then]
-    return Panel("The plans", head=("", f"Version {stored.number}", "Now"), rows=rows)
+    if stored.plan == now:
+        return Panel("The plan", facts=then)
+    rows: list[tuple[Cell, ...]] = [
+        (label, words, present.get(label, "–")) for label, words in then if words != present.get(label)
+    ]
+    empty = "They differ in their messages alone."
+    return Panel("Where the plans differ", head=("", f"Version {stored.number}", "Now"), rows=rows, empty=empty)
 
 
 def _messages(then: plan.Plan, now: plan.Plan, title: str) -> Iterator[Panel]:
@@ -131,9 +137,10 @@ def _messages(then: plan.Plan, now: plan.Plan, title: str) -> Iterator[Panel]:
     keys = dict.fromkeys(("", *(str(one["key"]) for told in (then, now) for one in told.get("variants", []))))
     for key in keys:
         pair = [_step(told, key) for told in (then, now)]
-        if key and pair[0] == pair[1]:
-            continue
         of = f", variant {key}" if key else ""
+        if pair[0] == pair[1]:
+            yield replace(_drawn(f"The message{of}, then and now", pair[0]), is_half=False)
+            continue
         yield _drawn(f"{title}{of}", pair[0])
         yield _drawn(f"Now{of}", pair[1])
 
