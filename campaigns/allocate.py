@@ -124,8 +124,9 @@ def short(
     `stocks` are by variant; variants of one offer share its stock. The best are chosen as by `share_out`; who waits is
     looked at again after an hour, when codes may have lapsed or come.
     """
-    ranked, place = _ranked(candidates, is_lowest_first=is_lowest_first)
     named = {variant: stock.name for variant, stock in stocks.items() if stock.left is not None}
+    asked = candidates if named else candidates.clear()  # to rank a million for nothing takes a second
+    ranked, place = _ranked(asked, is_lowest_first=is_lowest_first)
     ranked = ranked.with_columns(offer=pl.col("variant").replace_strict(named, default=None, return_dtype=pl.String))
     left = {stock.name: stock.left for stock in stocks.values()}
     says = {stock.name: stock.sentence for stock in stocks.values()}
