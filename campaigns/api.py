@@ -1,15 +1,16 @@
 """REST about what campaigns earned: each by itself, and all together."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import calendar, lately, measure, programme, withheld
+from campaigns import by_segment, calendar, lately, measure, programme, withheld
 from campaigns.calendar import Kind
 from campaigns.campaign_doors import campaign_of
 from campaigns.lately import MOST, Lately
@@ -17,7 +18,10 @@ from campaigns.models import Campaign, Decision
 from campaigns.stats import Planned
 from customers.api import Door
 from customers.keys import Scope
-from customers.problems import refusals
+from customers.problems import Problem, refusals
+from segments.models import Segment
+
+SEGMENT = OpenApiParameter("segment", OpenApiTypes.STR, description="The key of a segment to split the report by.")
 
 
 class GoalSerializer(serializers.Serializer[Any]):
@@ -177,15 +181,34 @@ class ReportSerializer(serializers.Serializer[Any]):
     tags = ContentTagSerializer(many=True)
 
 
+class ReportAnswerSerializer(ReportSerializer):
+    """The same, with what is asked for besides."""
+
+    by_segment = SliceSerializer(many=True, help_text="Members at their first decision, and the others; of ?segment=.")
+
+
 class ReportView(Door):
     """`campaigns/{id}/report/`."""
 
     required_scope = Scope.CAMPAIGNS_READ
+    parameters: ClassVar[set[str]] = {"segment"}
 
-    @extend_schema(operation_id="campaigns_report", responses={200: ReportSerializer, **refusals(400, 404)})
+    @extend_schema(
+        operation_id="campaigns_report",
+        parameters=[SEGMENT],
+        responses={200: ReportAnswerSerializer, **refusals(400, 404, 409)},
+    )
     def get(self, request: Request, public_id: str) -> Response:
         """Give what a campaign earned against those left alone, as of now."""
-        return Response(told(campaign_of(public_id), timezone.now()))
+        campaign, key = campaign_of(public_id), request.query_params.get("segment")
+        segment = Segment.objects.filter(key=key).first() if key is not None and "\x00" not in key else None
+        if key is not None and segment is None:
+            place = {"path": "segment", "code": "unknown_segment", "message": "There is no such segment."}
+            raise Problem(400, "unknown_segment", f"There is no segment {key!r}.", [place])
+        try:
+            return Response(told(campaign, timezone.now(), segment))
+        except by_segment.SplitError as error:
+            raise Problem(409, "too_many", str(error)) from error
 
 
 class ContactsSerializer(serializers.Serializer[Any]):
@@ -256,9 +279,12 @@ class ProgrammeReportView(Door):
         return Response(told_of_all(timezone.now()))
 
 
-def told(campaign: Campaign, as_of: datetime) -> Any:
-    """Give a campaign's report."""
-    return ReportSerializer(withheld.of_report(measure.measure(campaign, as_of))).data
+def told(campaign: Campaign, as_of: datetime, segment: Segment | None = None) -> Any:
+    """Give a campaign's report, split by a segment where one is named. Raises SplitError."""
+    report = withheld.of_report(measure.measure(campaign, as_of))
+    found = by_segment.slices(campaign, segment, as_of) if segment else ()
+    parts = SliceSerializer(withheld.of_slices(found, report.split), many=True).data
+    return {**ReportSerializer(report).data, "by_segment": parts}
 
 
 def told_of_all(as_of: datetime) -> Any:

@@ -5,6 +5,7 @@ Each customer counts once, in the arm of her first decision and from that moment
 after it and was known as of the time.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -113,8 +114,16 @@ def plan_of_programme() -> Plan:
     return Plan(None, Goal(event, PROGRAMME_DAYS), programme.current().margin, costs)
 
 
-def count(plan: Plan, as_of: datetime, since: datetime | None = None) -> Counted:
-    """Count what became of the customers up to a time; with `since`, of those whose first decision was not before."""
+def count(
+    plan: Plan,
+    as_of: datetime,
+    since: datetime | None = None,
+    parted: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+) -> Counted:
+    """Count what became of the customers up to a time; with `since`, of those whose first decision was not before.
+
+    `parted` gives them their `part`, in place of the band of the score.
+    """
     people = _first_decisions(plan, as_of, since)
     if people.is_empty():
         nobody = _with_nothing(people)
@@ -125,7 +134,7 @@ def count(plan: Plan, as_of: datetime, since: datetime | None = None) -> Counted
     people = people.join(seen.costs(), on="customer_id", how="left", maintain_order="left")
     people = people.join(told, on="customer_id", how="left", maintain_order="left")
     people = _with_nothing(people).with_columns(margin=plan.margin * pl.col("value") - pl.col("cost"))
-    people = people.with_columns(part=_part(plan))
+    people = parted(people) if parted else people.with_columns(part=_part(plan))
     return Counted(_sums(people), _tags(people, clicks))
 
 

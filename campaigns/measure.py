@@ -67,7 +67,7 @@ def measure(campaign: Campaign, as_of: datetime) -> Report:
         reasons=_reasons(summed.facts),
         weeks=_weeks(sums, way),
         over_time=_over_time(sums, way, CONTROL),
-        bands=_slices(sums, "part", way),
+        bands=slices(sums, "part", way),
         tags=_tags(summed.counted.tags),
     )
     is_reached = any(arm.conversions.successes for arm in (treated, control, holdout))
@@ -195,10 +195,11 @@ def _tags(tags: pl.DataFrame) -> tuple[Tag, ...]:
 def _weeks(sums: pl.DataFrame, way: Way) -> tuple[Slice, ...]:
     """Give the same arms by the week of the first decisions, each named by its Monday."""
     monday = pl.col("day").dt.truncate("1w").cast(pl.String)
-    return _slices(sums.with_columns(week=monday), "week", way)
+    return slices(sums.with_columns(week=monday), "week", way)
 
 
-def _slices(sums: pl.DataFrame, by: str, way: Way) -> tuple[Slice, ...]:
+def slices(sums: pl.DataFrame, by: str, way: Way) -> tuple[Slice, ...]:
+    """Give the arms of each part of the customers, by a column that names it; what has no name is left out."""
     found = arms.arms(sums, [by, "arm"])
     return tuple(_slice(name, found, way) for name in sorted({name for name, _ in found}) if name)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,21 +14,27 @@ from django.views.decorators.http import require_POST, require_safe
 
 from campaigns import (
     api,
+    by_segment,
     calendar,
     calendar_panel,
     lately,
     measure,
     programme,
     programme_panels,
+    report_effects,
     report_file,
     report_panels,
     withheld,
 )
 from campaigns.models import Campaign
+from campaigns.report import Report
 from customers import audit
 from customers.admin import user_of
+from customers.panels import Panel
+from segments.models import Segment
 
-MAY = "campaigns.view_campaign"
+MAY, MAY_SPLIT = "campaigns.view_campaign", "segments.view_segment"
+MOST_SEGMENTS = 500  # to choose from
 OF_CAMPAIGN, OF_PROGRAMME = "campaigns_campaign_report", "campaigns_programme_report"
 
 
@@ -69,11 +75,15 @@ def _campaign_of(request: HttpRequest, campaign_id: int) -> Campaign:
 
 
 def _campaign(request: HttpRequest, campaign: Campaign, context: dict[str, Any]) -> HttpResponse:
-    now = timezone.now()
+    now, asked = timezone.now(), _segment_of(request, request.GET)
+    report = withheld.of_report(measure.measure(campaign, now))
+    names = Segment.objects.order_by("name").values_list("key", "name")[:MOST_SEGMENTS]
     shown = {
         "title": f"What “{campaign}” did",
         "object": campaign,
-        "panels": report_panels.panels(campaign, withheld.of_report(measure.measure(campaign, now))),
+        "panels": [*report_panels.panels(campaign, report), *_by_segment(campaign, report, asked, now)],
+        "segments": names if report.outcomes and request.user.has_perm(MAY_SPLIT) else [],
+        "segment": asked,
         "export": reverse(f"admin:{OF_CAMPAIGN}_export", args=[campaign.pk]),
         "ways": [
             ("The campaign", reverse("admin:campaigns_campaign_change", args=[campaign.pk])),
@@ -87,9 +97,29 @@ def _campaign(request: HttpRequest, campaign: Campaign, context: dict[str, Any])
 def _campaign_file(request: HttpRequest, campaign_id: int) -> HttpResponse:
     """Give all figures of a campaign's report as a file; who took it out is noted."""
     campaign, now = _campaign_of(request, campaign_id), timezone.now()
-    figures = report_file.figures(api.told(campaign, now))
+    try:
+        figures = report_file.figures(api.told(campaign, now, _segment_of(request, request.POST)))
+    except by_segment.SplitError:  # the page said so
+        figures = report_file.figures(api.told(campaign, now))
     audit.note(now, user_of(request), "report exported", campaign.key, rows=len(figures))
     return report_file.answer(figures, _name(campaign.key, now))
+
+
+def _segment_of(request: HttpRequest, asked: QueryDict) -> Segment | None:
+    """Give the segment that a report is to be split by, to those who may see segments."""
+    key = asked.get("segment", "").replace("\x00", "")
+    return Segment.objects.filter(key=key).first() if key and request.user.has_perm(MAY_SPLIT) else None
+
+
+def _by_segment(campaign: Campaign, report: Report, segment: Segment | None, at: datetime) -> list[Panel]:
+    if segment is None:
+        return []
+    title = f"By “{segment}”"
+    try:
+        found = by_segment.slices(campaign, segment, at)
+    except by_segment.SplitError as error:
+        return [Panel(title, empty=str(error))]
+    return [report_effects.slices(found, report.split, title, "member or not", "Nobody was decided about yet.")]
 
 
 def _programme(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import TypeVar
 
-from campaigns.report import Comparison, Effect, Point, Report, Slice, Verdict
+from campaigns.report import Comparison, Effect, Point, Report, Slice, Split, Verdict
 
 WHY = "The arms are not as large as the draws make them; until that is explained, no effect can be read."
 UNTOLD = Effect(None, WHY)
@@ -20,8 +20,8 @@ def of_report(told: Report) -> Report:
         against_holdout=_untold(told.against_holdout),
         of_variants=tuple(map(_untold, told.of_variants)),
         over_time=tuple(map(_untold, told.over_time)),
-        weeks=tuple(map(_slice, told.weeks)),
-        bands=tuple(map(_slice, told.bands)),
+        weeks=of_slices(told.weeks, told.split),
+        bands=of_slices(told.bands, told.split),
     )
 
 
@@ -31,6 +31,11 @@ def of_verdict(told: Verdict) -> Verdict:
         return told
     over_time = tuple(map(_untold, told.over_time))
     return replace(told, against_holdout=_untold(told.against_holdout), over_time=over_time)
+
+
+def of_slices(told: tuple[Slice, ...], split: Split) -> tuple[Slice, ...]:
+    """Give parts of a report as they may be shown."""
+    return told if split.is_balanced else tuple(map(_slice, told))
 
 
 def _slice(told: Slice) -> Slice:

@@ -18,6 +18,7 @@ from campaigns.models import Campaign, Decision
 from customers import keys
 from customers.models import AuditEntry
 from customers.panels import number, share
+from segments.models import MembershipChange, Segment
 from tests.campaigns.people import T0, campaign, customers
 from tests.campaigns.reports import report
 from tests.campaigns.test_measure import decided, orders
@@ -180,6 +181,41 @@ class TestByDoors:
             assert said in page
         found = rows(boss.post(reverse(f"{PROGRAMME}_export")))
         assert sorted(in_file(found)) == pytest.approx(sorted(numbers(data)))
+
+    def test_a_report_is_split_by_membership_at_the_first_decision(self, shop: Campaign, boss: Client) -> None:
+        vip = Segment.objects.create(key="vip", name="Vip", rule={}, created_at=T0)
+        first = Decision.objects.filter(campaign=shop).order_by("customer_id")
+        people, at = list(first[:150].values_list("customer_id", flat=True)), first[0].as_of
+        moved = [
+            (people[:90], "entered", at),
+            (people[60:100], "entered", at - 2 * DAY),
+            (people[60:90], "left", at - DAY),
+            (people[90:100], "left", at),
+            (people[100:], "entered", at + DAY),
+        ]
+        MembershipChange.objects.bulk_create(
+            MembershipChange(segment=vip, customer_id=one, bucket=0, kind=kind, as_of=when)
+            for who, kind, when in sorted(moved, key=lambda one: one[2])
+            for one in who
+        )
+        data = told(f"campaigns/{shop.public_id}/report/?segment=vip")["by_segment"]
+        assert [one["name"] for one in data] == ["In Vip", "Not in Vip"]
+        counted = [sum(one[arm]["customers"] for arm in ("treated", "control", "holdout")) for one in data]
+        assert counted == [90, 310]
+        page = boss.get(reverse(OF, args=[shop.pk]), {"segment": "vip"}).content.decode()
+        assert f"<td>Not\u00a0in\u00a0Vip</td><td>{data[1]['treated']['customers']}</td>" in page
+        found = rows(boss.post(reverse(f"{OF}_export", args=[shop.pk]), {"segment": "vip"}))
+        assert {row["of"] for row in found if row["section"] == "by_segment"} >= {
+            "In Vip treated",
+            "Not in Vip treated",
+        }
+
+    def test_a_report_is_split_by_no_segment_that_is_not_there(self, shop: Campaign, boss: Client) -> None:
+        assert boss.get(reverse(OF, args=[shop.pk]), {"segment": "gone\x00"}).status_code == 200
+        key = keys.create("shop", ["campaigns:read"], T0)[1]
+        address = f"/api/v1/campaigns/{shop.public_id}/report/?segment=gone"
+        answer = Client().get(address, headers={"Authorization": f"Bearer {key}"})
+        assert (answer.status_code, answer.json()["errors"][0]["path"]) == (400, "segment")
 
     def test_a_key_without_the_scope_reads_no_report(self, shop: Campaign) -> None:
         key = keys.create("shop", ["customers:read"], T0)[1]
