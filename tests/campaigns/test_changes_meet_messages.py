@@ -5,14 +5,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.core import mail
 from django.core.mail import EmailMessage
 from django.db import connection, connections, transaction
 
-from campaigns import claims, deliver, gate, launch, programme, standing, steps
-from campaigns.models import Campaign, Delivery, DeliveryAttempt
+from campaigns import asking, claims, deliver, gate, launch, programme, standing, steps
+from campaigns.models import Campaign, Delivery, DeliveryAttempt, Programme
 from tests.campaigns.mailbox import planned_mails, states
-from tests.campaigns.people import T0, lapse_model
+from tests.campaigns.people import T0, campaign, lapse_model
 from tests.campaigns.test_gate import TOKEN, in_threads
 from tests.servers import wait_for
 
@@ -96,6 +97,30 @@ def test_messages_wait_for_a_change_that_is_being_made_and_go_by_it(mails: list[
         assert passed == []
     waiting.join(20)
     assert subjects(passed[0].passed) == ["New"] * 4
+
+
+def test_an_approval_waits_for_an_edit_and_is_void_by_then() -> None:
+    lapse_model()
+    Programme.objects.create(approval_budget=1.0)
+    one = campaign(state=Campaign.State.DRAFT, edited_by="ada")
+    ada, bob = User.objects.create(username="ada"), User.objects.create(username="bob")
+    asking.ask(one, ada, T0)
+    refused: list[str] = []
+
+    def approve() -> None:
+        try:
+            asking.answer(Campaign.objects.get(), bob, T0, is_granted=True)
+        except launch.LaunchError as error:
+            refused.append(str(error))
+
+    with transaction.atomic():
+        launch.edit(Campaign.objects.get(), ada, T0, steps=[NEW])
+        waiting = beside(approve)
+        wait_for(somebody_waits, "the answer to wait for the edit")
+    waiting.join(20)
+    assert "is void" in refused[0]
+    with pytest.raises(launch.Unapproved):
+        launch.launch(one, bob, T0)
 
 
 @pytest.mark.long
