@@ -155,6 +155,8 @@ def _with_seeds(people: pl.DataFrame) -> pl.DataFrame:
     taken = snapshot.latest()
     known = snapshot.load(taken, None, ["seed"]).select("customer_id", "seed") if taken else NOBODY.select(*SEEDS)
     told = people.join(known, on="customer_id", how="left", maintain_order="left")
+    if not told["seed"].null_count():
+        return told
     new = told.filter(pl.col("seed").is_null())["customer_id"]
     stored = bulk.read(Customer.objects.filter(among("pk", new)).values_list("pk", "seed"), SEEDS)
     late = told.join(stored, on="customer_id", how="left", suffix="_stored", maintain_order="left")
