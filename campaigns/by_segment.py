@@ -35,7 +35,9 @@ def _parted(people: pl.DataFrame, segment: Segment) -> pl.DataFrame:
     """Give customers with `part`: whether the last change up to the decision was that she entered."""
     rows = MembershipChange.objects.filter(segment=segment).order_by("pk")
     changes = bulk.read(rows.values_list(*CHANGES), CHANGES).sort("as_of", maintain_order=True)
-    last = people.sort("as_of", maintain_order=True).join_asof(changes, on="as_of", by="customer_id")
+    last = people.sort("as_of", maintain_order=True).join_asof(
+        changes, on="as_of", by="customer_id", check_sortedness=False
+    )
     is_member = (pl.col("kind") == MembershipChange.Kind.ENTERED).fill_null(False)
     part = pl.when(is_member).then(pl.lit(f"In {segment.name}")).otherwise(pl.lit(f"Not in {segment.name}"))
     return last.with_columns(part=part).drop("kind")

@@ -56,6 +56,10 @@ def test_a_report_is_read_and_taken_out_by_keyboard(page: Page, live_server: Liv
     colours = drawn.convert("RGB").getcolors(maxcolors=1 << 24) or []
     assert len(colours) > 20  # ground, words and bars
 
+    page.get_by_role("button", name="Split by it").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("region", name="By “Regulars in DE and AT”, table")).to_be_visible()
+
     page.get_by_role("button", name="All figures as CSV").focus()
     with page.expect_download() as file:
         page.keyboard.press("Enter")
