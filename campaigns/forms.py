@@ -249,6 +249,7 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         told = plan_fields.answers_of(trigger) if trigger else {}
         texts = {name: step.get(name) for name in ("offer", "subject", "body", "title", "talking_points")}
         written = TEXT if "body" in step or not step else BLOCKS
+        told = told or {**ready_texts.LINE, "is_percentile": "enter" not in self.initial}
         shown = {**told, **(texts if step else ready_texts.initial()), "action": step.get("action", "email")}
         return {**shown, "written": written, "how_many": start_fields.how_many_of(self.instance)}
 

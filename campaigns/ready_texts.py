@@ -1,4 +1,4 @@
-"""What a new campaign says before anybody writes: texts that may be sent as they stand, and a name."""
+"""What stands in a new campaign before anybody writes: texts that may be sent as they are, a line, and a name."""
 
 import json
 from collections.abc import Mapping
@@ -29,6 +29,7 @@ REST = {
     "push_title": "{{ company }}",
     "push_text": f"{HELLO}, it is good to have you here.",
 }
+LINE = {"enter": 90, "leave": 85}  # of percentiles: the highest tenth
 KEY_LENGTH, NAME_LENGTH = 60, 120
 
 
