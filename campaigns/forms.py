@@ -316,12 +316,17 @@ class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
         state = self.instance.state
         if ({"_start", "_ask"} & set(self.data) or state != Campaign.State.DRAFT) and not self.errors:
             self.check_launch()
-        changed = set() if self.errors else self.changes().keys()
-        is_felt = state == Campaign.State.LIVE and changed - {*plan.FREE, "owner"} and "_ask" not in self.data
-        if ("_start" in self.data or is_felt) and not self.errors:
+        is_asking = "_ask" in self.data
+        if ("_start" in self.data or (self.is_felt and not is_asking)) and not self.errors:
             self._refuse_unapproved()
-        if state != Campaign.State.DRAFT and not self.errors and "_ask" not in self.data:
+        if state != Campaign.State.DRAFT and not self.errors and not is_asking:
             self._refuse_sudden()
+
+    @property
+    def is_felt(self) -> bool:
+        """Say whether what runs is changed in what a second person may have to approve."""
+        changed = self.changes().keys() - {*plan.FREE, "owner"}
+        return self.instance.state == Campaign.State.LIVE and bool(changed)
 
     def asked_changes(self) -> plan.Plan:
         """Give what was changed as a stored plan tells it."""

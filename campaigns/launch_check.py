@@ -140,8 +140,9 @@ def of_form(form: CampaignForm, at: datetime) -> Check:
     said = story.tell(form.instance, trigger_words.names()) if is_readable else []
     sound = [one for one in said if not one.startswith(trigger_words.UNREADABLE)]
     also = form.cleaned_data.get("whom") == start_fields.ALSO
-    told = Check(sound, faults, already=_already(form))
-    return _look(form.instance, told, at, also=also)
+    found = _look(form.instance, Check(sound, faults, already=_already(form)), at, also=also)
+    is_draft = form.instance.state == Campaign.State.DRAFT
+    return found if is_draft or form.is_felt else replace(found, need=None)
 
 
 def _already(form: CampaignForm) -> list[str]:
