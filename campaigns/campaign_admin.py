@@ -33,6 +33,7 @@ from campaigns import (
     trigger_words,
     version_pages,
 )
+from campaigns.backtest import page as backtest_page
 from campaigns.campaign_page import state_tag
 from campaigns.forms import CampaignForm
 from campaigns.models import Campaign
@@ -147,7 +148,7 @@ class CampaignAdmin(BaseAdmin):
         coming = launch_start.what_next(item, timezone.now())
         asked = approval_page.panels(item)
         if item.state == Campaign.State.DRAFT:
-            return [*asked, launch_page.plan(item), coming, page.step(item), *tries]
+            return [*asked, launch_page.plan(item), coming, backtest_page.way(item), page.step(item), *tries]
         books = reconcile_panel.panel(item, timezone.now())
         runs = slot_pages.last(item)
         return [
@@ -159,6 +160,7 @@ class CampaignAdmin(BaseAdmin):
             *runs,
             page.decisions(item),
             books,
+            backtest_page.way(item),
             page.step(item),
             *tries,
         ]
@@ -180,6 +182,7 @@ class CampaignAdmin(BaseAdmin):
             path("<int:campaign_id>/try/", at(require_POST(self.try_view)), name="campaigns_campaign_try"),
             *report_page.urls_of_campaign(self),
             *version_pages.urls(self),
+            *backtest_page.urls(self),
             path("<int:campaign_id>/launch/", at(self.launch_view), name="campaigns_campaign_launch"),
         ]
         return [*own, *super().get_urls()]

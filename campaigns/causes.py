@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from campaigns.eligibility import among
 from campaigns.models import Cycle
-from customers import bulk
+from customers import bulk, features
 from customers.history import Lake, Scope, scope_of
 from customers.ids import among as is_one_of
 from customers.models import AttributeChange, Customer, Event, Import, Merge
@@ -37,15 +37,15 @@ def attach(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: 
     return _caused(frame, learned, _merged(frame, before))
 
 
-def replayed(frame: pl.DataFrame, before: datetime | None, as_of: datetime, lake: Lake) -> pl.DataFrame:
+def replayed(frame: pl.DataFrame, before: datetime, as_of: datetime, lake: Lake) -> pl.DataFrame:
     """Add `cause` as `attach`, of a time that is past, whenever we were told: what an import brought counts as data.
 
-    It would have been told when it happened, had there been no need of an import.
+    It would have been told when it happened, had there been no need of an import. What we did ourselves at that very
+    moment came of the look, and was no cause of it.
     """
-    if before is None:
-        return frame.with_columns(cause=pl.lit(START))
     learned_at = pl.max_horizontal("occurred_at", "known_at")
-    events = lake.events(Scope()).filter(learned_at > before, learned_at <= as_of)
+    came_of_it = (learned_at == as_of) & pl.col("name").is_in(features.OURS)
+    events = lake.events(Scope()).filter(learned_at > before, learned_at <= as_of, ~came_of_it)
     told = lake.attributes(Scope()).filter(pl.col("known_at") > before, pl.col("known_at") <= as_of)
     learned = pl.concat([one.select("customer_id").collect() for one in (events, told)])
     merges = Merge.objects.filter(at__gt=before, at__lte=as_of).values_list("customer_id")

@@ -22,6 +22,7 @@ SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
 CALLS, CODES = Schedule.Key.CALLS, Schedule.Key.CODES
 REPORTS = Schedule.Key.REPORTS
 WEBHOOKS, EXPERIMENTS = Schedule.Key.WEBHOOKS, Schedule.Key.EXPERIMENTS
+BACKTESTS = Schedule.Key.BACKTESTS
 Work = Callable[[], None]
 
 
@@ -43,6 +44,7 @@ def periods() -> dict[Schedule.Key, int]:
         CALLS: 30,
         WEBHOOKS: 5,
         CODES: 60,
+        BACKTESTS: 5,
         REPORTS: 300,
         EXPERIMENTS: 3600,
     }

@@ -19,6 +19,7 @@ from campaigns import (
     tracking,
     uncertain,
 )
+from campaigns.backtest import work as backtest_work
 from campaigns.calls import watch as call_watch
 from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
@@ -146,6 +147,12 @@ def count_reports() -> None:
     kept_sums.keep(timezone.now())
 
 
+@shared_task
+@schedule.noted(schedule.BACKTESTS)
+def act_out() -> None:
+    backtest_work.work(timezone.now)
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -162,6 +169,7 @@ WOKEN: dict[str, Any] = {
     schedule.CALLS: watch_calls,
     schedule.WEBHOOKS: tell_webhooks,
     schedule.CODES: release_codes,
+    schedule.BACKTESTS: act_out,
     schedule.REPORTS: count_reports,
     schedule.EXPERIMENTS: compare_variants,
 }

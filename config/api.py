@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from campaigns import api as campaigns
 from campaigns import campaign_doors, ledger_doors, life_doors, sending_doors
 from campaigns import version_doors as campaign_versions
+from campaigns.backtest import doors as backtest_doors
 from campaigns.calls import doors as call_doors
 from campaigns.dry_run import doors as dry_run_doors
 from campaigns.offers import doors as offer_doors
@@ -142,6 +143,7 @@ urlpatterns: list[URLPattern] = [
     path("deliveries/<str:public_id>/", ledger_doors.DeliveryView.as_view(), name="delivery"),
     path("deliveries/<str:public_id>/resolve/", ledger_doors.ResolveView.as_view(), name="delivery-resolve"),
     path("campaigns/<str:public_id>/dry-run/", dry_run_doors.DryRunView.as_view(), name="campaign-dry-run"),
+    path("campaigns/<str:public_id>/backtest/", backtest_doors.BacktestView.as_view(), name="campaign-backtest"),
     path("campaigns/<str:public_id>/report/", campaigns.ReportView.as_view(), name="campaign-report"),
     path("call-tasks/", call_doors.CallTasksView.as_view(), name="call-tasks"),
     path("call-tasks/<str:public_id>/", call_doors.CallTaskView.as_view(), name="call-task"),

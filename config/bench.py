@@ -26,6 +26,7 @@ from django.db import connection, transaction
 from campaigns import assigned, cycle, dry_run, kept_sums, measure, programme
 from campaigns.models import Cycle, Programme
 from config import (
+    bench_backtest,
     bench_decisions,
     bench_events,
     bench_intake,
@@ -123,6 +124,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _small_cycle(bench)
     if size.customers <= TRAINED_MOST:
         _trained(bench, seed)
+        _acted_out(bench)
     _taken_in(bench)
     _answered(bench)
     _dry_runs(bench)
@@ -344,6 +346,13 @@ def _dry_runs(bench: Bench) -> None:
         with _clock() as clock:
             tried = dry_run.run(draft, END)
         bench.add(f"dry run for {name}", clock, floor.seconds, considered=tried.considered, getting=tried.getting)
+
+
+def _acted_out(bench: Bench) -> None:
+    """Time a back-test of 90 days."""
+    with _clock() as clock:
+        told = bench_backtest.measure(END)
+    bench.add("back-test", clock, **told)
 
 
 def _answered(bench: Bench) -> None:

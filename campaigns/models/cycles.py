@@ -110,6 +110,7 @@ class Schedule(models.Model):
         CALLS = "calls", "Give abandoned calls back"
         CODES = "codes", "Release codes that lapsed"
         EXPERIMENTS = "experiments", "Compare the variants of campaigns"
+        BACKTESTS = "backtests", "Act plans out on what was known"
         REPORTS = "reports", "Count what campaigns earned"
 
     key = models.SlugField(max_length=60, unique=True)

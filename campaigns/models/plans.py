@@ -363,6 +363,9 @@ class Backtest(models.Model):
     ended_at = models.DateTimeField(null=True)
     problem = models.CharField(max_length=300, blank=True)
     result = models.JSONField(default=dict)
+    working = models.BinaryField(
+        null=True, help_text="What is remembered of the days that are done; gone once it has ended."
+    )
 
     class Meta:
         indexes = [
