@@ -32,6 +32,8 @@ DAYS = (30, 60, 90)
 MOST_DAYS = 366
 DAY = timedelta(days=1)
 LONGEST = 300  # letters of a problem
+LONGEST_TRIED = timedelta(days=1)  # of one whose workers are lost again and again
+LOST = "Its workers were lost for a day. Is there enough memory? Ask for it again."
 
 
 class BacktestError(ValueError):
@@ -127,6 +129,9 @@ def claim() -> Backtest | None:
         if Backtest.objects.filter(state=State.RUNNING, lease_until__gt=Now()).exists():
             return None
         lapsed = Q(state=State.RUNNING, lease_until__lte=Now())
+        Backtest.objects.filter(lapsed, asked_at__lte=Now() - LONGEST_TRIED).update(
+            state=State.FAILED, problem=LOST, token="", lease_until=None, ended_at=Now(), working=None
+        )
         free = Backtest.objects.filter(lapsed | Q(state=State.WAITING)).order_by("asked_at", "pk")
         asked = free.select_for_update(skip_locked=True, of=("self",)).select_related("campaign").first()
         if asked is None:

@@ -25,7 +25,8 @@ def work(now: Callable[[], datetime]) -> Backtest | None:
     except BacktestLost:
         pass
     except BaseException as error:
-        asking.fail(asked, f"It broke: {type(error).__name__}: {error}", now())
+        if isinstance(error, Exception):  # whoever is told to stop leaves it to the next worker
+            asking.fail(asked, f"It broke: {type(error).__name__}: {error}", now())
         raise
     else:
         asking.finish(asked, result, now())

@@ -176,7 +176,6 @@ def test_who_takes_over_goes_on_and_finds_the_same(asked: Backtest, monkeypatch:
         day(self, before, at)
 
     monkeypatch.setattr(Replay, "day", killed)
-    monkeypatch.setattr(asking, "fail", lambda *_: None)  # a kill tells nobody
     with pytest.raises(KeyboardInterrupt):
         worked()
     assert work.work(lambda: T0) is None, "its lease holds"
@@ -247,3 +246,19 @@ def test_what_cannot_be_acted_out_is_refused_with_its_place_and_nothing_is_store
     Segment.objects.filter(key="recent").update(rule={"version": 1, "rule": {"field": "contry", "op": "is"}})
     assert refused(5).startswith("trigger.segment: the segment recent is paused: ")
     assert not Backtest.objects.exists()
+
+
+def test_one_that_breaks_says_so_and_is_not_tried_for_ever(asked: Backtest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Replay, before: datetime | None, at: datetime) -> None:
+        raise ValueError("the disk is full")
+
+    monkeypatch.setattr(Replay, "day", broken)
+    with pytest.raises(ValueError, match="the disk is full"):
+        worked()
+    asked.refresh_from_db()
+    assert (asked.state, asked.problem) == ("failed", "It broke: ValueError: the disk is full")
+    lost = again(asked)
+    Backtest.objects.filter(pk=lost.pk).update(state="running", lease_until=Now() - HOUR)
+    assert work.work(lambda: T0) is None, "asked for long ago"
+    lost.refresh_from_db()
+    assert (lost.state, "lost for a day" in lost.problem) == ("failed", True)
