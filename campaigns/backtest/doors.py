@@ -22,13 +22,13 @@ from customers.models import Customer
 from customers.problems import Problem, StrictSerializer, refusals
 
 
-class BacktestInSerializer(StrictSerializer):
+class CampaignBacktestInSerializer(StrictSerializer):
     """How far back to go."""
 
     days = serializers.IntegerField(min_value=1, max_value=asking.MOST_DAYS, default=30)
 
 
-class BacktestSerializer(serializers.Serializer[Any]):
+class CampaignBacktestSerializer(serializers.Serializer[Any]):
     """A back-test: how far it is, and what came of it once it is done."""
 
     id = serializers.CharField(source="public_id")
@@ -62,27 +62,27 @@ class BacktestView(Door):
     required_scope = Scope.CAMPAIGNS_READ
     write_scope = Scope.CAMPAIGNS_WRITE
 
-    @extend_schema(operation_id="campaigns_backtest", responses={200: BacktestSerializer, **refusals(400, 404)})
+    @extend_schema(operation_id="campaigns_backtest", responses={200: CampaignBacktestSerializer, **refusals(400, 404)})
     def get(self, request: Request, public_id: str) -> Response:
         """Give the last back-test of a campaign that was asked for."""
-        return Response(BacktestSerializer(_last(public_id)).data)
+        return Response(CampaignBacktestSerializer(_last(public_id)).data)
 
     @extend_schema(
         operation_id="campaigns_backtest_begin",
-        request=BacktestInSerializer,
-        responses={202: BacktestSerializer, **refusals(400, 404, 409)},
+        request=CampaignBacktestInSerializer,
+        responses={202: CampaignBacktestSerializer, **refusals(400, 404, 409)},
     )
     def post(self, request: Request, public_id: str) -> Response:
         """Act the campaign's plan out over the last days. One that waits or runs already is given as it is."""
-        body = BacktestInSerializer(data=request.data)
+        body = CampaignBacktestInSerializer(data=request.data)
         body.is_valid(raise_exception=True)
         campaign = campaign_of(public_id)
         with _refusing():
             asked = asking.ask(campaign, body.validated_data["days"], who(request), timezone.now())
-        return Response(BacktestSerializer(asked).data, status=202)
+        return Response(CampaignBacktestSerializer(asked).data, status=202)
 
     @extend_schema(
-        operation_id="campaigns_backtest_cancel", responses={200: BacktestSerializer, **refusals(400, 404, 409)}
+        operation_id="campaigns_backtest_cancel", responses={200: CampaignBacktestSerializer, **refusals(400, 404, 409)}
     )
     def delete(self, request: Request, public_id: str) -> Response:
         """Cancel the back-test that waits or runs; 409 where it has ended already."""
@@ -90,7 +90,7 @@ class BacktestView(Door):
         if not asking.cancel(asked, who(request), timezone.now()):
             raise Problem(409, "not_now", "The back-test has ended already.")
         asked.refresh_from_db()
-        return Response(BacktestSerializer(asked).data)
+        return Response(CampaignBacktestSerializer(asked).data)
 
 
 def _last(public_id: str) -> Backtest:
