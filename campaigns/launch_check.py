@@ -26,6 +26,7 @@ from campaigns import (
     variants,
 )
 from campaigns.approval import Need, Stand
+from campaigns.backtest import asking, panels
 from campaigns.campaign_page import STATE_TAGS
 from campaigns.dry_run import DryRun, Message, Reasoned
 from campaigns.forms import CampaignForm
@@ -34,7 +35,7 @@ from campaigns.outlook import Detectable, Outlook
 from campaigns.reach import reach
 from campaigns.triggers import EventTrigger, HandTrigger, ScheduleTrigger
 from customers.history import LakeError
-from customers.panels import Cell, number, share, tag
+from customers.panels import Cell, Panel, number, share, tag
 from segments.fields import catalogue
 
 EXAMPLE = ".test"
@@ -87,6 +88,7 @@ class Check:
     need: Need | None = None
     already: list[str] = field(default_factory=list)
     outlook: Outlook | None = None
+    past: Panel | None = None
 
     @property
     def lacks_approval(self) -> bool:
@@ -171,7 +173,7 @@ def _fault(form: CampaignForm, name: str, text: str) -> Problem:
 def _look(campaign: Campaign, told: Check, at: datetime, *, also: bool) -> Check:
     """Try the plan, as far as it can be read; with `also` it begins with those who match already."""
     plan = launch.as_stored(campaign)
-    found = _asking(replace(told, **_preview(plan)), plan, at)
+    found = _asking(replace(told, past=_past(campaign), **_preview(plan)), plan, at)
     if any(one.field not in UNCOUNTED for one in told.faults):
         return found
     try:
@@ -191,6 +193,13 @@ def _look(campaign: Campaign, told: Check, at: datetime, *, also: bool) -> Check
         need=approval.needed(plan),
         outlook=ahead,
     )
+
+
+def _past(campaign: Campaign) -> Panel | None:
+    """Give what the newest back-test of a stored plan tells first."""
+    if campaign.pk is None:
+        return None
+    return panels.panels(asking.latest(campaign), may_see_customers=False)[0]
 
 
 def _asking(found: Check, plan: Campaign, at: datetime) -> Check:

@@ -294,3 +294,13 @@ def test_a_change_of_what_is_live_beyond_the_limits_needs_a_second_person(boss: 
     form = boss.post(page_of(plan), {**told, "budget": "500"}).context["adminform"].form
     assert "is more than the 100.00 of one person" in form.non_field_errors()[0]
     assert boss.post(page_of(plan), {**told, "name": "Another"}).status_code == 302
+
+
+def test_a_draft_shows_its_newest_back_test_and_the_way_to_another(boss: Client) -> None:
+    plan = drafted(boss)
+    told = posted(boss.get(page_of(plan)).context["adminform"].form)
+    shown = boss.post(f"/admin/campaigns/campaign/check/?of={plan.pk}", told).content.decode()
+    assert "Nothing was tried yet" in shown
+    assert f"/admin/campaigns/campaign/{plan.pk}/backtest/" in shown
+    new = boss.post("/admin/campaigns/campaign/check/", opened(boss, SCORE)).content.decode()
+    assert "Save it as a draft to try it on the last weeks" in new
