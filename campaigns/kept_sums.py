@@ -22,7 +22,7 @@ from customers.models import Event, Tombstone
 
 EVERY = timedelta(hours=1)
 WHOLE_EVERY = timedelta(days=1)
-AT_ONCE = 20_000  # decisions that are counted while somebody waits: a tenth of a second
+AT_ONCE = 5_000  # decisions that are counted while somebody waits: some tenths of a second
 MOST_REASONS = 30
 
 
