@@ -7,7 +7,6 @@ from math import sqrt
 
 import numpy as np
 
-from campaigns.measure import NO_PLAN
 from campaigns.stats import (
     ALARM,
     Contrast,
@@ -37,6 +36,7 @@ RATE, LIFT = 0.05, 0.02
 MOST_ALARMS, MOST_ENDLESS, FEWEST_INSIDE, MOST_INSIDE = 0.06, 0.1, 0.93, 0.97
 SEEDS = 2  # worlds that nothing was tuned on
 EFFECTS = 0.5  # planted worlds for each without an effect
+NO_PLAN = 1_000  # what the reports of campaigns without a plan are tuned to
 WORK = "tests.prove.experiments_work:look"
 MEASURED = 20  # worlds of which one is looked at in a database
 LIMIT_SECONDS = 3_600.0
