@@ -15,7 +15,7 @@ from campaigns.calls import doors as call_doors
 from campaigns.dry_run import doors as dry_run_doors
 from campaigns.offers import doors as offer_doors
 from campaigns.webhooks import doors as webhook_doors
-from customers import batch_doors, consent_doors, device_doors, suppression_doors
+from customers import batch_doors, consent_doors, customer_doors, device_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -53,6 +53,8 @@ urlpatterns: list[URLPattern] = [
     path("events/", batch_doors.EventsView.as_view(), name="events"),
     path("customers/", batch_doors.CustomersView.as_view(), name="customers"),
     path("customers/<str:external_id>/", CustomerView.as_view(), name="customer"),
+    path("customers/<str:external_id>/events/", customer_doors.CustomerEventsView.as_view(), name="customer-events"),
+    path("customers/<str:external_id>/erase/", customer_doors.EraseView.as_view(), name="customer-erase"),
     path("customers/<str:external_id>/scores/", score_doors.ScoresView.as_view(), name="customer-scores"),
     path(
         "customers/<str:external_id>/decisions/",

@@ -32,6 +32,7 @@ from config import (
     bench_intake,
     bench_models,
     bench_reports,
+    bench_rest,
     bench_sending,
     bench_world,
 )
@@ -126,6 +127,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
         _trained(bench, seed)
         _acted_out(bench)
     _taken_in(bench)
+    _read_out(bench)
     _answered(bench)
     _dry_runs(bench)
     _decisions(bench)
@@ -348,11 +350,32 @@ def _dry_runs(bench: Bench) -> None:
         bench.add(f"dry run for {name}", clock, floor.seconds, considered=tried.considered, getting=tried.getting)
 
 
+<<<<<<< HEAD
 def _acted_out(bench: Bench) -> None:
     """Time a back-test of 90 days."""
     with _clock() as clock:
         told = bench_backtest.measure(END)
     bench.add("back-test", clock, **told)
+=======
+def _read_out(bench: Bench) -> None:
+    """Time pages of members at any depth, and all members as files, against a raw copy of who they are."""
+    asked = bench_rest.prepare(END)
+    bench_rest.pages(asked)  # once before, as a server that runs has been asked before
+    with _clock() as clock:
+        took = sorted(bench_rest.pages(asked))
+    each = round(1000 * clock.cpu / len(took), 2)
+    p50, p99 = (round(1000 * took[int(share * len(took))], 2) for share in (0.5, 0.99))
+    bench.add("pages of 1,000 members", clock, pages=len(took), cpu_ms_a_page=each, p50_ms=p50, p99_ms=p99)
+    count = bench_rest.size(asked)
+    with _clock() as floor:
+        _copied_out(Customer.objects.values_list("id", "external_id"))
+    for form in bench_rest.FORMS:
+        with _clock() as clock:
+            out = sum(map(len, bench_rest.file(asked, form, END)))
+        a_second, a_cpu_second = (round(count / max(used, 0.001)) for used in (clock.seconds, clock.cpu))
+        told = {"members": count, "bytes": out, "rows_a_second": a_second, "rows_a_cpu_second": a_cpu_second}
+        bench.add(f"members as {form}", clock, floor.seconds, **told)
+>>>>>>> b6e2446 (customers: A customer's events are listed over REST, and she is erased by a key that may; the bench reads members out.)
 
 
 def _answered(bench: Bench) -> None:

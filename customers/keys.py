@@ -26,6 +26,7 @@ class Scope(models.TextChoices):
     """What a key may do."""
 
     CUSTOMERS_READ = "customers:read", "Read customers"
+    CUSTOMERS_ERASE = "customers:erase", "Erase customers, for ever"
     SEGMENTS_READ = "segments:read", "Read segments and their members"
     SEGMENTS_WRITE = "segments:write", "Make, change and delete segments"
     MODELS_READ = "models:read", "Read targets and models"
@@ -51,6 +52,7 @@ class Scope(models.TextChoices):
 # What somebody must be allowed to do before giving it to a key.
 NEEDED: dict[str, str] = {
     Scope.CUSTOMERS_READ: "customers.view_customer",
+    Scope.CUSTOMERS_ERASE: "customers.delete_customer",
     Scope.SEGMENTS_READ: "segments.add_segmentexport",  # members can be read out
     Scope.SEGMENTS_WRITE: "segments.change_segment",
     Scope.MODELS_READ: "scoring.view_target",
