@@ -350,13 +350,11 @@ def _dry_runs(bench: Bench) -> None:
         bench.add(f"dry run for {name}", clock, floor.seconds, considered=tried.considered, getting=tried.getting)
 
 
-<<<<<<< HEAD
 def _acted_out(bench: Bench) -> None:
     """Time a back-test of 90 days."""
     with _clock() as clock:
         told = bench_backtest.measure(END)
     bench.add("back-test", clock, **told)
-=======
 def _read_out(bench: Bench) -> None:
     """Time pages of members at any depth, and all members as files, against a raw copy of who they are."""
     asked = bench_rest.prepare(END)
@@ -375,7 +373,6 @@ def _read_out(bench: Bench) -> None:
         a_second, a_cpu_second = (round(count / max(used, 0.001)) for used in (clock.seconds, clock.cpu))
         told = {"members": count, "bytes": out, "rows_a_second": a_second, "rows_a_cpu_second": a_cpu_second}
         bench.add(f"members as {form}", clock, floor.seconds, **told)
->>>>>>> b6e2446 (customers: A customer's events are listed over REST, and she is erased by a key that may; the bench reads members out.)
 
 
 def _answered(bench: Bench) -> None:
