@@ -16,6 +16,7 @@ WIDE, HIGH = 640, 150
 LEFT, RIGHT, BELOW = 44, 12, 22
 MOST_DOTS = 12
 WIDEST = 120  # a column
+LETTER = 7  # the width of one of the words beside a drawing
 
 
 class Part(NamedTuple):
@@ -170,9 +171,10 @@ def intervals(spans: Sequence[Span], label: str) -> SafeString:
     low, high = min(0.0, *(span.low for span in spans)), max(0.0, *(span.high for span in spans))
     room = (high - low) or 1.0
     left, height = 110, 30
+    said = max(150, 10 + LETTER * max(len(span.words) for span in spans))
 
     def at(value: float) -> float:
-        return left + (WIDE - left - 150) * (value - low) / room
+        return left + (WIDE - left - said) * (value - low) / room
 
     row = (
         '<text x="0" y="{}">{}</text><path d="M{} {}H{}"/><circle cx="{}" cy="{}" r="4.5"><title>{}</title></circle>'
@@ -184,7 +186,7 @@ def intervals(spans: Sequence[Span], label: str) -> SafeString:
         for y, span in places
     ]
     rows = format_html_join(
-        "", row, ((*one, WIDE - 140, y + 4, span.words) for one, (y, span) in zip(drawn, places, strict=True))
+        "", row, ((*one, WIDE - said + 10, y + 4, span.words) for one, (y, span) in zip(drawn, places, strict=True))
     )
     zero = format_html('<line x1="{x}" x2="{x}" y1="0" y2="{y}"/>', x=f"{at(0):.1f}", y=height * len(spans) + 6)
     return framed(format_html("{}{}", zero, rows), label, WIDE, height * len(spans) + 10, "cusp-wide cusp-spans")
