@@ -9,15 +9,13 @@ from hashlib import sha256
 import polars as pl
 from django.db.models import Exists, OuterRef
 
-from campaigns import sharing, variants
+from campaigns import measure, sharing, variants
 from campaigns.assignment import TREATED
 from campaigns.models import Campaign, Decision
 from campaigns.stats import (
     ALARM,
     Difference,
-    Endless,
     Mean,
-    Planned,
     Verdict,
     WeightedMean,
     adaptive_shares,
@@ -30,7 +28,6 @@ from customers.features import CLICKED
 from customers.models import Event
 
 CLICK_DAYS = 3  # after the decision, in which nearly all who click at all have done so
-UNPLANNED = 1_000  # customers, for which an interval is narrowest where none were planned
 DECIDED: bulk.Schema = {
     "customer_id": pl.Int64,
     "as_of": pl.Datetime,
@@ -86,7 +83,7 @@ def contest(campaign: Campaign, as_of: datetime) -> Contest:
     plain = {key: rows[key][0] if key in rows else Mean() for key in keys}
     arms = {key: rows[key][1] if key in rows else WeightedMean() for key in keys}
     may_judge = is_sound and len(keys) >= sharing.FEWEST and all(arm.n for arm in arms.values())
-    verdict = best_of(arms, _looks(campaign), typical=_typical(plain, metric)) if may_judge else None
+    verdict = best_of(arms, measure.looks_of(campaign), typical=_typical(plain, metric)) if may_judge else None
     return Contest(metric, days, plain, arms, decided.height - ripe.height, is_weighted, is_sound, verdict)
 
 
@@ -94,10 +91,6 @@ def drawn_shares(found: Contest, campaign: Campaign, at: datetime) -> dict[str, 
     """Give the shares that an adaptive campaign's variants get from a time on; the same whenever it is asked."""
     seed = int.from_bytes(sha256(f"{campaign.key} {at.isoformat()}".encode()).digest()[:8])
     return adaptive_shares(found.plain, seed, is_share=found.metric != Metric.VALUE)
-
-
-def _looks(campaign: Campaign) -> Planned | Endless:
-    return Planned(campaign.planned_customers) if campaign.planned_customers else Endless(UNPLANNED)
 
 
 def _decided(campaign: Campaign, as_of: datetime) -> pl.DataFrame:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import experiments, figures, full_disk, kills, lake, leaks, noise, parity, rules
+from tests.prove import adaptive, experiments, figures, full_disk, kills, lake, leaks, noise, parity, rules
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -25,5 +25,6 @@ PROOFS = {
     "noise": Proof(noise.prove, full=200, small=2),
     "leaks": Proof(leaks.prove, full=6, small=1),
     "experiments": Proof(experiments.prove, full=1_000, small=10),
+    "adaptive": Proof(adaptive.prove, full=1_000, small=8),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }
