@@ -62,17 +62,13 @@ def best_of(
 
 
 def apart(one: WeightedMean, other: WeightedMean, typical: float) -> Contrast:
-    """Give one minus other of two arms with customers.
+    """Give one minus other of two arms with customers, as it is tested whether they differ.
 
-    Its variance is that with one customer more in each arm who did it and one who did not, so that an arm in which
-    nobody did yet is not taken for one that never varies (Agresti and Caffo 2000).
+    Its variance is that of both together, as if they did not differ (Pearson 1900), where that of each is smaller: with
+    shares that follow the results an arm that was unlucky at first gets few customers, whose low mean would make its
+    own variance small too. Of an outcome of typical size t with mean m that is m (t - m).
     """
-    plain = one.value or 0.0, other.value or 0.0
-    rough = contrast_of_weighted(_with_two_more(one, typical), _with_two_more(other, typical))
-    return Contrast(plain[0] - plain[1], rough.variance, rough.degrees)
-
-
-def _with_two_more(arm: WeightedMean, typical: float) -> WeightedMean:
-    weight = arm.weights / arm.n
-    of_one = weight * weight * typical
-    return arm + WeightedMean(2, 2 * weight, weight * typical, 2 * weight * weight, of_one, of_one * typical)
+    found = contrast_of_weighted(one, other)
+    mean = (one.total + other.total) / (one.weights + other.weights)
+    together = mean * (typical - mean) * (1 / one.effective + 1 / other.effective)
+    return Contrast(found.value, max(found.variance, together), found.degrees)

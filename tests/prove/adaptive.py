@@ -17,7 +17,11 @@ WORLDS = {
     "10.6, 15.1, 18.3 % visit": (0.106, 0.151, 0.183),
     "five subject lines, 20 to 22 % open": (0.20, 0.205, 0.21, 0.215, 0.22),
 }
-EQUAL = {"two alike, 5 % convert": (0.05, 0.05), "three alike, 20 % open": (0.20, 0.20, 0.20)}
+EQUAL = {
+    "two alike, 1 % convert": (0.01, 0.01),
+    "two alike, 5 % convert": (0.05, 0.05),
+    "three alike, 20 % open": (0.20, 0.20, 0.20),
+}
 MOST_ALARMS, LEAST_BIAS = 0.06, 0.03
 ROUGH, ENOUGH = 0.005, 300  # parts of the truth; runs from which the limits hold without slack
 LOOKS: dict[str, Planned | Endless] = {"planned": Planned(CUSTOMERS // 2), "endless": Endless(1_000)}

@@ -25,6 +25,6 @@ PROOFS = {
     "noise": Proof(noise.prove, full=200, small=2),
     "leaks": Proof(leaks.prove, full=6, small=1),
     "experiments": Proof(experiments.prove, full=1_000, small=10),
-    "adaptive": Proof(adaptive.prove, full=1_000, small=8),
+    "adaptive": Proof(adaptive.prove, full=300, small=5),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
 }
