@@ -35,7 +35,7 @@ CONTROL = 0.1
 RATE, LIFT = 0.05, 0.02
 MOST_ALARMS, MOST_ENDLESS, FEWEST_INSIDE, MOST_INSIDE = 0.06, 0.1, 0.93, 0.97
 SEEDS = 2  # worlds that nothing was tuned on
-EFFECTS = 0.5  # planted worlds for each without an effect
+EFFECTS, MORE = 0.5, 4  # planted worlds, and worlds without an effect: their part is small, and known the worse
 NO_PLAN = 1_000  # what the reports of campaigns without a plan are tuned to
 WORK = "tests.prove.experiments_work:look"
 MEASURED = 20  # worlds of which one is looked at in a database
@@ -63,11 +63,11 @@ class Kind:
 
 
 def prove(home: Home, size: int) -> Evidence:
-    """Look daily at `size` worlds of each kind without an effect and half as many with one, and at as many splits."""
+    """Look daily at worlds of each kind: MORE times `size` without an effect, half as many as `size` with one."""
     planted, slack = max(1, int(size * EFFECTS)), 3 / np.sqrt(size)
     alarms, inside = [], []
     for number, (name, kind) in enumerate(KINDS.items()):
-        alarms.append((name, *(_percent(one) for one in _alarms(kind, size, number))))
+        alarms.append((name, *(_percent(one) for one in _alarms(kind, MORE * size, number))))
         inside.append((name, *(_percent(one) for one in _inside(kind, planted, number))))
     splits, measured = _splits(size), _measured(home, max(2, size // MEASURED))
     evidence = Evidence("Experiments", _says(size, planted), [])
@@ -109,7 +109,8 @@ def prove(home: Home, size: int) -> Evidence:
 
 def _says(size: int, planted: int) -> str:
     return (
-        f"{size:,} worlds of each kind have no effect, {planted:,} have one. {DAILY} customers a day are decided on, "
+        f"{MORE * size:,} worlds of each kind have no effect, {planted:,} have one. {DAILY} customers a day are "
+        "decided on, "
         f"{CONTROL:.0%} of them are control, and somebody looks every day for {DAYS} days, which is twice the plan of "
         f"{PLAN:,} customers. A false alarm is an interval without zero on any of these days: at most "
         f"{MOST_ALARMS:.0%} of the worlds may have one by the planned interval, which is the default. The endless one "
