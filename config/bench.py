@@ -355,6 +355,8 @@ def _acted_out(bench: Bench) -> None:
     with _clock() as clock:
         told = bench_backtest.measure(END)
     bench.add("back-test", clock, **told)
+
+
 def _read_out(bench: Bench) -> None:
     """Time pages of members at any depth, and all members as files, against a raw copy of who they are."""
     asked = bench_rest.prepare(END)
