@@ -62,7 +62,7 @@ def _page(request: HttpRequest, campaign: Campaign, context: dict[str, Any]) -> 
     last = asking.latest(campaign)
     shown = {
         "title": f"What would “{campaign}” have done?",
-        "panels": panels.panels(last, may_see_customers=request.user.has_perm(MAY_SEE_CUSTOMERS)),
+        "panels": panels.panels(last, may_see_customers=request.user.has_perm(MAY_SEE_CUSTOMERS), reloads=True),
         "choices": asking.DAYS,
         "is_open": last is not None and last.state in asking.OPEN,
         "is_done": last is not None and last.state == Backtest.State.DONE,
@@ -89,9 +89,11 @@ def _act(request: HttpRequest, campaign: Campaign) -> None:
 
 
 def _progress(request: HttpRequest, campaign_id: int, backtest_id: int) -> HttpResponse:
-    """Give how far a back-test is, for the page that follows it."""
+    """Give how far a back-test is, for the page that follows it; 204 where it ended and its own page asks."""
     campaign = _campaign(request, campaign_id)
     asked = get_object_or_404(Backtest.objects.defer("working", "result"), pk=backtest_id, campaign=campaign)
+    if "then" in request.GET and asked.state not in asking.OPEN:
+        return HttpResponse(status=204)
     return HttpResponse(panels.progress(asked))
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
+from campaigns.backtest.told import OPTIMISTIC, day_of
+from campaigns.campaign_page import STATE_TAGS
 from campaigns.models import Backtest, Decision
 from campaigns.report_file import Figure
 from customers import charts
@@ -15,6 +17,10 @@ from customers.models import Customer
 from customers.panels import Cell, Panel, lines, link, number, share, when
 
 State = Backtest.State
+NOTHING_YET = (
+    "Nothing was tried yet. Press “Try the last 30 days”: within minutes you read here who would have become due, what "
+    "would have gone out, and what it would have cost."
+)
 SOURCES = {
     "recorded": "those recorded that day",
     "live_then": "the model that was live then",
@@ -23,18 +29,22 @@ SOURCES = {
 }
 
 
-def panels(asked: Backtest | None, *, may_see_customers: bool) -> list[Panel]:
-    """Give the blocks of the page."""
+def panels(asked: Backtest | None, *, may_see_customers: bool, reloads: bool = False) -> list[Panel]:
+    """Give the blocks of the page; one that `reloads` is loaded again as soon as the work has ended."""
     if asked is None:
-        return [Panel("What it would have done", empty="Nothing was tried yet: choose how many days, and begin.")]
-    title = f"From {when(asked.since)} to {when(asked.until)}"
+        return [Panel("What it would have done", empty=NOTHING_YET)]
+    title = f"What “{asked.campaign}” would have done"
+    period = f"From {when(asked.since)} to {when(asked.until)}."
     if asked.state in (State.WAITING, State.RUNNING):
-        return [Panel(title, drawing=bar(asked))]
+        return [Panel(title, period, drawing=bar(asked, reloads=reloads))]
     if asked.state != State.DONE:
-        return [Panel(title, warning=_ended(asked))]
+        return [Panel(title, period, warning=_ended(asked))]
     people = [_sample(asked.result)] if may_see_customers else []
+    said = asked.result["words"]
+    warning = " ".join(one for one in said if one.startswith(OPTIMISTIC))
+    words = lines([period, *(one for one in said if not one.startswith(OPTIMISTIC))])
     return [
-        Panel(title, lines(asked.result["words"])),
+        Panel(title, words, warning=warning),
         _days(asked.result),
         _became(asked.result),
         _each(asked.result),
@@ -43,16 +53,17 @@ def panels(asked: Backtest | None, *, may_see_customers: bool) -> list[Panel]:
     ]
 
 
-def bar(asked: Backtest) -> SafeString:
+def bar(asked: Backtest, *, reloads: bool) -> SafeString:
     """Give the bar that follows the work by itself."""
-    return render_to_string("admin/backtest_bar.html", {"asked": asked, "progress": progress(asked)})
+    shown = {"asked": asked, "progress": progress(asked), "reloads": reloads}
+    return render_to_string("admin/backtest_bar.html", shown)
 
 
 def progress(asked: Backtest) -> SafeString:
     """Give how far it is, in a bar and a sentence."""
     told = {
-        State.WAITING: "Waits for a worker",
-        State.RUNNING: f"Day {asked.days_done:,} of {asked.days:,} is done",
+        State.WAITING: "Waits for its turn: one back-test runs at a time",
+        State.RUNNING: f"{asked.days_done:,} of {asked.days:,} days are acted out",
         State.DONE: "Done: open this page again to read it",
         State.CANCELLED: "Cancelled",
         State.FAILED: f"It could not be done. {asked.problem}",
@@ -65,8 +76,9 @@ def figures(asked: Backtest) -> Iterator[Figure]:
     """Give every figure of a back-test that is done."""
     result = asked.result
     yield from (Figure("words", "all", "said", words=one) for one in result["words"])
-    for name in ("considered", "customers", "sent", "reached", "caps_hit"):
-        yield Figure("totals", "all", name, result[name])
+    for name in ("considered", "customers", "sent", "reached", "caps_hit", "consents_later"):
+        if name in result:  # what was tried before that was counted lacks it
+            yield Figure("totals", "all", name, result[name])
     for name, value in result["cost"].items():
         yield Figure("cost", "all", name, value)
     for day in result["days"]:
@@ -85,7 +97,9 @@ def figures(asked: Backtest) -> Iterator[Figure]:
 
 
 def _ended(asked: Backtest) -> str:
-    return "It was cancelled." if asked.state == State.CANCELLED else f"It could not be done. {asked.problem}"
+    if asked.state == State.CANCELLED:
+        return "It was cancelled; nothing of it is kept. Choose how many days, and begin again."
+    return f"It could not be done. {asked.problem}"
 
 
 def _days(result: dict[str, Any]) -> Panel:
@@ -95,7 +109,7 @@ def _days(result: dict[str, Any]) -> Panel:
     capacity = result["calls_capacity"]
     head = ["Day", "Became due", what, "Scores"]
     rows: list[list[Cell]] = [
-        [day["at"][:10], number(day["considered"]), number(day["sent"]), SOURCES[day["source"]]]
+        [day_of(day["at"]), number(day["considered"]), number(day["sent"]), SOURCES[day["source"]]]
         for day in result["days"]
     ]
     if capacity is not None:
@@ -108,7 +122,8 @@ def _days(result: dict[str, Any]) -> Panel:
 def _became(result: dict[str, Any]) -> Panel:
     """Give what would have become of everybody, and why."""
     names = {one.value: str(one.label) for one in Decision.Outcome}
-    parts = [Part(names[name], many) for name, many in sorted(result["outcomes"].items(), key=lambda one: -one[1])]
+    counted = sorted(result["outcomes"].items(), key=lambda one: -one[1])
+    parts = [Part(names[name], many, STATE_TAGS.get(name, "")) for name, many in counted]
     rows = [(names[one["outcome"]], one["reason"], number(one["customers"])) for one in result["reasons"]]
     rest = result["other_reasons"]
     if rest["reasons"]:
@@ -124,8 +139,10 @@ def _each(result: dict[str, Any]) -> Panel:
     """Give how many messages a customer would have got."""
     parts = [Part(f"{many:,}", customers) for many, customers in result["messages_each"]]
     rows = [(number(many), number(customers)) for many, customers in result["messages_each"]]
-    drawing = charts.columns(parts, "customers by how many messages each would have got") if parts else None
-    return Panel("For each customer", head=("Messages", "Customers"), rows=rows, drawing=drawing, empty="No message.")
+    what = "Calls" if result["is_calls"] else "Messages"
+    drawing = charts.columns(parts, f"Customers, by how many {what.lower()} each would have got")
+    head, empty = (what, "Customers"), "Nothing would have gone out to anybody."
+    return Panel(f"{what} for each customer", head=head, rows=rows, drawing=drawing if rows[1:] else None, empty=empty)
 
 
 def _went_on(result: dict[str, Any]) -> Panel:
@@ -151,7 +168,7 @@ def _sample(result: dict[str, Any]) -> Panel:
     people = Customer.objects.in_bulk(ids)
     names = {one.value: str(one.label) for one in Decision.Outcome}
     rows = [
-        (link(people[one["customer"]]), one["at"][:10], names[one["outcome"]], one["reason"])
+        (link(people[one["customer"]]), day_of(one["at"]), names[one["outcome"]], one["reason"])
         for one in result["sample"]
         if one["customer"] in people
     ]

@@ -51,6 +51,7 @@ def of(replay: Replay, asked_at: datetime) -> Told:
         "other_reasons": {"reasons": rest.reasons, "customers": rest.customers},
         "messages_each": [list(row) for row in each.sort("messages").iter_rows()],
         "caps_hit": _capped(decisions),
+        "consents_later": _late(replay, asked_at),
         "calls_capacity": _capacity() if replay.channel == Way.PHONE else None,
         "is_calls": replay.channel == Way.PHONE,
         "offers": _offers(replay, sent),
@@ -82,6 +83,18 @@ def _capped(decisions: pl.DataFrame) -> int:
     """Count what a cap stopped or held up."""
     is_capped = pl.col("outcome") == Outcome.CAPPED
     return decisions.filter(is_capped | pl.col("reason").str.contains("; the cap is ", literal=True)).height
+
+
+def _late(replay: Replay, asked_at: datetime) -> int:
+    """Count who was suppressed on a day before the first word about her consent, which is given by now."""
+    if not Way(replay.channel).is_contact:
+        return 0
+    agreed, topic = replay.past.agreed, replay.campaign.topic
+    told = agreed.words.filter(pl.col("channel") == replay.channel, pl.col("topic") == topic)
+    first = told.group_by("customer_id").agg(first_at=pl.col("at").min())
+    stopped = replay.memory.decisions.filter(pl.col("outcome") == Outcome.SUPPRESSED)
+    may = pl.col("customer_id").is_in(agreed.granted(replay.channel, topic, asked_at).implode())
+    return stopped.join(first, on="customer_id").filter(may, pl.col("first_at") > pl.col("as_of")).height
 
 
 def _capacity() -> int | None:

@@ -1,12 +1,14 @@
 """A back-test in words."""
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from campaigns.models import Decision
 
 Outcome = Decision.Outcome
 Told = Mapping[str, Any]
+OPTIMISTIC = "Optimistic: "
 
 
 def sentences(result: Told) -> list[str]:
@@ -34,10 +36,16 @@ def _sent(result: Told) -> Iterator[str]:
     busiest = max(result["days"], key=lambda day: day["sent"])
     each = "one each" if most == 1 else f"none of them more than {most}"
     told = f"{result['sent']:,} {what} would have gone to {_customers(result['reached'])}, {each}"
-    yield f"{told}; {busiest['sent']:,} on the busiest day, {busiest['at'][:10]}."
+    yield f"{told}; {busiest['sent']:,} on the busiest day, {day_of(busiest['at'])}."
 
 
 def _limits(result: Told) -> Iterator[str]:
+    late = result["consents_later"]
+    if late:
+        yield (
+            f"{late:,} times a customer was suppressed whose consent is on record only since a later day, as after an "
+            "import: whoever had agreed by then but was not on record counts as not asked."
+        )
     if result["caps_hit"]:
         yield f"Caps would have stopped or held up {result['caps_hit']:,}."
     over = result["outcomes"].get(Outcome.OVER_BUDGET, 0)
@@ -78,10 +86,15 @@ def _honest(result: Told) -> Iterator[str]:
     many = result["optimistic_days"]
     if many:
         yield (
-            f"Optimistic: on {many:,} of {_days(len(result['days']))} no score was recorded and no model was live, so "
+            f"{OPTIMISTIC}on {many:,} of {_days(len(result['days']))} no score was recorded and no model was live, so "
             "today's scored them, which has learned from what came after."
         )
     yield "Each day was looked at once, with the consents of then; addresses, lists, caps, rules and offers are of now."
+
+
+def day_of(at: str) -> str:
+    """Give the day of a time as people write it; it stays on one line."""
+    return f"{datetime.fromisoformat(at):%-d\u00a0%b\u00a0%Y}"
 
 
 def _days(many: int) -> str:

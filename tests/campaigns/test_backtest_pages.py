@@ -13,7 +13,7 @@ from pytest_django import Settings
 from campaigns.backtest import work
 from campaigns.models import Backtest, Campaign
 from customers import history
-from customers.models import AuditEntry, Customer
+from customers.models import AuditEntry, Consent, Customer
 from tests.campaigns.people import EMAIL_STEP, campaign, customers
 from tests.campaigns.test_campaign_doors import Caller
 from tests.customers.histories import add_event
@@ -105,10 +105,10 @@ def test_on_its_page_it_is_begun_followed_cancelled_and_read(boss: Client, thank
     Backtest.objects.all().delete()
     boss.post(address, {"days": "10"})
     page = shown(boss, thanks)
-    assert "Waits for a worker" in page
+    assert "Waits for its turn" in page
     assert 'name="_cancel"' in page
     boss.post(address, {"_cancel": "1"})
-    assert "It was cancelled." in shown(boss, thanks)
+    assert "It was cancelled; nothing of it is kept" in shown(boss, thanks)
     boss.post(address, {"days": "10"})
     worked()
     page = shown(boss, thanks)
@@ -127,6 +127,16 @@ def test_on_its_page_it_is_begun_followed_cancelled_and_read(boss: Client, thank
     noted = AuditEntry.objects.filter(about="thanks").order_by("pk").values_list("what", flat=True)
     asked = "back-test asked for"
     assert list(noted) == [asked, "back-test cancelled", asked, "back-test exported"]
+
+
+def test_consents_that_came_later_are_said_to_have_stopped_messages(boss: Client, thanks: Campaign) -> None:
+    late = datetime.now(UTC) - 2 * DAY
+    Consent.objects.filter(customer__external_id__in=["c0", "c1", "c2"]).update(since=late)
+    boss.post(reverse("admin:campaigns_campaign_backtest", args=[thanks.pk]), {"days": "10"})
+    done = worked()
+    assert done is not None
+    assert done.result["consents_later"] == done.result["outcomes"]["suppressed"] == 3
+    assert "3 times a customer was suppressed whose consent is on record only since a later day" in shown(boss, thanks)
 
 
 def test_who_was_erased_is_not_named_any_more(boss: Client, thanks: Campaign) -> None:
