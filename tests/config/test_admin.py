@@ -277,7 +277,6 @@ def test_a_campaign_is_read_before_it_is_changed(boss: Client) -> None:
         "Then Ada gets the offer “We miss you”, if she belongs to “Regulars in DE and AT” and agreed to “newsletter”.",
         "or of the 10\u00a0% left alone as its control.",
         "Deliver: 3 (50.0%)",
-        "Treated",
         "Control",
         "Held out",
         "Too few customers to compare",

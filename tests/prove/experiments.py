@@ -35,7 +35,7 @@ CONTROL = 0.1
 RATE, LIFT = 0.05, 0.02
 MOST_ALARMS, MOST_ENDLESS, FEWEST_INSIDE, MOST_INSIDE = 0.06, 0.1, 0.93, 0.97
 SEEDS = 2  # worlds that nothing was tuned on
-EFFECTS, MORE = 0.5, 4  # planted worlds, and worlds without an effect: their part is small, and known the worse
+EFFECTS, MORE = 2, 4  # times `size`: worlds with an effect, and without one, of which few are wrong
 NO_PLAN = 1_000  # what the reports of campaigns without a plan are tuned to
 WORK = "tests.prove.experiments_work:look"
 MEASURED = 20  # worlds of which one is looked at in a database
@@ -63,8 +63,8 @@ class Kind:
 
 
 def prove(home: Home, size: int) -> Evidence:
-    """Look daily at worlds of each kind: MORE times `size` without an effect, half as many as `size` with one."""
-    planted, slack = max(1, int(size * EFFECTS)), 3 / np.sqrt(size)
+    """Look daily at worlds of each kind: MORE times `size` without an effect, EFFECTS times with one."""
+    planted, slack = EFFECTS * size, 3 / np.sqrt(size)
     alarms, inside = [], []
     for number, (name, kind) in enumerate(KINDS.items()):
         alarms.append((name, *(_percent(one) for one in _alarms(kind, MORE * size, number))))

@@ -14,6 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from customers.models import Customer
 from scoring import ranking
 from scoring.models import Score, ScoreRun
+from segments import exports
 from segments.models import Segment, SegmentExport
 from tests.config import world
 from tests.customers.test_api import bearer, is_problem
@@ -145,11 +146,17 @@ def test_every_export_leaves_a_row(client: Client) -> None:
     assert SegmentExport.objects.count() == 1
 
 
-def test_an_export_asks_for_one_bucket_after_the_other(client: Client) -> None:
-    german = german_crowd(*["DE"] * 12)
+@pytest.mark.parametrize("dense", [0, 4])
+def test_an_export_asks_for_one_portion_after_the_other(
+    client: Client, monkeypatch: pytest.MonkeyPatch, dense: int
+) -> None:
+    german = german_crowd(*["DE", "AT"] * 12)
+    monkeypatch.setattr(exports, "PORTION", 5)
+    monkeypatch.setattr(exports, "DENSE", dense)
     with CaptureQueriesContext(connection) as asked:
-        parts = list(get(client, german, "members.csv").streaming_content)
-    assert [part.decode().count("c-") for part in parts] == [3, 3, 3, 3]
+        parts = [part.decode() for part in get(client, german, "members.csv").streaming_content]
+    assert [part.count("c-") for part in parts] == [5, 5, 2]
+    assert [part.count("external_id") for part in parts] == [1, 0, 0]
     reads = [one["sql"] for one in asked if "segments_membership" in one["sql"]]
     assert len(reads) == 4
 
