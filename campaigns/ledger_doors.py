@@ -142,7 +142,7 @@ class DecisionsView(Door):
     @extend_schema(
         operation_id="decisions_list",
         parameters=[*DECISIONS.described, SINCE, CAMPAIGN, CUSTOMER, OUTCOME],
-        responses={200: DecisionPageSerializer, **refusals(400)},
+        responses={200: DecisionPageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request) -> Response:
         """List decisions."""
@@ -163,7 +163,7 @@ class DeliveriesView(Door):
     @extend_schema(
         operation_id="deliveries_list",
         parameters=[*DELIVERIES.described, SINCE, CAMPAIGN, CUSTOMER, STATE],
-        responses={200: DeliveryPageSerializer, **refusals(400)},
+        responses={200: DeliveryPageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request) -> Response:
         """List deliveries."""

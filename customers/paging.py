@@ -16,7 +16,9 @@ MAX_LIMIT = 1000
 PARAMETERS = {"cursor", "limit"}
 DESCRIBED = [
     OpenApiParameter("cursor", OpenApiTypes.STR, description="Where to go on, from `next` of the page before."),
-    OpenApiParameter("limit", OpenApiTypes.INT, description=f"Rows of a page, 1 to {MAX_LIMIT}."),
+    OpenApiParameter(
+        "limit", {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT}, description=f"Rows, 1 to {MAX_LIMIT}."
+    ),
 ]
 
 
