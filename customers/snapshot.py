@@ -65,6 +65,13 @@ class Kind(NamedTuple):
     topic: str
 
 
+class People(NamedTuple):
+    """Customers as they are stored now, and what they permit: read once, and taken as of many times."""
+
+    frame: pl.DataFrame
+    permitted: pl.DataFrame
+
+
 class Taken(NamedTuple):
     """Customers as of a time, and the past that their features came from."""
 
@@ -80,12 +87,25 @@ def take(customers: Scope, as_of: datetime, lake: Lake | None = None) -> pl.Data
     return take_with_past(customers, as_of, lake or history.pin()).frame
 
 
-def take_with_past(customers: Scope, as_of: datetime, lake: Lake, columns: Collection[str] | None = None) -> Taken:
+def people_of(customers: Scope) -> People:
+    """Read customers and what they permit, for `take_with_past`."""
+    people = _people(customers)
+    return People(people, _permitted(people, customers))
+
+
+def take_with_past(
+    customers: Scope,
+    as_of: datetime,
+    lake: Lake,
+    columns: Collection[str] | None = None,
+    read: People | None = None,
+) -> Taken:
     """Give what `take` gives, and the past it was computed from, so that it is read once. Raises LakeError.
 
-    Of `columns` the features are computed that are among them; by default all.
+    Of `columns` the features are computed that are among them; by default all. The customers are read now, unless they
+    were `read` before.
     """
-    people = _people(customers)
+    people = read.frame if read else _people(customers)
     wanted = [feature for feature in features.names() if columns is None or feature.column in columns]
     past = features.Past(lake.events(customers), lake.lines(customers), lake.properties(customers))
     known = Known(people.select("customer_id", "known_since"), past, as_of, settings.TIME_ZONE)
@@ -93,7 +113,7 @@ def take_with_past(customers: Scope, as_of: datetime, lake: Lake, columns: Colle
     is_known = (frame["known_since"] <= as_of.astimezone(UTC)) | frame["has_events"]
     frame = frame if is_known.all() else frame.filter(is_known)
     told = _told(lake.attributes(customers), as_of, frame["customer_id"])
-    permitted = _permitted(frame, customers)
+    permitted = read.permitted.filter(is_known) if read else _permitted(frame, customers)
     core = frame.select("customer_id", "bucket", "seed", "external_id")
     computed = frame.select(feature.column for feature in wanted)
     return Taken(pl.concat([core, told, computed, permitted], how="horizontal"), known)

@@ -7,6 +7,7 @@ by the code that takes snapshots; scores then by the version that was live, else
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import polars as pl
 from django.db.models import Q
@@ -62,6 +63,11 @@ class Past:
         columns |= {trigger.field} if isinstance(trigger, DateTrigger) else set()
         self.columns = columns | {f"scores.{key}" for key in self.targets} | {*KEYS}
 
+    @cached_property
+    def people(self) -> snapshot.People:
+        """Give all customers, read once as the lake is."""
+        return snapshot.people_of(Scope())
+
     def at(self, as_of: datetime) -> Facts:
         """Give the facts of a time."""
         versions = self._versions(as_of)
@@ -80,7 +86,7 @@ class Past:
 
     def _computed(self, as_of: datetime, versions: list[ModelVersion]) -> tuple[pl.DataFrame, str]:
         wanted = None if versions else self.columns
-        taken = snapshot.take_with_past(Scope(), as_of, self.lake, wanted)
+        taken = snapshot.take_with_past(Scope(), as_of, self.lake, wanted, self.people)
         frame = self.agreed.put(taken.frame, as_of)
         was_live = all(_was_live(one, as_of) for one in versions)
         if versions:

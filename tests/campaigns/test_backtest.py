@@ -18,7 +18,8 @@ from campaigns.backtest.asking import BacktestError
 from campaigns.backtest.memory import Memory
 from campaigns.backtest.replay import Period, Replay
 from campaigns.models import Backtest, Campaign, Decision, Programme
-from customers import consent, history
+from customers import consent, history, snapshot
+from customers.history import Scope
 from customers.models import Customer
 from segments import fields
 from segments.models import Segment
@@ -189,6 +190,20 @@ def test_who_takes_over_goes_on_and_finds_the_same(asked: Backtest, monkeypatch:
     assert (done.pk, done.state, done.working) == (second.pk, "done", None)
     assert told(done) == told(first)
     assert len(seen) == 8 + 5, "the six days that were stored are not acted out again"
+
+
+def test_customers_and_their_consents_are_read_once_for_all_days(
+    asked: Backtest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read, scopes = snapshot.people_of, list[Scope]()
+
+    def noted(of: Scope) -> snapshot.People:
+        scopes.append(of)
+        return read(of)
+
+    monkeypatch.setattr(snapshot, "people_of", noted)
+    assert worked().days_done == 11
+    assert scopes == [Scope()]
 
 
 def test_what_is_planted_later_changes_nothing(asked: Backtest) -> None:
