@@ -5,13 +5,12 @@ Its rows are those of the report over REST, in the same words: a section, of wha
 
 import csv
 import io
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 
-from segments.exports import FORMULA
+from customers.plain_cells import guarded
 
 INTERVAL = {"value", "low", "high"}
 NAMES = ("name", "until", "day", "key", "tag", "outcome", "of", "campaign", "contacts", "kind", "reason")
@@ -71,4 +70,4 @@ def _within(told: Any, section: str, way: tuple[str, ...]) -> Iterator[Figure]:
 def _cell(value: float | str | None) -> str:
     if not isinstance(value, str):
         return "" if value is None else str(value)
-    return f"'{value}" if re.match(FORMULA, value) else value
+    return guarded(value)

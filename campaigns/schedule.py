@@ -22,7 +22,7 @@ SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
 CALLS, CODES = Schedule.Key.CALLS, Schedule.Key.CODES
 REPORTS = Schedule.Key.REPORTS
 WEBHOOKS, EXPERIMENTS = Schedule.Key.WEBHOOKS, Schedule.Key.EXPERIMENTS
-BACKTESTS = Schedule.Key.BACKTESTS
+BACKTESTS, IMPORTS = Schedule.Key.BACKTESTS, Schedule.Key.IMPORTS
 Work = Callable[[], None]
 
 
@@ -45,6 +45,7 @@ def periods() -> dict[Schedule.Key, int]:
         WEBHOOKS: 5,
         CODES: 60,
         BACKTESTS: 5,
+        IMPORTS: 5,
         REPORTS: 300,
         EXPERIMENTS: 3600,
     }

@@ -23,7 +23,7 @@ from campaigns.backtest import work as backtest_work
 from campaigns.calls import watch as call_watch
 from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
-from customers import erasure, once
+from customers import erasure, import_work, once, uploads
 from scoring import training_work, watch
 
 SOON = 2  # seconds: whoever is busy that long lets the hint go, so that no more go round than there are free workers
@@ -77,6 +77,7 @@ def rewrite_erased() -> None:
     erasure.rewrite(timezone.now())
     outbox.tidy(timezone.now())
     once.tidy(timezone.now())
+    uploads.tidy(timezone.now())
 
 
 @shared_task
@@ -153,6 +154,12 @@ def act_out() -> None:
     backtest_work.work(timezone.now)
 
 
+@shared_task
+@schedule.noted(schedule.IMPORTS)
+def store_uploads() -> None:
+    import_work.work(timezone.now)
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -170,6 +177,7 @@ WOKEN: dict[str, Any] = {
     schedule.WEBHOOKS: tell_webhooks,
     schedule.CODES: release_codes,
     schedule.BACKTESTS: act_out,
+    schedule.IMPORTS: store_uploads,
     schedule.REPORTS: count_reports,
     schedule.EXPERIMENTS: compare_variants,
 }

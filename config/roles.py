@@ -107,6 +107,7 @@ TABLE: tuple[Ability, ...] = (
         (*_of("campaigns", "webhook"), "campaigns.view_webhookmessage"),
         ("integrator",),
     ),
+    Ability("Import files of customers and events", ("customers.add_import",), ("integrator", "operator")),
     Ability(
         "See imports, and refused records as they were read",
         ("customers.view_import", "customers.view_quarantine", "customers.view_product"),

@@ -30,6 +30,8 @@ LOCALE_PATHS = [BASE_DIR / "locale"]  # the pages that customers see: campaigns.
 FORMAT_MODULE_PATH = ["config.formats"]
 BUCKETS = env.int("BUCKETS", default=16)
 LAKE_URL = env("LAKE_URL", default=str(VAR_DIR / "lake"))
+UPLOADS = env("UPLOADS", default=str(VAR_DIR / "uploads"))  # files on their way in; web and workers share it
+UPLOAD_MOST_MB = env.int("UPLOAD_MOST_MB", default=100)
 REDIS_URL = env("REDIS_URL", default="")
 IS_EMBEDDED = not REDIS_URL
 

@@ -19,8 +19,9 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import alerts, audit, customer_page, inbox, key_page, keys, suppressions
+from customers import alerts, audit, customer_page, import_panels, inbox, key_page, keys, suppressions
 from customers.consent_page import ConsentsByHand
+from customers.import_page import ImportsByHand
 from customers.models import (
     Alert,
     ApiKey,
@@ -37,7 +38,7 @@ from customers.models import (
 )
 from customers.panels import Cell, Panel, column, facts_of, link, number, plain, tag, when
 
-STATE_TAGS = {"running": "wait", "done": "good", "failed": "bad"}
+STATE_TAGS = {"uploaded": "", "waiting": "wait", "running": "wait", "done": "good", "failed": "bad"}
 ALERT_TAGS = {"open": "bad", "snoozed": "wait", "done": "good"}
 SNOOZES = {"day": timedelta(days=1), "week": timedelta(days=7)}
 FIRST = 100
@@ -235,7 +236,7 @@ class EventAdmin(AddressSearchMixin, LargeAdmin):
 
 
 @admin.register(Import)
-class ImportAdmin(ReadOnlyAdmin):
+class ImportAdmin(ImportsByHand, ReadOnlyAdmin):
     """Files that were read, with the lines that were refused."""
 
     list_display = (
@@ -248,7 +249,7 @@ class ImportAdmin(ReadOnlyAdmin):
         column("quarantined", "Refused", number),
         "started_at",
     )
-    next_step = "Import a file: manage.py import_customers customers.csv --id customer_id --email email"
+    next_step = "Import a file by the button above, or with manage.py import_customers."
     list_filter = ("kind", "state")
     search_fields = ("file_name",)
     ordering = ("-started_at",)
@@ -260,23 +261,8 @@ class ImportAdmin(ReadOnlyAdmin):
         return tag(item.get_state_display(), STATE_TAGS[item.state])
 
     def panels(self, request: HttpRequest, item: Import) -> list[Panel]:
-        """Give what became of the lines, the first refused ones, and how the columns were read."""
-        counts = [
-            ("Lines read", number(item.read)),
-            ("Stored", number(item.stored)),
-            ("Repeated", number(item.repeated)),
-            ("Refused", number(item.quarantined)),
-        ]
-        rows = [(number(q.line), q.column, q.reason, link(q, "Record")) for q in item.refused.order_by("line")[:FIRST]]
-        note = (
-            f"The first {len(rows)} of {item.quarantined:,}. Mend them in the file and import it again." if rows else ""
-        )
-        head = ("Line", "Column", "Reason", "As read")
-        return [
-            Panel("What became of it", facts=counts, warning=item.error),
-            Panel("Refused lines", note, head=head, rows=rows, empty="Every line was accepted."),
-            Panel("How it was read", facts=[*facts_of(item.mapping), ("SHA-256 of the file", item.sha256)]),
-        ]
+        """Give how far it is, or what became of the lines and how the columns were read."""
+        return import_panels.panels(item, request)
 
 
 @admin.register(Quarantine)

@@ -2,7 +2,7 @@
 
 import time
 from argparse import ArgumentParser
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from customers import imports, ingest, reading
-from customers.ingest import Records, Result
+from customers.ingest import Result
 from customers.mapping import WrongMapping
 from customers.models import Import
+from customers.prepared import Prepared
 from customers.reading import Table
 
 NOT_MAPPING = {"verbosity", "settings", "pythonpath", "traceback", "no_color", "force_color", "skip_checks", "json"}
 NOT_MAPPING |= {"stdout", "stderr"}
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """Records ready for ingest, what was inferred, and the key of the source unless one is given."""
-
-    records: Records
-    inferred: tuple[str, ...]
-    source_key: str
 
 
 class ImportCommand(BaseCommand):
@@ -44,7 +36,7 @@ class ImportCommand(BaseCommand):
         """Give the records of the file by the options. Raises WrongMapping."""
         raise NotImplementedError
 
-    def after(self, prepared: Prepared) -> list[str]:
+    def after(self, read: Prepared) -> list[str]:
         """Give lines to print once everything is stored."""
         return []
 

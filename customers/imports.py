@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,6 +17,7 @@ from customers.models import Import, Quarantine, Source
 
 ROWS_A_TRANSACTION = 20_000
 BAR = 30  # characters
+COUNTS = ("read", "stored", "repeated", "quarantined", "reasons")
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,7 @@ def source_of(name: str) -> Source:
 
 def begin(file: File, source: Source, received: datetime) -> Import:
     """Store that a file is being imported; what an earlier import of the same file had refused goes."""
-    same = Import.objects.filter(sha256=file.sha256, source=source)
-    for earlier in same.annotate(first=Min("refused__pk"), last=Max("refused__pk")).filter(first__isnull=False):
-        for start in range(earlier.first, earlier.last + 1, ROWS_A_TRANSACTION):
-            Quarantine.objects.filter(of_import=earlier, pk__range=(start, start + ROWS_A_TRANSACTION - 1)).delete()
+    forget_refused(file.sha256, source)
     return Import.objects.create(
         kind=file.kind,
         file_name=file.path.name[:255],
@@ -56,13 +54,21 @@ def begin(file: File, source: Source, received: datetime) -> Import:
     )
 
 
+def forget_refused(sha256: str, source: Source) -> None:
+    """Delete what imports of a file had refused: it is judged anew."""
+    same = Import.objects.filter(sha256=sha256, source=source)
+    for earlier in same.annotate(first=Min("refused__pk"), last=Max("refused__pk")).filter(first__isnull=False):
+        for start in range(earlier.first, earlier.last + 1, ROWS_A_TRANSACTION):
+            Quarantine.objects.filter(of_import=earlier, pk__range=(start, start + ROWS_A_TRANSACTION - 1)).delete()
+
+
 def finish(started: Import, result: Result, at: datetime) -> None:
     """Store what became of an import's lines."""
     started.state = Import.State.DONE
     started.finished_at = at
-    for name in ("read", "stored", "repeated", "quarantined"):
+    for name in COUNTS:
         setattr(started, name, getattr(result, name))
-    started.save(update_fields=["state", "finished_at", "read", "stored", "repeated", "quarantined"])
+    started.save(update_fields=["state", "finished_at", *COUNTS])
 
 
 def fail(started: Import, error: BaseException, at: datetime) -> None:
@@ -97,5 +103,6 @@ def lines_of(result: Result, inferred: Sequence[str], seconds: float) -> list[st
 
 def write_json(path: str, result: Result, seconds: float) -> None:
     """Write the result with the keys read stored repeated quarantined events customers reasons seconds."""
-    body = json.dumps({**asdict(result), "seconds": round(seconds, 3)}, indent=2)
+    told = {name: getattr(result, name) for name in (*COUNTS, "events", "customers")}
+    body = json.dumps({**told, "seconds": round(seconds, 3)}, indent=2)
     Path(path).write_text(body + "\n", encoding="utf-8")

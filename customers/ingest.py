@@ -138,7 +138,7 @@ def preview(records: Records, source_key: str, received: datetime) -> Result:
     people = _everybody(checked, received)
     new = people.join(identity.find(people["external_id"]), on="external_id", how="anti")
     stored = _people_lines(checked)["line"].n_unique() + int(fresh["line_count"].sum())
-    return _result(records, checked, stored, len(fresh), len(new))
+    return replace(_result(records, checked, stored, len(fresh), len(new)), refused=checked.refused)
 
 
 def _result(records: Records, checked: Checked, stored: int, stored_events: int, customers: int) -> Result:

@@ -173,13 +173,15 @@ class CampaignName(models.Model):
 
 
 class Import(models.Model):
-    """One file that was read, and what became of its lines."""
+    """One file, and what became of its lines. What a person uploaded waits for a worker, who holds it by a lease."""
 
     class Kind(models.TextChoices):
         CUSTOMERS = "customers", "Customers"
         EVENTS = "events", "Events"
 
     class State(models.TextChoices):
+        UPLOADED = "uploaded", "Not stored yet"
+        WAITING = "waiting", "Waiting"
         RUNNING = "running", "Running"
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
@@ -194,6 +196,12 @@ class Import(models.Model):
     stored = models.IntegerField(default=0)
     repeated = models.IntegerField(default=0)
     quarantined = models.IntegerField(default=0)
+    reasons = models.JSONField(default=dict)
+    stage = models.CharField(max_length=60, blank=True)
+    portion = models.FloatField(default=0.0)
+    attempts = models.IntegerField(default=0)
+    token = models.CharField(max_length=32, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
     error = models.TextField(blank=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)

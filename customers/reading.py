@@ -3,7 +3,9 @@
 import csv
 import gzip
 import io
+import json
 import re
+import zipfile
 import zlib
 from collections import deque
 from collections.abc import Iterator
@@ -58,14 +60,17 @@ class Table:
         return [name for name in self.rows.columns if name != LINE]
 
 
-def read(path: Path) -> Table:
-    """Read a file whole. Raises Unreadable with a sentence."""
+def read(path: Path, called: str = "", most: int | None = None) -> Table:
+    """Read a file whole; sentences name it as it is `called`, and unpacked it has `most` bytes. Raises Unreadable."""
     try:
         body = path.read_bytes()
     except OSError as error:
-        raise Unreadable(f"{path}: {error.strerror or error}.") from error
+        raise Unreadable(f"{called or path}: {error.strerror or error}.") from error
+    path = Path(called) if called else path
     digest = sha256(body).hexdigest()
-    body, notes = _unzipped(path, body)
+    body, notes = _unzipped(path, body, most)
+    if most is not None and _unpacked_size(body) > most:
+        raise _too_large(path, most)
     if not body.strip(b" \t\r\n\x00\xef\xbb\xbf"):
         raise Unreadable(f"{path} is empty.")
     try:
@@ -87,13 +92,38 @@ def _table(path: Path, rows: pl.DataFrame, digest: str, notes: tuple[str, ...]) 
     return Table(rows.filter(is_told), surplus.filter(is_told), digest, notes)
 
 
-def _unzipped(path: Path, body: bytes) -> tuple[bytes, tuple[str, ...]]:
+def _unzipped(path: Path, body: bytes, most: int | None) -> tuple[bytes, tuple[str, ...]]:
     if not body.startswith(b"\x1f\x8b"):
         return body, ()
     try:
-        return gzip.decompress(body), ("gzip",)
+        with gzip.GzipFile(fileobj=io.BytesIO(body)) as packed:
+            unpacked = packed.read() if most is None else packed.read(most + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise Unreadable(f"{path} is a damaged gzip file.") from error
+    if most is not None and len(unpacked) > most:
+        raise _too_large(path, most)
+    return unpacked, ("gzip",)
+
+
+def _unpacked_size(body: bytes) -> int:
+    """Give how large a workbook says it is unpacked, and how many cells a Parquet file has; else its length."""
+    if body.startswith(b"PK\x03\x04"):
+        try:
+            with zipfile.ZipFile(io.BytesIO(body)) as packed:
+                return sum(part.file_size for part in packed.infolist())
+        except (zipfile.BadZipFile, NotImplementedError):
+            return len(body)
+    if body.startswith(b"PAR1"):
+        try:
+            lazy = pl.scan_parquet(io.BytesIO(body))
+            return int(lazy.select(pl.len()).collect().item()) * len(lazy.collect_schema())
+        except pl.exceptions.PolarsError:
+            return len(body)
+    return len(body)
+
+
+def _too_large(path: Path, most: int) -> Unreadable:
+    return Unreadable(f"{path} is larger than {most // 1_000_000:,} MB once it is unpacked.")
 
 
 def _parse(path: Path, body: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
@@ -107,9 +137,23 @@ def _parse(path: Path, body: bytes) -> tuple[pl.DataFrame, tuple[str, ...]]:
         raise Unreadable(f"{path} is {kind}, not a table.")
     text, encoding = _decoded(path, body)
     if text.lstrip()[:1] == "{":
-        return _named(pl.read_ndjson(io.StringIO(text), infer_schema_length=None)), ("ndjson", encoding)
+        return _named(_objects(path, text)), ("ndjson", encoding)
     rows, delimiter = _delimited(text)
     return rows, (encoding, f"separated by {'tab' if delimiter == chr(9) else delimiter}")
+
+
+def _objects(path: Path, text: str) -> pl.DataFrame:
+    """Give the objects of lines. Raises Unreadable, which names the line that is none."""
+    try:
+        return pl.read_ndjson(io.StringIO(text), infer_schema_length=None)
+    except pl.exceptions.PolarsError:
+        for number, line in enumerate(_lines(text), start=1):
+            try:
+                json.loads(line or "{}")
+            except json.JSONDecodeError as error:
+                said = f"{path} cannot be read as JSON objects, one a line: line {number}: {error.msg}."
+                raise Unreadable(said) from error
+        raise
 
 
 def _sheet(path: Path, body: bytes) -> pl.DataFrame:
@@ -150,24 +194,50 @@ def _delimited(text: str) -> tuple[pl.DataFrame, str]:
     skipped = text[: text.index(first)].count("\n")
     body = text[text.index(first) :]
     header_reader = csv.reader(_lines(body), delimiter=delimiter)
-    names = _unique([" ".join(name.split()) for name in next(header_reader)])
+    try:
+        names = _unique([" ".join(name.split()) for name in next(header_reader)])
+    except csv.Error as error:
+        raise csv.Error(f"line {skipped + header_reader.line_num}: {error}") from error
     header_lines = header_reader.line_num
     rest = body.split("\n", header_lines)[header_lines:]
     schema = dict.fromkeys([*names, SURPLUS], pl.String)
     if not rest or not rest[0].strip():
         return pl.DataFrame(schema=schema), delimiter
-    rows = pl.read_csv(
-        io.BytesIO(rest[0].encode()),
-        has_header=False,
-        schema=schema,
-        separator=delimiter,
-        truncate_ragged_lines=True,
-        missing_columns="insert",
-    )
+    rows = _cut(rest[0], schema, delimiter, header_lines + skipped)
     if rest[0].count("\n") > len(rows):  # values hold line breaks: make sure that no stray quote has swallowed lines
-        deque(csv.reader(_lines(rest[0]), delimiter=delimiter, strict=True), maxlen=0)
+        _refuse_stray_quotes(rest[0], delimiter, header_lines + skipped)
     blank = [pl.when(pl.col(name).str.strip_chars() != "").then(pl.col(name)).alias(name) for name in schema]
     return rows.with_columns(_line_numbers(rows, rest[0], header_lines + skipped + 1)).with_columns(blank), delimiter
+
+
+def _cut(text: str, schema: dict[str, type[pl.String]], delimiter: str, before: int) -> pl.DataFrame:
+    """Give the values of lines `before` lines below the top. Raises csv.Error where its line can be named."""
+    try:
+        return pl.read_csv(
+            io.BytesIO(text.encode()),
+            has_header=False,
+            schema=schema,
+            separator=delimiter,
+            truncate_ragged_lines=True,
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
+    except pl.exceptions.PolarsError:
+        _refuse_stray_quotes(text, delimiter, before)
+        quoted = [(number, line) for number, line in enumerate(_lines(text), start=1) if '"' in line]
+        if not quoted:
+            raise
+        first = next((number for number, line in quoted if line.count('"') % 2), quoted[0][0])
+        raise csv.Error(f"line {before + first}: its quotation marks do not fit") from None
+
+
+def _refuse_stray_quotes(text: str, delimiter: str, before: int) -> None:
+    """Read strictly what stands `before` lines below the top. Raises csv.Error, which names the line."""
+    reader = csv.reader(_lines(text), delimiter=delimiter, strict=True)
+    try:
+        deque(reader, maxlen=0)
+    except csv.Error as error:
+        raise csv.Error(f"line {before + reader.line_num}: {error}") from error
 
 
 def _lines(text: str) -> Iterator[str]:

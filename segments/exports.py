@@ -15,6 +15,7 @@ from customers import bulk, snapshot
 from customers.generations import LakeError
 from customers.ids import among
 from customers.models import Customer
+from customers.plain_cells import FORMULA
 from scoring import ranking
 from segments.models import Membership, Segment, SegmentExport
 
@@ -27,8 +28,6 @@ CONTENT_TYPES = {
 PIECE = 1 << 20  # bytes of a file at a time
 PORTION = 50_000  # members that are read at once
 DENSE = 4  # customers for each member, up to which all of a range are read
-# A cell that a spreadsheet would take for a formula, also behind blanks.
-FORMULA = r"^[\s]*[=+\-@\t\r]"
 ROWS: bulk.Schema = {
     "customer_id": pl.Int64,
     "external_id": pl.String,

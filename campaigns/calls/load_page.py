@@ -24,7 +24,7 @@ from campaigns.models import CallTask
 from customers import audit, charts
 from customers.charts import Part
 from customers.panels import Cell, Panel, moment, number, share
-from segments.exports import FORMULA
+from customers.plain_cells import FORMULA
 
 MAY = "campaigns.view_agent"
 OUTCOMES = CallTask.Outcome

@@ -111,6 +111,7 @@ class Schedule(models.Model):
         CODES = "codes", "Release codes that lapsed"
         EXPERIMENTS = "experiments", "Compare the variants of campaigns"
         BACKTESTS = "backtests", "Act plans out on what was known"
+        IMPORTS = "imports", "Store files that were uploaded"
         REPORTS = "reports", "Count what campaigns earned"
 
     key = models.SlugField(max_length=60, unique=True)

@@ -3,13 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from customers import attributes, consent, customer_mapping, identity
+from customers import consent, customer_mapping, identity, prepared
 from customers.customer_mapping import CustomerColumns
-from customers.importing import ImportCommand, Prepared
+from customers.importing import ImportCommand
 from customers.models import Import
+from customers.prepared import Prepared
 from customers.reading import Table
 
 
@@ -30,7 +30,6 @@ class Command(ImportCommand):
         parser.add_argument("--consent-source", metavar="TEXT", default="", help="where and when they agreed")
 
     def prepare(self, table: Table, options: dict[str, Any]) -> Prepared:
-        stored = attributes.known_types()
         wanted = CustomerColumns(
             id=options["id"],
             email=options["email"],
@@ -40,12 +39,10 @@ class Command(ImportCommand):
             permissions=tuple(customer_mapping.permission(said) for said in options["consent"]),
             consent_source=options["consent_source"],
         )
-        columns = customer_mapping.resolve(wanted, table.columns, stored)
-        mapped = customer_mapping.map_customers(table, columns, stored, settings.TIME_ZONE, timezone.now())
-        return Prepared(mapped.records, mapped.inferred, "import-customers")
+        return prepared.customers(table, wanted, timezone.now())
 
-    def after(self, prepared: Prepared) -> list[str]:
-        told = prepared.records.customers
+    def after(self, read: Prepared) -> list[str]:
+        told = read.records.customers
         if told is None:
             return []
         ids = identity.find(told["external_id"])["customer_id"].unique()

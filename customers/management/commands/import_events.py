@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 
-from customers.event_mapping import EventColumns, map_events, resolve
-from customers.importing import ImportCommand, Prepared
+from customers import prepared
+from customers.event_mapping import EventColumns
+from customers.importing import ImportCommand
 from customers.models import Import
+from customers.prepared import Prepared
 from customers.reading import Table
 
 
@@ -54,6 +55,4 @@ class Command(ImportCommand):
             known_since=options["known_since"],
             is_keeping_duplicates=options["keep_duplicates"],
         )
-        columns = resolve(wanted, table.columns)
-        mapped = map_events(table, columns, settings.TIME_ZONE, timezone.now())
-        return Prepared(mapped.records, mapped.inferred, f"import-{options['name'] or 'events'}")
+        return prepared.events(table, wanted, timezone.now())

@@ -1,0 +1,75 @@
+"""Files that people upload: kept below settings.UPLOADS by the hash of what they hold, and never for long."""
+
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+
+from customers import reading
+from customers.models import Import
+from customers.reading import Table, Unreadable
+
+KEPT = timedelta(days=1)
+MOST_UNPACKED = 10  # times the largest upload
+MOST_COLUMNS = 300
+OPEN = (Import.State.WAITING, Import.State.RUNNING)
+
+
+def most_bytes() -> int:
+    """Give how large an upload may be."""
+    return int(settings.UPLOAD_MOST_MB) * 1_000_000
+
+
+def keep(file: "UploadedFile[bytes]") -> str:
+    """Store a file under its hash, and give that. Raises Unreadable where it is too large."""
+    if file.size is None or file.size > most_bytes():
+        raise Unreadable(
+            f"The file is larger than {settings.UPLOAD_MOST_MB} MB. Split it, or import it by the command."
+        )
+    folder = Path(settings.UPLOADS)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part, digest = folder / f"{secrets.token_hex(16)}.part", sha256()
+    with part.open("xb") as out:
+        for chunk in file.chunks():
+            digest.update(chunk)
+            out.write(chunk)
+    os.replace(part, path_of(digest.hexdigest()))
+    return digest.hexdigest()
+
+
+def path_of(digest: str) -> Path:
+    """Give where the file of a hash lies."""
+    return Path(settings.UPLOADS) / digest
+
+
+def table(digest: str, called: str) -> Table:
+    """Read an uploaded file. Raises Unreadable, which names it as its owner does."""
+    if not path_of(digest).is_file():
+        raise Unreadable(f"{called} is not kept any more: upload it again.")
+    found = reading.read(path_of(digest), called, most_bytes() * MOST_UNPACKED)
+    if len(found.columns) > MOST_COLUMNS:
+        many = f"{called} has {len(found.columns):,} columns"
+        raise Unreadable(f"{many}; this page takes {MOST_COLUMNS} at most, the import commands take more.")
+    return found
+
+
+def remove(digest: str) -> None:
+    """Delete a file that no open import needs."""
+    with transaction.atomic():
+        if not Import.objects.filter(sha256=digest, state__in=(*OPEN, Import.State.UPLOADED)).exists():
+            path_of(digest).unlink(missing_ok=True)
+
+
+def tidy(now: datetime) -> None:
+    """Forget uploads of more than a day ago that nobody stored, and delete every file that is as old and not needed."""
+    Import.objects.filter(state=Import.State.UPLOADED, started_at__lt=now - KEPT).delete()
+    folder = Path(settings.UPLOADS)
+    needed = set(Import.objects.filter(state__in=(*OPEN, Import.State.UPLOADED)).values_list("sha256", flat=True))
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if path.name not in needed and datetime.fromtimestamp(path.stat().st_mtime, UTC) < now - KEPT:
+            path.unlink(missing_ok=True)
