@@ -83,7 +83,7 @@ def shown(table: Table, kind: str) -> list[Column]:
             at,
             name,
             tuple(_short(value) for value in table.rows[name].head(FIRST)),
-            mapping.inferred_type(table.rows[name]),
+            str(Attribute.Type(mapping.inferred_type(table.rows[name])).label).lower(),
             guessed.get(name, ""),
         )
         for at, name in enumerate(table.columns)
@@ -221,4 +221,4 @@ def _short(value: object) -> str:
 def told_of(table: Table) -> str:
     """Say in words what a file is."""
     many = f"{len(table.rows):,} lines and {len(table.columns)} columns"
-    return f"{many}; {', '.join(table.notes)}; the first line of values is line {table.rows[LINE][0]}."
+    return f"{many} ({', '.join(table.notes)}). The first values stand on line {table.rows[LINE][0]}."

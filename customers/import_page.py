@@ -39,7 +39,9 @@ class UploadForm(forms.Form):
     """A file, and what is in it."""
 
     file = forms.FileField(
-        label="File", widget=forms.FileInput(attrs={"class": "cusp-input", "accept": ACCEPTED}), max_length=255
+        label="File",
+        widget=forms.FileInput(attrs={"class": "cusp-input", "accept": ACCEPTED, "data-plain": True}),
+        max_length=255,
     )
     kind = forms.ChoiceField(
         label="What is in it",

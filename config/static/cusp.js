@@ -76,6 +76,11 @@
         again();
     }
 
+    // Unfold writes the name of a chosen file into a field of its own widget, which a plain file input does not have.
+    document.addEventListener("change", function (event) {
+        if (event.target.matches("input[type=file][data-plain]")) event.stopImmediatePropagation();
+    }, true);
+
     // An address is copied; where the browser forbids that, it is shown to be copied by hand.
     function startCopying(button) {
         const words = button.textContent;

@@ -262,6 +262,7 @@ def messy() -> Iterator[Path]:
 WHOLE = ("is empty", "has a header and no lines", "not a table", "is not a text file", "is a binary file", "damaged")
 
 
+@pytest.mark.long
 def test_every_messy_file_loads_or_is_refused_with_line_and_column(staff: Client) -> None:
     files = list(messy())
     if not files and not IS_CI:
