@@ -15,7 +15,7 @@ from campaigns.calls import doors as call_doors
 from campaigns.dry_run import doors as dry_run_doors
 from campaigns.offers import doors as offer_doors
 from campaigns.webhooks import doors as webhook_doors
-from customers import batch_doors, consent_doors, customer_doors, device_doors, suppression_doors
+from customers import batch_doors, consent_doors, customer_doors, device_doors, import_doors, suppression_doors
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -67,6 +67,8 @@ urlpatterns: list[URLPattern] = [
     path(
         "customers/<str:external_id>/devices/<path:token>/", device_doors.DeviceView.as_view(), name="customer-device"
     ),
+    path("imports/", import_doors.ImportsView.as_view(), name="imports"),
+    path("imports/<int:import_id>/", import_doors.ImportView.as_view(), name="import"),
     path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
     path("suppressions/do-not-call/", call_doors.DoNotCallView.as_view(), name="do-not-call"),
     path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),

@@ -187,6 +187,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
+        "ImportKindEnum": "customers.models.Import.Kind",
+        "ImportStateEnum": "customers.models.Import.State",
         "SegmentKindEnum": "segments.models.Segment.Kind",
         "PinKindEnum": "segments.models.SegmentPin.Kind",
         "MoveEnum": "segments.models.MembershipChange.Kind",

@@ -47,6 +47,7 @@ class Scope(models.TextChoices):
     WEBHOOKS_READ = "webhooks:read", "Read webhooks and what was sent to them"
     WEBHOOKS_WRITE = "webhooks:write", "Make, change and delete webhooks; send messages again"
     EVENTS_WRITE = "events:write", "Send customers and events"
+    IMPORTS_READ = "imports:read", "Read which files were imported, and what became of their lines"
 
 
 # What somebody must be allowed to do before giving it to a key.
@@ -73,6 +74,7 @@ NEEDED: dict[str, str] = {
     Scope.WEBHOOKS_READ: "campaigns.view_webhookmessage",
     Scope.WEBHOOKS_WRITE: "campaigns.change_webhook",
     Scope.EVENTS_WRITE: "customers.add_event",
+    Scope.IMPORTS_READ: "customers.view_import",
 }
 
 

@@ -116,7 +116,7 @@ OTHERS: dict[str, str] = {
     "admin:customers_customer_consent": "POST customers/1/consents/",
     "admin:customers_import_export": "programs are told in the answer what is refused of what they send",
     "admin:customers_import_map": LATER,
-    "admin:customers_import_progress": LATER,
+    "admin:customers_import_progress": "GET imports/1/",
     "admin:scoring_target_count": "POST targets/count/",
     "admin:scoring_target_edit": "PATCH targets/1/",
     "admin:scoring_target_field": FORM,

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from customers import import_queue, import_work, ingest, uploads
+from customers import import_queue, import_work, ingest, keys, uploads
 from customers.models import AuditEntry, Consent, Customer, Event, Import
 from tests.conftest import DATA, IS_CI
 
@@ -203,6 +203,18 @@ def test_refused_rows_are_taken_out_as_a_file_without_formulas(staff: Client) ->
     assert lines[0] == "line,column,reason,record"
     assert lines[1].startswith("2,email,'=cmd@x is not an e-mail address,")
     assert AuditEntry.objects.get(what="refused lines exported").detail == {"rows": 1}
+
+
+def test_a_program_reads_what_became_of_the_lines(staff: Client) -> None:
+    done = stored(staff, upload(staff, PEOPLE.encode()))
+    _, secret = keys.create("shop", ["imports:read"], timezone.now())
+    told: Any = {"Authorization": f"Bearer {secret}"}
+    (one,) = Client().get("/api/v1/imports/?state=done", headers=told).json()["results"]
+    assert one == Client().get(f"/api/v1/imports/{done.pk}/", headers=told).json()
+    assert (one["stored"], one["reasons"]) == (2, {"E-mail is not an e-mail address": 1})
+    assert Client().get("/api/v1/imports/0/", headers=told).status_code == 404
+    _, other = keys.create("till", ["events:write"], timezone.now())
+    assert Client().get("/api/v1/imports/", headers={"Authorization": f"Bearer {other}"}).status_code == 403
 
 
 def test_who_may_not_import_is_not_let_in(client: Client) -> None:
