@@ -9,8 +9,8 @@ import pytest
 from django.db import connection
 from django.db.models import F
 
-from campaigns.measure import Report
 from campaigns.models import Campaign, Cycle, Decision, Delivery, OfferCode
+from campaigns.report import Report
 from customers import history
 from customers.models import Channel, Consent, Customer, Event
 from scoring import targets, training_set

@@ -38,7 +38,7 @@ SEEDS = 2  # worlds that nothing was tuned on
 EFFECTS, MORE = 2, 4  # times `size`: worlds with an effect, and without one, of which few are wrong
 NO_PLAN = 1_000  # what the reports of campaigns without a plan are tuned to
 WORK = "tests.prove.experiments_work:look"
-MEASURED = 20  # worlds of which one is looked at in a database
+MEASURED = 50  # worlds of which one is looked at in a database
 LIMIT_SECONDS = 3_600.0
 Floats = np.ndarray[tuple[int, ...], np.dtype[np.float64]]
 
