@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -20,6 +21,7 @@ MOST_BYTES = 32 * 1024  # of one item, as the tracking APIs of the field have it
 MOST_DEPTH = 16
 MOST_LINES = 500
 DECIMALS = 6  # of the sum of an order's lines
+HALF = re.compile("[\ud800-\udfff]")  # of a surrogate pair
 SHOWN = 60  # letters of a value that is refused
 Row = dict[str, Any]
 SAID: bulk.Schema = {**ingest.CUSTOMERS, "country": pl.String}
@@ -322,5 +324,5 @@ CONSENT = {
 
 def _record(item: object) -> str:
     """Give an item as it is kept with its refusal: nothing of it where it is too large."""
-    text = json.dumps(item)
-    return text if len(text) <= MOST_BYTES else "{}"
+    text = HALF.sub("\ufffd", json.dumps(item, ensure_ascii=False))
+    return text if len(text.encode()) <= MOST_BYTES else "{}"

@@ -36,6 +36,7 @@ from tests.loop.shop import LAUNCH, Shop
 WEEK = timedelta(weeks=1)
 WEEKS = 5  # of decisions after the first cycle, which only sets the base line
 MEASURED = LAUNCH + (WEEKS + 2) * WEEK
+REPORTED = MEASURED + timedelta(days=1)  # days are closed as a whole
 BOUGHT_BY_OFFER = 0.6  # of those who got a code, so many buy because of it
 QUIET_DAYS, REGULAR_ORDERS = 21, 6
 SCORE = "no_order_completed_30d"
@@ -85,7 +86,7 @@ def play(folder: Path, seed: int) -> World:
         turn(world, folder, LAUNCH + week * WEEK)
         respond(world, LAUNCH + week * WEEK, rng)
     load_orders(coming(world, LAUNCH + WEEKS * WEEK, MEASURED), folder / "last.csv")
-    world.reports = {one.key: measure.measure(one, MEASURED) for one in Campaign.objects.all()}
+    world.reports = {one.key: measure.measure(one, REPORTED) for one in Campaign.objects.all()}
     world.cycles.append(cycle.run(MEASURED))
     world.before = stored()
     world.cycles.append(cycle.run(MEASURED))
