@@ -8,12 +8,12 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from campaigns import experiments
-from campaigns.models import Campaign, Decision, VariantShares
-from customers.models import Event, Source
+from campaigns.models import Campaign, VariantShares
 from segments.models import Segment
 from tests.browser.test_actions import shoot
 from tests.browser.test_admin import enter
 from tests.campaigns.people import EMAIL_STEP, customers
+from tests.campaigns.trials import let_b_do_better
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.django_db(transaction=True)]
 
@@ -62,7 +62,7 @@ def test_variants_are_set_up_and_the_best_one_is_used_at_a_press(page: Page, liv
 def it_ran(of: Campaign) -> None:
     """Let the campaign have run for a month, b better than the plan's own mail."""
     now = timezone.now()
-    at, source = now - timedelta(days=30), Source.objects.get_or_create(key="shop", defaults={"name": "Shop"})[0]
+    at = now - timedelta(days=30)
     step = {**EMAIL_STEP, "body": "[Shop](https://shop.example.test/)"}
     Campaign.objects.filter(pk=of.pk).update(
         state="live",
@@ -74,33 +74,7 @@ def it_ran(of: Campaign) -> None:
         planned_customers=300,
     )
     of.refresh_from_db()
-    for index, one in enumerate(customers(300, first=5000)):
-        Decision.objects.create(
-            campaign=of,
-            customer=one,
-            round=1,
-            bucket=one.bucket,
-            outcome="deliver",
-            reason="x",
-            cause="data",
-            as_of=at,
-            due_at=at,
-            campaign_version=1,
-            arm="treated",
-            draw=0.5,
-            probability=0.5,
-            variant="b" if index % 2 else "main",
-        )
-        if index % 10 == 0 or index % 4 == 1:
-            Event.objects.create(
-                customer=one,
-                source=source,
-                message_id=f"ran-{index}",
-                name=of.goal_event,
-                occurred_at=at + timedelta(days=1),
-                known_at=at + timedelta(days=1),
-                value=10.0,
-            )
+    let_b_do_better(of, customers(300, first=5000), at)
     for days, share in enumerate((0.62, 0.81, 0.93, 0.97, 0.98), start=2):
         began = now - timedelta(days=12 - days)
         VariantShares.objects.create(

@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns import experiments
-from campaigns.models import Campaign, Decision, VariantShares
-from customers.models import Alert, AuditEntry, Event, Source
+from campaigns.models import Campaign, VariantShares
+from customers.models import Alert, AuditEntry
 from segments import definition
 from segments.models import Segment
 from tests.campaigns.people import EMAIL_STEP, T0, campaign, customers
+from tests.campaigns.trials import let_b_do_better
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 B = {"key": "b", "share": 0.5, "step": {**EMAIL_STEP, "subject": "Short"}}
@@ -25,34 +26,7 @@ def tried(**changes: Any) -> Campaign:
     definition.save(Segment(key="vips", name="VIPs", kind=Segment.Kind.LIST), None, T0)
     values: dict[str, Any] = {"trigger": {"kind": "hand"}, "audience": Segment.objects.get(), "planned_customers": 300}
     of = campaign(variants=[B], **(values | changes))
-    at, source = timezone.now() - timedelta(days=30), Source.objects.create(key="shop", name="Shop", kind="api")
-    for index, one in enumerate(customers(300)):
-        Decision.objects.create(
-            campaign=of,
-            customer=one,
-            round=1,
-            bucket=one.bucket,
-            outcome="deliver",
-            reason="x",
-            cause="data",
-            as_of=at,
-            due_at=at,
-            campaign_version=1,
-            arm="treated",
-            draw=0.5,
-            probability=0.5,
-            variant="b" if index % 2 else "main",
-        )
-        if index % 10 == 0 or index % 4 == 1:
-            Event.objects.create(
-                customer=one,
-                source=source,
-                message_id=f"{index}",
-                name="Order Completed",
-                occurred_at=at + timedelta(days=1),
-                known_at=at + timedelta(days=1),
-                value=10.0,
-            )
+    let_b_do_better(of, customers(300), timezone.now() - timedelta(days=30))
     return of
 
 
