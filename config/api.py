@@ -68,7 +68,7 @@ urlpatterns: list[URLPattern] = [
         "customers/<str:external_id>/devices/<path:token>/", device_doors.DeviceView.as_view(), name="customer-device"
     ),
     path("imports/", import_doors.ImportsView.as_view(), name="imports"),
-    path("imports/<int:import_id>/", import_doors.ImportView.as_view(), name="import"),
+    path("imports/<str:public_id>/", import_doors.ImportView.as_view(), name="import"),
     path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
     path("suppressions/do-not-call/", call_doors.DoNotCallView.as_view(), name="do-not-call"),
     path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),

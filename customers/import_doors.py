@@ -2,9 +2,9 @@
 
 from typing import Any, ClassVar
 
+from django.http import Http404
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.generics import get_object_or_404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,7 +18,7 @@ from customers.problems import refusals
 class ImportSerializer(serializers.Serializer[Any]):
     """One file, and what became of its lines: each was stored, repeated or refused."""
 
-    id = serializers.IntegerField(source="pk")
+    id = serializers.CharField(source="public_id")
     file_name = serializers.CharField()
     sha256 = serializers.CharField()
     kind = serializers.ChoiceField(choices=Import.Kind.choices)
@@ -70,6 +70,13 @@ class ImportView(Door):
     required_scope = Scope.IMPORTS_READ
 
     @extend_schema(operation_id="imports_retrieve", responses={200: ImportSerializer, **refusals(400, 404)})
-    def get(self, request: Request, import_id: int) -> Response:
+    def get(self, request: Request, public_id: str) -> Response:
         """Give one import."""
-        return Response(ImportSerializer(get_object_or_404(Import, pk=import_id)).data)
+        return Response(ImportSerializer(_found(public_id)).data)
+
+
+def _found(public_id: str) -> Import:
+    found = Import.objects.filter(public_id=public_id.replace("\x00", "")).first()
+    if found is None:
+        raise Http404("No import has this id.")
+    return found

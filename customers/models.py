@@ -186,6 +186,7 @@ class Import(models.Model):
         DONE = "done", "Done"
         FAILED = "failed", "Failed"
 
+    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     state = models.CharField(max_length=20, choices=State.choices, default=State.RUNNING)
     file_name = models.CharField(max_length=255)

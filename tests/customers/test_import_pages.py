@@ -210,9 +210,10 @@ def test_a_program_reads_what_became_of_the_lines(staff: Client) -> None:
     _, secret = keys.create("shop", ["imports:read"], timezone.now())
     told: Any = {"Authorization": f"Bearer {secret}"}
     (one,) = Client().get("/api/v1/imports/?state=done", headers=told).json()["results"]
-    assert one == Client().get(f"/api/v1/imports/{done.pk}/", headers=told).json()
+    assert one == Client().get(f"/api/v1/imports/{one['id']}/", headers=told).json()
+    assert len(one["id"]) == 22  # 128 random bits
     assert (one["stored"], one["reasons"]) == (2, {"E-mail is not an e-mail address": 1})
-    assert Client().get("/api/v1/imports/0/", headers=told).status_code == 404
+    assert Client().get(f"/api/v1/imports/{done.pk}/", headers=told).status_code == 404
     _, other = keys.create("till", ["events:write"], timezone.now())
     assert Client().get("/api/v1/imports/", headers={"Authorization": f"Bearer {other}"}).status_code == 403
 
