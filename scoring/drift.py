@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import chi2
 
+from customers.quality import psi as psi
 from scoring import spreads
 from scoring.report import Figures, Spread
 
@@ -52,17 +53,6 @@ def fields(frame: pl.DataFrame, known: Mapping[str, Spread], customers: int) -> 
         line = line_of(int(is_part.sum()), frame.height, customers, len(compared))
         found[name] = Shift(round(psi(now[is_part], then[is_part], frame.height, customers), 6), round(line, 6))
     return found
-
-
-def psi(
-    now: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    then: "np.ndarray[tuple[int], np.dtype[np.float64]]",
-    seen: int,
-    known: int,
-) -> float:
-    """Give the population stability index of shares; an empty part counts as half a customer."""
-    now, then = np.maximum(now, 0.5 / max(seen, 1)), np.maximum(then, 0.5 / max(known, 1))
-    return float(((now - then) * np.log(now / then)).sum())
 
 
 def line_of(parts: int, seen: int, known: int, fields: int = 1) -> float:
