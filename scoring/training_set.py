@@ -13,7 +13,7 @@ from customers.history import Lake, Scope
 from customers.models import Attribute
 from customers.rows import Ints as Ints
 from customers.rows import Mask
-from scoring import conditions, labels, populations, value
+from scoring import conditions, labels, populations, value, value_fit
 from scoring.labels import TrainingRefused as TrainingRefused
 from scoring.models import ModelVersion, Target
 from scoring.populations import NO_HISTORY, History
@@ -120,7 +120,7 @@ def _over_time(target: Target, as_of: datetime, lake: Lake, told: History) -> Tr
     for t in stands:
         frame = snapshot.take(Scope(), t, lake)
         if value.speaks_of(target):
-            parameters = value.fit(frame)
+            parameters = value_fit.fit(frame)
             frame = value.add(frame, parameters, horizon.days)
         snapshots.append(_share(labels.label(target, frame, told, t), len(stands)))
     found = of_snapshots(snapshots, target)

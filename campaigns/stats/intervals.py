@@ -1,29 +1,29 @@
 """Intervals for one look, decided on before: of a share, a difference, a ratio."""
 
 from collections.abc import Sequence
-from math import exp, isfinite, sqrt
+from math import exp, hypot, isfinite, sqrt
 
-from scipy.special import stdtrit
-from scipy.stats import norm
-from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
+from scipy.special import ndtri, stdtrit
 
 from campaigns.stats.values import CONFIDENCE, ENOUGH, Contrast, Difference, Interval, Mean, Proportion, WeightedMean
 
 
 def wilson(share: Proportion, confidence: float = CONFIDENCE) -> Interval:
     """Give the score interval of a share of at least one (Wilson 1927)."""
-    low, high = proportion_confint(share.successes, share.n, alpha=1 - confidence, method="wilson")
-    return Interval(share.successes / share.n, float(low), float(high))
+    p, n, z = share.successes / share.n, share.n, float(ndtri(0.5 + confidence / 2))
+    shrunk = 1 + z * z / n
+    middle, half = (p + z * z / (2 * n)) / shrunk, z / shrunk * sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
+    return Interval(p, max(0.0, middle - half), min(1.0, middle + half))
 
 
 def difference_of_proportions(one: Proportion, other: Proportion, confidence: float = CONFIDENCE) -> Difference:
     """Give one minus other, with the hybrid score interval without continuity correction (Newcombe 1998, method 10)."""
     if message := too_few(one.n, other.n):
         return Difference(None, message)
-    low, high = confint_proportions_2indep(
-        one.successes, one.n, other.successes, other.n, method="newcomb", compare="diff", alpha=1 - confidence
-    )
-    return Difference(Interval(one.successes / one.n - other.successes / other.n, float(low), float(high)))
+    a, b = wilson(one, confidence), wilson(other, confidence)
+    value = a.value - b.value
+    below, above = hypot(a.value - a.low, b.high - b.value), hypot(a.high - a.value, b.value - b.low)
+    return Difference(Interval(value, value - below, value + above))
 
 
 def pooled_ratio(strata: Sequence[tuple[Proportion, Proportion]], confidence: float = CONFIDENCE) -> Difference:
@@ -42,7 +42,7 @@ def pooled_ratio(strata: Sequence[tuple[Proportion, Proportion]], confidence: fl
     if up == 0.0 or down == 0.0:
         return Difference(None, "No interval: in one of the arms there is no case to compare.")
     spread = sum((x + y) * n1 * n0 / n**2 - x * y / n for (x, y), (n1, n0, n) in zip(counts, sizes, strict=True))
-    half = float(norm.ppf(0.5 + confidence / 2)) * sqrt(max(0.0, spread) / (up * down))
+    half = float(ndtri(0.5 + confidence / 2)) * sqrt(max(0.0, spread) / (up * down))
     return Difference(Interval(up / down, up / down * exp(-half), up / down * exp(half)))
 
 

@@ -5,9 +5,9 @@
 
 from math import ceil, sqrt
 
-from scipy.stats import norm
+from scipy.special import ndtri
 
-ONE_LOOK = float(norm.ppf(0.975))
+ONE_LOOK = float(ndtri(0.975))
 POWER = 0.8
 
 
@@ -15,7 +15,7 @@ def smallest_effect(one: tuple[float, int], other: tuple[float, int], times: flo
     """Give the smallest difference that is shown with 80 % chance, of each arm's variance and customers."""
     if min(one[1], other[1]) < 1:
         return None
-    return (times + float(norm.ppf(POWER))) * sqrt(one[0] / one[1] + other[0] / other[1])
+    return (times + float(ndtri(POWER))) * sqrt(one[0] / one[1] + other[0] / other[1])
 
 
 def customers_needed(
@@ -28,4 +28,4 @@ def customers_needed(
     if effect == 0.0 or not 0.0 < other_share < 1.0:
         return None
     spread = variances[0] / (1 - other_share) + variances[1] / other_share
-    return ceil(spread * ((times + float(norm.ppf(POWER))) / effect) ** 2)
+    return ceil(spread * ((times + float(ndtri(POWER))) / effect) ** 2)

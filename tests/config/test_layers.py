@@ -10,7 +10,15 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LAYERS = ["customers", "scoring", "segments", "campaigns", "config"]
 FORBIDDEN_NAMES = {"services.py", "selectors.py", "utils.py", "helpers.py", "managers.py", "common.py", "signals.py"}
 FORBIDDEN_IMPORTS = ("pickle", "joblib", "django.dispatch", "django.db.models.signals")
-HEAVY = ("scoring.learners", "sklearn", "skops", "statsmodels.discrete")  # seconds each process
+HEAVY = (
+    "scoring.learners",
+    "sklearn",
+    "skops",
+    "statsmodels",
+    "scipy.stats",
+    "scipy.optimize",
+    "pandas",
+)  # seconds each process
 STARTS_AT_ONCE = [
     *("manage.py", "config/urls.py", "config/wsgi.py", "config/checks.py", "config/broker.py"),
     *(f"{layer}/{name}.py" for layer in LAYERS for name in ("admin", "api", "apps", "views")),

@@ -9,7 +9,7 @@ import polars as pl
 
 from customers import history, snapshot
 from customers.history import Scope
-from scoring import forecasts, training, training_set, value
+from scoring import forecasts, training, training_set, value, value_fit
 from scoring.models import Target
 from scoring.training_set import TrainingRefused
 
@@ -20,7 +20,7 @@ def foresee(as_of: str, days: str, path: str) -> None:
     history.sync()
     lake = history.pin()
     frame = snapshot.take(Scope(), at, lake)
-    found = value.fit(frame)
+    found = value_fit.fit(frame)
     assert found is not None
     told = value.add(frame, found, horizon / timedelta(days=1)).select("customer_id", "^value\\..*$")
     after = lake.events(Scope()).filter(pl.col("occurred_at") > at, pl.col("occurred_at") <= at + horizon).collect()

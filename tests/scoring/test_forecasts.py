@@ -26,6 +26,7 @@ from scoring import (
     targets,
     training,
     value,
+    value_fit,
     waiting,
 )
 from scoring.evaluation import Figure
@@ -82,7 +83,7 @@ def examples(orders: pl.DataFrame, count: int, target: Target, stands: list[date
     snapshots, parameters = [], None
     for t in stands:
         frame = told_at(orders, count, t)
-        parameters = value.fit(frame)
+        parameters = value_fit.fit(frame)
         end = t + timedelta(days=target.horizon_days or 0)
         later = orders.filter((pl.col("occurred_at") > t) & (pl.col("occurred_at") <= end))
         after = (pl.col("occurred_at").min() - pl.lit(t).cast(bulk.UTC_MICROSECONDS)).dt.total_seconds() / 86_400

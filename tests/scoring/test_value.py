@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from scoring import value
+from scoring import value, value_fit
 from scoring.value import Baskets, Buying, History, Parameters, Spending
 from tests.conftest import DATA, IS_CI
 
@@ -41,17 +41,17 @@ def history_of(frame: pl.DataFrame) -> History:
 
 
 def test_cdnow_has_the_published_parameters(cdnow: pl.DataFrame) -> None:
-    buying = value.fit_buying(history_of(cdnow))
+    buying = value_fit.fit_buying(history_of(cdnow))
     assert (round(buying.r, 3), round(buying.alpha, 3), round(buying.a, 3), round(buying.b, 3)) == pytest.approx(
         (0.243, 4.414, 0.793, 2.426)
     )
-    spending = value.fit_spending(Baskets(cdnow["repeats"].to_numpy(), cdnow["mean"].to_numpy()))
+    spending = value_fit.fit_spending(Baskets(cdnow["repeats"].to_numpy(), cdnow["mean"].to_numpy()))
     assert (spending.p, spending.q, spending.v) == pytest.approx((6.25, 3.74, 15.44), abs=0.006)
 
 
 def test_cdnow_is_foreseen_as_well_as_published(cdnow: pl.DataFrame) -> None:
     history, orders = history_of(cdnow), cdnow["later"].to_numpy()
-    buying = value.fit_buying(history)
+    buying = value_fit.fit_buying(history)
     expected = buying.orders(history, WEEKS)
     assert np.abs(expected - orders).mean() <= 0.786
     assert np.corrcoef(expected, orders)[0, 1] == pytest.approx(0.626, abs=0.001)
@@ -60,7 +60,7 @@ def test_cdnow_is_foreseen_as_well_as_published(cdnow: pl.DataFrame) -> None:
 
 def test_the_chance_of_an_order_is_told_and_not_who_is_alive(cdnow: pl.DataFrame) -> None:
     history, ordered = history_of(cdnow), cdnow["later"].to_numpy() > 0
-    buying = value.fit_buying(history)
+    buying = value_fit.fit_buying(history)
     assert np.mean((buying.chance(history, WEEKS) > 0.5) == ordered) == pytest.approx(0.779, abs=0.001)
     assert np.mean((buying.alive(history) > 0.5) == ordered) < 0.35
 
@@ -101,7 +101,7 @@ def test_draws_of_what_may_come_agree_with_what_is_expected() -> None:
 
 def test_nine_of_ten_cdnow_customers_lie_in_their_interval(cdnow: pl.DataFrame) -> None:
     history, baskets = history_of(cdnow), Baskets(cdnow["repeats"].to_numpy(), cdnow["mean"].to_numpy())
-    parameters = Parameters(value.fit_buying(history), value.fit_spending(baskets), 0.0)
+    parameters = Parameters(value_fit.fit_buying(history), value_fit.fit_spending(baskets), 0.0)
     drawn = value.simulate(parameters, (history, baskets), WEEKS, 200, 0)
     low, high = np.quantile(drawn.orders, [0.05, 0.95], axis=0)
     covered = (cdnow["later"].to_numpy() >= low) & (cdnow["later"].to_numpy() <= high)
@@ -149,7 +149,7 @@ def shop_frame(count: int, seed: int = 2) -> pl.DataFrame:
 
 def test_a_frame_gets_the_columns_of_what_is_expected() -> None:
     frame = shop_frame(2000)
-    parameters = value.fit(frame)
+    parameters = value_fit.fit(frame)
     assert parameters is not None
     found = value.add(frame, parameters, 90)
     bought = frame["features.order_days"] > 0
@@ -163,22 +163,22 @@ def test_a_frame_gets_the_columns_of_what_is_expected() -> None:
 
 
 def test_the_same_customers_in_another_order_give_the_same_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(value, "MOST_FITTED", 1500)
+    monkeypatch.setattr(value_fit, "MOST_FITTED", 1500)
     frame = shop_frame(4000)
-    one, other = value.fit(frame), value.fit(frame[::-1])
+    one, other = value_fit.fit(frame), value_fit.fit(frame[::-1])
     assert one is not None
     assert other is not None
     assert list(one.plain().values()) == pytest.approx(list(other.plain().values()), rel=1e-3)
-    assert value.fit(frame) == one
+    assert value_fit.fit(frame) == one
 
 
 def test_few_repeated_orders_give_no_parameters_and_no_columns() -> None:
     frame = shop_frame(150)
-    assert value.fit(frame) is None
+    assert value_fit.fit(frame) is None
     assert value.add(frame, None, 90)["value.chance"].null_count() == 150
 
 
 def test_worth_that_goes_with_frequency_is_seen() -> None:
     days = np.arange(1.0, 400.0)
-    assert value.correlation(Baskets(days, days * 3)) > value.CORRELATED
-    assert abs(value.correlation(Baskets(days, np.where(days % 2, 10.0, 20.0)))) < 0.1
+    assert value_fit.correlation(Baskets(days, days * 3)) > value.CORRELATED
+    assert abs(value_fit.correlation(Baskets(days, np.where(days % 2, 10.0, 20.0)))) < 0.1
