@@ -15,9 +15,11 @@ from scipy.special import lambertw, ndtr, ndtri, stdtr, stdtrit
 
 from campaigns.stats.values import CONFIDENCE, Contrast, Difference, Interval
 
-POINTS, WEIGHTS = np.polynomial.legendre.leggauss(400)  # of Gauss and Legendre, from -1 to 1
+POINTS = 128  # of Gauss and Legendre
 SMALLEST = 1e-12
 BURN_IN = 0.2  # of what it was tuned to: before, an endless sequence gives no interval, for it holds asymptotically
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -90,10 +92,11 @@ def crossing(limit: float) -> float:
     lines are crossed in one half is counted twice, on the safe side.
     """
 
-    x = limit * POINTS
+    places, weights = _legendre()
+    x = limit * places
     above, below = np.exp(-2 * limit * (limit - x)), np.exp(-2 * limit * (limit + x))
     stays = np.exp(-x * x / 2) / sqrt(2 * pi) * np.maximum(0.0, 1 - above - below) ** 2
-    return 1.0 - limit * float(stays @ WEIGHTS)
+    return 1.0 - limit * float(stays @ weights)
 
 
 def _errors_away(found: Contrast) -> float:
@@ -116,6 +119,12 @@ def _limit(confidence: float) -> float:
         middle = (low + high) / 2
         low, high = (middle, high) if crossing(middle) > 1 - confidence else (low, middle)
     return high
+
+
+@lru_cache(maxsize=1)
+def _legendre() -> tuple[Floats, Floats]:
+    """Give the points and weights of an integral from -1 to 1."""
+    return np.polynomial.legendre.leggauss(POINTS)
 
 
 @lru_cache(maxsize=1)
