@@ -341,10 +341,10 @@ class Score(OfOne):
 
 
 class BandChange(OfOne):
-    """A customer moved from one band of a target to another; kept for ever."""
+    """A customer moved from one band of a target to another; kept for ever. No key is checked row by row."""
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE)
-    target = models.ForeignKey(Target, on_delete=models.CASCADE)
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, db_constraint=False, db_index=False)
+    target = models.ForeignKey(Target, on_delete=models.CASCADE, db_constraint=False, db_index=False)
     band_before = models.CharField(max_length=40, blank=True)
     band = models.CharField(max_length=40)
     as_of = models.DateTimeField()
@@ -353,6 +353,7 @@ class BandChange(OfOne):
         constraints = [
             models.UniqueConstraint(fields=["customer", "target", "as_of"], name="band_change_unique"),
         ]
+        indexes = [models.Index(fields=["as_of"], name="band_change_time")]
 
     def __str__(self) -> str:
         return f"{self.band_before} to {self.band}"
