@@ -38,6 +38,10 @@ class Pinned:
         wanted = [name for name in dict.fromkeys(names) if name in self.names]
         return pl.DataFrame(self.derived(wanted, lambda missing: _read(self.files, missing).get_columns()))
 
+    def unkept(self, names: Collection[str]) -> pl.DataFrame:
+        """Give columns without keeping them: for those who read all of them once. Raises Replaced."""
+        return _read(self.files, names)
+
     def derived(self, keys: Sequence[str], make: Callable[[list[str]], Iterable[pl.Series]]) -> list[pl.Series]:
         """Give columns by their keys, which say all that they depend on; those that are not there yet are made."""
         found = {key: KEPT.get((self.files, key)) for key in keys}

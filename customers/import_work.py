@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from customers import import_queue, imports, ingest, prepared, uploads
+from customers import import_queue, imports, ingest, prepared, quality_days, uploads
 from customers.customer_mapping import CustomerColumns
 from customers.import_queue import Columns, ImportLost
 from customers.ingest import Result
@@ -57,4 +57,6 @@ def _stored(asked: Import) -> Result:
         share = CHECKED + (1.0 - CHECKED) * done / max(total, 1)
         import_queue.tell(asked, f"Stores events: {done:,} of {total:,}", share)
 
-    return ingest.put(replace(found.records, import_id=asked.pk), asked.source, asked.started_at, told)
+    result = ingest.put(replace(found.records, import_id=asked.pk), asked.source, asked.started_at, told)
+    quality_days.note(asked, found.records, result, asked.started_at)
+    return result

@@ -9,7 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from customers import imports, ingest, reading
+from customers import imports, ingest, quality_days, reading
 from customers.ingest import Result
 from customers.mapping import WrongMapping
 from customers.models import Import
@@ -76,6 +76,7 @@ class ImportCommand(BaseCommand):
         bar = imports.progress_bar(self.stdout, "storing")
         try:
             result = ingest.put(replace(prepared.records, import_id=row.pk), source, received, bar)
+            quality_days.note(row, prepared.records, result, received)
         except BaseException as error:
             imports.fail(row, error, timezone.now())
             raise

@@ -80,6 +80,7 @@ class Drift(TypedDict):
     moved: str
     seen: int
     known: int
+    rows_before: int
     share_before: float
     change: list[float]
     has_fallen: bool
@@ -259,6 +260,7 @@ def drift(now: Column, figures: Figures, before: Figures, since: datetime, field
         moved=_moved(found, line, min(size, many)) if known else "no",
         seen=size,
         known=many,
+        rows_before=before["rows"],
         share_before=before["filled"] / max(before["rows"], 1),
         change=[round(low, 6), round(high, 6)],
         has_fallen=_has_fallen(figures, before, fields),

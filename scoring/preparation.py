@@ -1,5 +1,6 @@
 """What is done to the data before a learner sees it, told field by field: nothing is filled or pulled in unseen."""
 
+import math
 from typing import NamedTuple
 
 import polars as pl
@@ -77,8 +78,18 @@ def _done(column: Column, counts: _Counts) -> str:
     if counts.missing:
         parts.append("no value is marked; trees go their own way for it, the others take the median")
     if counts.outliers:
-        parts.append(f"{counts.outliers} far outside of the rest are pulled in to its edge")
+        parts.append(f"{counts.outliers} far outside of the rest are pulled in to its edge{_edges(column)}")
     return f"{'; '.join(parts)}."
+
+
+def _edges(column: Column) -> str:
+    """Say where a number is pulled in to, as it was told."""
+    if column.low is None or column.high is None or column.kind == "date":
+        return ""
+    low, high = (
+        math.copysign(math.expm1(abs(one)), one) if column.is_log else one for one in (column.low, column.high)
+    )
+    return f" ({low:.4g} or {high:.4g})"
 
 
 def _counts(frame: pl.DataFrame, reading: Encoding) -> dict[str, _Counts]:
