@@ -1,6 +1,6 @@
 """REST about the one button over all sending."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -12,7 +12,7 @@ from campaigns import sending
 from customers.api import Door
 from customers.keys import Scope
 from customers.models import ApiKey
-from customers.problems import Problem, refusals
+from customers.problems import Problem, StrictSerializer, refusals
 
 
 class SendingSerializer(serializers.Serializer[Any]):
@@ -24,8 +24,13 @@ class SendingSerializer(serializers.Serializer[Any]):
     by = serializers.CharField(allow_blank=True)
 
 
-class SwitchSerializer(serializers.Serializer[Any]):
+class SwitchSerializer(StrictSerializer):
     """What sending shall be, with a reason where it is stopped."""
+
+    between: ClassVar[dict[str, Any]] = {
+        "if": {"properties": {"is_stopped": {"const": True}}},
+        "then": {"required": ["why"], "properties": {"why": {"pattern": r"\S"}}},
+    }
 
     is_stopped = serializers.BooleanField()
     why = serializers.CharField(required=False, allow_blank=True, default="", max_length=sending.WHY_LENGTH)

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import InterfaceError, OperationalError
@@ -22,7 +22,17 @@ from rest_framework.views import exception_handler as rest_handler
 CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 5  # after which a database that was away may be asked again
 MAX_DEPTH = 32
+NEVER: dict[str, Any] = {"not": {}}  # in a schema: a field that must not be there
 MAX_BYTES = 2 * 1024 * 1024
+TYPES: tuple[tuple[tuple[type, ...], tuple[type, ...], str], ...] = (
+    ((serializers.BooleanField,), (bool,), "true or false"),
+    ((serializers.IntegerField, serializers.FloatField), (int, float), "a number"),
+    (
+        (serializers.CharField, serializers.ChoiceField, serializers.DateTimeField, serializers.DateField),
+        (str,),
+        "text",
+    ),
+)
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 log = logging.getLogger(__name__)
 
@@ -86,18 +96,41 @@ def _inside(item: object) -> Iterator[object]:
 
 
 class StrictSerializer(serializers.Serializer[Any]):
-    """A serializer that refuses fields it does not know, by name."""
+    """A serializer that refuses fields it does not know, by name, and values of another type than JSON has for them.
+
+    `between` holds what the OpenAPI document says beside the fields: what must hold between them.
+    """
+
+    between: ClassVar[dict[str, Any]] = {}
 
     def to_internal_value(self, data: Any) -> Any:
         """Give the validated fields."""
         if isinstance(data, dict):
-            known = {name for name, field in self.fields.items() if not field.read_only}
-            unknown = {
+            known = {name: field for name, field in self.fields.items() if not field.read_only}
+            faults: dict[str, Any] = {
                 str(name): [ErrorDetail("No such field.", "unknown_field")] for name in data if name not in known
             }
-            if unknown:
-                raise ValidationError(unknown)
+            faults |= {name: told for name in known if name in data and (told := _mistyped(known[name], data[name]))}
+            if faults:
+                raise ValidationError(faults)
         return super().to_internal_value(data)
+
+
+def _mistyped(field: Any, value: object) -> Any:
+    """Say what is wrong with a value that is of another type than its field; nothing where it is of this one.
+
+    The fields by themselves read 0 as a text, "yes" as a truth and false as a number.
+    """
+    if value is None:
+        return None
+    if isinstance(field, serializers.ListField) and isinstance(value, list):
+        faults = {place: told for place, one in enumerate(value) if (told := _mistyped(field.child, one))}
+        return [faults.get(place, []) for place in range(len(value))] if faults else None
+    for fields, types, name in TYPES:
+        if isinstance(field, fields):
+            is_right = isinstance(value, types) and (bool in types or not isinstance(value, bool))
+            return None if is_right else [ErrorDetail(f"This must be {name}.", "bad_type")]
+    return None
 
 
 class NothingSerializer(StrictSerializer):
