@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -94,10 +94,15 @@ class ApprovalSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(allow_blank=True)
 
 
+@extend_schema_field(CampaignInSerializer(partial=True))
+class ChangesField(serializers.DictField):
+    """Fields of a plan, as they are sent to change a campaign."""
+
+
 class AskInSerializer(StrictSerializer):
     """What is asked about: the plan as it stands, or with changes, such as a wider pilot."""
 
-    changes = serializers.DictField(required=False, help_text='{"pilot_share": 1.0}')
+    changes = ChangesField(required=False, help_text='{"pilot_share": 1.0}')
 
     def validate_changes(self, told: dict[str, Any]) -> plan.Plan:
         """Give the changes as a stored plan tells them."""
@@ -110,6 +115,7 @@ class AskInSerializer(StrictSerializer):
 class AnswerInSerializer(StrictSerializer):
     """The answer of a second person."""
 
+    between: ClassVar[dict[str, Any]] = {"required": ["is_granted"]}
     is_granted = serializers.BooleanField()
     reason = serializers.CharField(max_length=300, required=False, allow_blank=True, default="")
 

@@ -135,6 +135,20 @@ class BatchTakenSerializer(serializers.Serializer[Any]):
     errors = FAULT  # type: ignore[assignment]
 
 
+class EventsInSerializer(StrictSerializer):
+    """Events as they are sent here: each is judged on its own, and one that is at fault is told of in the answer."""
+
+    source = SOURCE  # type: ignore[assignment]
+    events = serializers.ListField(child=EventInSerializer(), min_length=1, max_length=MOST_ITEMS)
+
+
+class CustomersInSerializer(StrictSerializer):
+    """Customers as they are sent here: each is judged on its own, and one that is at fault is told of in the answer."""
+
+    source = SOURCE  # type: ignore[assignment]
+    customers = serializers.ListField(child=CustomerInSerializer(), min_length=1, max_length=MOST_ITEMS)
+
+
 class _BatchView(Door):
     """Takes a batch."""
 
@@ -162,7 +176,7 @@ class EventsView(_BatchView):
 
     @extend_schema(
         operation_id="events_create",
-        request=inline_serializer("EventBatch", {"source": SOURCE, "events": EventInSerializer(many=True)}),
+        request=EventsInSerializer,
         responses={200: BatchTakenSerializer, **refusals(400, 413)},
     )
     def post(self, request: Request) -> Response:
@@ -175,7 +189,7 @@ class CustomersView(_BatchView):
 
     @extend_schema(
         operation_id="customers_create",
-        request=inline_serializer("CustomerBatch", {"source": SOURCE, "customers": CustomerInSerializer(many=True)}),
+        request=CustomersInSerializer,
         responses={200: BatchTakenSerializer, **refusals(400, 413)},
     )
     def post(self, request: Request) -> Response:

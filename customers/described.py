@@ -47,11 +47,17 @@ class DoorSchema(AutoSchema):
         return operation
 
     def _map_basic_serializer(self, serializer: serializers.Serializer[Any], direction: str) -> Document:
-        """Say that a body has no other fields, where they are refused."""
+        """Say that a body has no other fields, where they are refused, and what must hold between its fields."""
         told: Document = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
         if isinstance(serializer, StrictSerializer) and direction == "request":
-            told["additionalProperties"] = False
+            told |= {"additionalProperties": False, **serializer.between}
         return told
+
+    def _insert_field_validators(self, field: Any, schema: Document) -> None:
+        """Say of a text that must not be blank that spaces are no text."""
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        if isinstance(field, serializers.CharField) and field.trim_whitespace and schema.get("minLength"):
+            schema.setdefault("pattern", r"\S")
 
 
 def _tell_tags(operation: Document) -> None:

@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -108,7 +107,9 @@ class SuppressionView(Door):
 
     @extend_schema(
         operation_id="suppressions_delete",
-        parameters=[OpenApiParameter("why", OpenApiTypes.STR, required=True, description="For the audit.")],
+        parameters=[
+            OpenApiParameter("why", {"type": "string", "pattern": r"\S"}, required=True, description="For the audit.")
+        ],
         responses={204: None, **refusals(400, 404, 409)},
     )
     def delete(self, request: Request, suppression: str) -> Response:

@@ -4,19 +4,21 @@ import hashlib
 import json
 import re
 
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
 
 from customers.problems import Problem
 
+ONE = '"[0-9a-f]{16}"'
+FORM = {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)$", "minLength": 1}
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    OpenApiTypes.STR,
+    FORM,
     OpenApiParameter.HEADER,
     description="The ETag as it was read: 412 where somebody changed it since. Without it, any will do.",
 )
 TAG = re.compile(r'"([0-9a-f]{16})"')
+TAGS = re.compile(rf"{ONE}( *, *{ONE})*\Z")
 
 
 def tag(told: object) -> str:
@@ -35,8 +37,7 @@ def check(request: Request, current: str, what: str) -> None:
     asked = request.headers.get("If-Match", "").strip()
     if asked in ("", "*"):
         return
-    tags = TAG.findall(asked)
-    if not tags:
+    if not TAGS.match(asked):
         raise Problem(400, "bad_etag", "If-Match must be an ETag that was given out here.")
-    if current not in tags:
+    if current not in TAG.findall(asked):
         raise Problem(412, "changed", f"{what} was changed since it was read.")

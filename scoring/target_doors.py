@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -11,21 +10,21 @@ from django.db import transaction
 from django.db.models import prefetch_related_objects
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from customers import tags
 from customers.api import Door
 from customers.keys import Scope
 from customers.listing import Listing, Narrowed
-from customers.problems import Problem, StrictSerializer, refusals
+from customers.problems import NEVER, Problem, StrictSerializer, refusals
 from scoring import counts, questions, removal, targets
 from scoring.api import TargetPageSerializer, TargetSerializer, figures_of
 from scoring.conditions import TargetError
 from scoring.models import ModelVersion, Target
-from scoring.questions import QUESTIONS, Type
+from scoring.questions import QUESTIONS, Answer, Type
 
 KEY = r"^[-a-zA-Z0-9_]+\Z"
 LISTING = Listing(
@@ -34,13 +33,13 @@ LISTING = Listing(
     narrowed={"kind": Narrowed("kind", Target.Kind.values)},
 )
 USE = ("label", "is_active", *targets.MONEY, "excluded", "vouched", "retrain_days", "rescore_hours")
+MEANT = ("event", "where", "horizon_days", "attribute", "equals", "who")  # what a question's answers tell
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    OpenApiTypes.STR,
+    tags.FORM,
     OpenApiParameter.HEADER,
     description="The ETag of the target as it was read: 412 where somebody changed it since. Without it, any will do.",
 )
-ETAG = re.compile(r'"([0-9a-f]{16})"')
 
 
 class AnswerSerializer(serializers.Serializer[Any]):
@@ -50,9 +49,15 @@ class AnswerSerializer(serializers.Serializer[Any]):
     label = serializers.CharField()  # type: ignore[assignment]
     type = serializers.ChoiceField(choices=[(one.value, one.value) for one in Type])
     help = serializers.CharField(allow_blank=True)
-    default = serializers.JSONField(allow_null=True)
+    default = serializers.SerializerMethodField(
+        "default_of", help_text="Of the answer's type; null where there is none."
+    )
     is_optional = serializers.BooleanField()
     choices = serializers.ListField(child=serializers.ListField(child=serializers.CharField()))
+
+    def default_of(self, answer: Answer) -> str | int | None:
+        """Give the default."""
+        return answer.default
 
 
 class QuestionSerializer(serializers.Serializer[Any]):
@@ -75,10 +80,10 @@ class UseSerializer(StrictSerializer):
 
     label = serializers.CharField(required=False, max_length=120)  # type: ignore[assignment]
     is_active = serializers.BooleanField(required=False)
-    value = serializers.FloatField(required=False, allow_null=True)
-    contact_cost = serializers.FloatField(required=False, allow_null=True)
-    offer_cost = serializers.FloatField(required=False, allow_null=True)
-    save_rate = serializers.FloatField(required=False, allow_null=True)
+    value = serializers.FloatField(required=False, allow_null=True, min_value=0.0)
+    contact_cost = serializers.FloatField(required=False, allow_null=True, min_value=0.0)
+    offer_cost = serializers.FloatField(required=False, allow_null=True, min_value=0.0)
+    save_rate = serializers.FloatField(required=False, allow_null=True, min_value=0.0, max_value=1.0)
     excluded = serializers.ListField(child=serializers.CharField(max_length=120), required=False, max_length=1000)
     vouched = serializers.ListField(child=serializers.CharField(max_length=120), required=False, max_length=1000)
     retrain_days = serializers.IntegerField(required=False, min_value=0, max_value=3650)
@@ -98,12 +103,18 @@ class TargetInSerializer(UseSerializer):
     attribute = serializers.CharField(required=False, max_length=100)
     equals = serializers.CharField(required=False, max_length=200)
     who = serializers.ListField(child=serializers.DictField(), required=False, max_length=20)
+    between: ClassVar[dict[str, Any]] = {
+        "oneOf": [
+            {"required": ["question"], "properties": dict.fromkeys(("kind", *MEANT), NEVER)},
+            {"required": ["kind"], "properties": {"question": NEVER, "answers": NEVER}},
+        ]
+    }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Take a question or a kind, and not both."""
         if ("question" in attrs) == ("kind" in attrs):
             raise serializers.ValidationError({"question": "Send a question with its answers, or a kind: one of both."})
-        meant = [name for name in ("event", "where", "horizon_days", "attribute", "equals", "who") if name in attrs]
+        meant = [name for name in MEANT if name in attrs]
         if "question" in attrs and meant:
             raise serializers.ValidationError({meant[0]: "The question's answers tell this."})
         if "kind" in attrs and "answers" in attrs:
@@ -301,11 +312,4 @@ def _state(target: Target) -> str:
 
 
 def _check_match(request: Request, target: Target) -> None:
-    told = request.headers.get("If-Match", "").strip()
-    if told in ("", "*"):
-        return
-    states = ETAG.findall(told)
-    if not states:
-        raise Problem(400, "bad_etag", "If-Match must be an ETag that was given out here.")
-    if _state(target) not in states:
-        raise Problem(412, "changed", f"Target '{target.key}' was changed since it was read: read it again.")
+    tags.check(request, _state(target), f"Target '{target.key}'")

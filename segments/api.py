@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from customers.api import Door
 from customers.keys import Scope
 from customers.listing import NAMED, STORED, Listing, Narrowed
-from customers.problems import Problem, StrictSerializer, refusals
+from customers.problems import NEVER, Problem, StrictSerializer, refusals
 from segments import definition, preview, scored
 from segments.doors import IF_MATCH, edition, etag, refusing, segment_of, valid, who
 from segments.fields import catalogue
@@ -30,6 +30,32 @@ class BelongsSerializer(serializers.Serializer[Any]):
     since = serializers.DateTimeField()
 
 
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["version", "rule"],
+        "properties": {"version": {"const": 1}, "rule": {"type": "object", "minProperties": 1}},
+        "additionalProperties": False,
+    }
+)
+class RuleField(serializers.DictField):
+    """A rule with the version of its language."""
+
+
+@extend_schema_field(
+    {
+        "type": "object",
+        "required": ["target"],
+        "properties": {"target": {"type": "string"}, **{name: {} for name in scored.LINES}},
+        "additionalProperties": False,
+        "minProperties": 2,
+        "maxProperties": 2,
+    }
+)
+class LineField(serializers.DictField):
+    """A line on a score."""
+
+
 class SegmentInSerializer(StrictSerializer):
     """A segment as it is sent here. A rule is sent as `rule`, or as a line on a score; a list has neither."""
 
@@ -39,10 +65,17 @@ class SegmentInSerializer(StrictSerializer):
     description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
     folder = serializers.CharField(required=False, allow_blank=True, max_length=120)
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False, max_length=20)
-    rule = serializers.DictField(required=False, help_text='{"version": 1, "rule": ...}')
-    score = serializers.DictField(
+    rule = RuleField(required=False, help_text='{"version": 1, "rule": ...}')
+    score = LineField(
         required=False, help_text=f'{{"target": "lapse", "above": 0.7}}, or one of {", ".join(scored.LINES)}.'
     )
+    between: ClassVar[dict[str, Any]] = {
+        "anyOf": [
+            {"required": ["rule"], "properties": {"kind": {"const": "rule"}, "score": NEVER}},
+            {"required": ["score"], "properties": {"kind": {"const": "rule"}, "rule": NEVER}},
+            {"required": ["kind"], "properties": {"kind": {"const": "list"}, "rule": NEVER, "score": NEVER}},
+        ]
+    }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Take a rule or a line on a score, not both, and none for a list."""
@@ -55,6 +88,14 @@ class SegmentInSerializer(StrictSerializer):
             raise serializers.ValidationError({"rule": "This field is required."})
         attrs["tags"] = list(dict.fromkeys(attrs["tags"])) if "tags" in attrs else []
         return {name: value for name, value in attrs.items() if name != "tags" or "tags" in self.initial_data}
+
+
+class SegmentChangeSerializer(SegmentInSerializer):
+    """What is changed of a segment: its kind is not."""
+
+    between: ClassVar[dict[str, Any]] = {
+        "anyOf": [{"properties": {"rule": NEVER}}, {"properties": {"score": NEVER}}],
+    }
 
 
 class SegmentSerializer(serializers.Serializer[Any]):
@@ -98,7 +139,7 @@ class PreviewInSerializer(StrictSerializer):
     """A rule to be tried; with the key of the segment whose rule it is, its pins count."""
 
     key = serializers.RegexField(KEY, max_length=60, required=False)
-    rule = serializers.DictField(help_text='{"version": 1, "rule": ...}')
+    rule = RuleField(help_text='{"version": 1, "rule": ...}')
 
 
 class FindingSerializer(serializers.Serializer[Any]):
@@ -182,13 +223,13 @@ class SegmentView(Door):
 
     @extend_schema(
         operation_id="segments_update",
-        request=SegmentInSerializer(partial=True),
+        request=SegmentChangeSerializer(partial=True),
         parameters=[IF_MATCH],
         responses={200: SegmentSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
         """Change what is sent; a changed rule is a new version."""
-        body = valid(SegmentInSerializer(data=request.data, partial=True))
+        body = valid(SegmentChangeSerializer(data=request.data, partial=True))
         with refusing(body.get("key", "")):
             segment = segment_of(public_id, is_locked=True)
             expected = edition(request, segment)

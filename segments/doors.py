@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.http import Http404
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -24,13 +23,15 @@ from segments.rules import RuleError
 from segments.rules.meaning import NeedsFullCycle
 from segments.why import NotYetKnown
 
+ONE = r'"[0-9]{1,9}"'
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    OpenApiTypes.STR,
+    {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)$", "minLength": 1},
     OpenApiParameter.HEADER,
     description="The ETag of the segment as it was read: 412 where somebody changed it since. Without it, any will do.",
 )
-ETAG = re.compile(r'"(\d{1,9})"')
+ETAG = re.compile(r'"([0-9]{1,9})"')
+ETAGS = re.compile(rf"{ONE}( *, *{ONE})*\Z")
 
 
 def segment_of(public_id: str, *, is_locked: bool = False) -> Segment:
@@ -52,9 +53,9 @@ def edition(request: Request, segment: Segment) -> int | None:
     told = request.headers.get("If-Match", "").strip()
     if told in ("", "*"):
         return None
-    editions = [int(found) for found in ETAG.findall(told)]
-    if not editions:
+    if not ETAGS.match(told):
         raise Problem(400, "bad_etag", 'If-Match must be an ETag that was given out here, such as "3".')
+    editions = [int(found) for found in ETAG.findall(told)]
     return segment.edition if segment.edition in editions else editions[0]
 
 

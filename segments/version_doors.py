@@ -64,7 +64,7 @@ class CopyInSerializer(StrictSerializer):
 class OverlapInSerializer(StrictSerializer):
     """Two to six segments, by their keys."""
 
-    segments = serializers.ListField(child=serializers.CharField(max_length=60))
+    segments = serializers.ListField(child=serializers.CharField(max_length=60), min_length=2, max_length=6)
 
 
 class PartSerializer(serializers.Serializer[Any]):

@@ -98,7 +98,10 @@ class NumbersInSerializer(StrictSerializer):
     """Numbers that must not be called."""
 
     numbers = serializers.ListField(
-        child=serializers.CharField(max_length=60), max_length=MOST_NUMBERS, help_text="In clear; only hashes are kept."
+        child=serializers.CharField(max_length=60),
+        min_length=1,
+        max_length=MOST_NUMBERS,
+        help_text="In clear; only hashes are kept.",
     )
     country = serializers.CharField(
         min_length=2, max_length=2, allow_null=True, default=None, help_text="Of numbers without theirs, such as DE."

@@ -59,7 +59,7 @@ class OfferInSerializer(StrictSerializer):
         """Give the segment of a key."""
         found = Segment.objects.filter(key=key).first() if key is not None else None
         if key is not None and found is None:
-            raise serializers.ValidationError(f"There is no segment “{key}”.")
+            raise serializers.ValidationError(f"There is no segment “{key}”.", "no_segment")
         return found
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.db import transaction
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,12 +25,17 @@ MESSAGES = Listing("messages", narrowed={"state": Narrowed("state", WebhookMessa
 WANTED = [choice for choice in Type.choices if choice[0] != Type.WEBHOOK_TEST]
 
 
+@extend_schema_field({"type": "string", "pattern": r"^https://\S+$", "maxLength": 500})
+class UrlField(serializers.CharField):
+    """An address of the open internet."""
+
+
 class WebhookInSerializer(StrictSerializer):
     """A webhook as it is told."""
 
     key = serializers.SlugField(max_length=60)
     name = serializers.CharField(max_length=120)
-    url = serializers.CharField(max_length=500, help_text="Begins with https:// and leads to the open internet.")
+    url = UrlField(max_length=500, help_text="Begins with https:// and leads to the open internet.")
     types = serializers.ListField(
         child=serializers.ChoiceField(choices=WANTED), default=list, help_text="The kinds of notices that it gets."
     )
