@@ -91,7 +91,8 @@ def _readable(html: str) -> str:
 
 
 def _filled(subject: str, parts: Built, values: Values, html: Callable[[str, Values], str]) -> Mail:
-    head = render.line(subject, values)
+    told = render.told(values)
+    head = render.line(subject, told)
     if not head:
         raise TemplateRefused("the subject is empty")
-    return Mail(head, html(parts.html, {**values, "subject": head}), render.text(parts.text, values))
+    return Mail(head, html(parts.html, render.Told(told, subject=head)), render.text(parts.text, told))

@@ -206,7 +206,9 @@ def text(source: str, values: Values) -> str:
 
 def line(source: str, values: Values) -> str:
     """Give a text on one line: breaks within a customer's values become spaces, so that no header can be added."""
-    return " ".join("".join(char if char.isprintable() else " " for char in prose(source, values)).split())
+    given = prose(source, values)
+    shown = given if given.isprintable() else "".join(char if char.isprintable() else " " for char in given)
+    return " ".join(shown.split())
 
 
 def prose(source: str, values: Values) -> str:
@@ -224,7 +226,7 @@ def _parsed(environment: Environment, source: str) -> BoundTemplate:
 
 def _rendered(environment: Environment, source: str, values: Values) -> str:
     try:
-        return str(_parsed(environment, source).render(**{name: _told(value) for name, value in values.items()}))
+        return str(_parsed(environment, source).render(**told(values)))
     except TemplateRefused as refused:
         raise TemplateRefused(f"the template was stopped: {refused}") from refused
     except (LiquidError, ArithmeticError, RecursionError, TypeError, ValueError) as error:
@@ -265,8 +267,16 @@ def _bare(expression: object) -> Iterator[str]:
         yield from (str(one) for one in _paths(expression))
 
 
+class Told(dict[str, object]):
+    """Values in which no text at all is no value, so that `if` tells them apart as `default` does."""
+
+
+def told(values: Values) -> Told:
+    """Give such values; of a mail's parts all take the same."""
+    return values if isinstance(values, Told) else Told((name, _told(value)) for name, value in values.items())
+
+
 def _told(value: object) -> object:
-    """Give a value in which no text at all is no value, so that `if` tells them apart as `default` does."""
     if isinstance(value, dict):
         return {name: _told(one) for name, one in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,6 @@
 """Mails of one campaign, from due to handed over: through the gate, written, and by SMTP to a server that takes all."""
 
 import os
-import smtplib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from campaigns import decide, deliver, gate, looks, variants
-from campaigns.channels import email, mime
+from campaigns.channels import email, mime, smtp
 from campaigns.models import Campaign, Delivery, Programme
 from config import bench_decisions
 from customers import bulk
@@ -76,9 +75,10 @@ def written() -> list[tuple[str, str, bytes]]:
 
 def hand_over(mails: list[tuple[str, str, bytes]]) -> None:
     """Give mails to the server over one connection, and do nothing else."""
-    with smtplib.SMTP(settings.EMAIL_HOST, settings.EMAIL_PORT) as client:
-        for sender, receiver, mail in mails:
-            client.sendmail(sender, receiver, mail)
+    with smtp.Impatient(settings.EMAIL_HOST, settings.EMAIL_PORT) as client:
+        for mail in mails:
+            client.begin_mail()
+            client.hand_over(*mail)
 
 
 @contextmanager

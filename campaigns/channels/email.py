@@ -4,6 +4,7 @@ import contextlib
 import re
 import smtplib
 from email.utils import parseaddr
+from functools import lru_cache
 from typing import Any, Self
 
 from django.conf import settings
@@ -22,7 +23,6 @@ ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OURS = "campaigns.channels.smtp.Backend"
 MOST_STRIKES = 3  # connections in a row that broke, after which the server is left alone
-CLOSING = 421  # RFC 5321, 3.8: the server is about to close
 
 
 class Mailer:
@@ -103,9 +103,9 @@ class Mailer:
 
     def _answered(self, code: int, answer: bytes | str, *, is_begun: bool) -> Receipt:
         receipt = _receipt(code, answer, is_begun=is_begun)
-        if code == CLOSING:
+        if code == smtp.CLOSING:
             self._trouble = receipt.answer
-        if code == CLOSING or code // 100 not in (2, 4, 5):
+        if code == smtp.CLOSING or code // 100 not in (2, 4, 5):
             self._strike(is_hanging=False)
         else:
             self._strikes = 0
@@ -166,8 +166,12 @@ def _private(passed: Passed) -> list[str]:
 
 def message_id(public_id: str, sender: str) -> str:
     """Give the Message-ID of a delivery, by which feedback finds it again."""
-    host = parseaddr(sender)[1].rpartition("@")[2] or "localhost"
-    return f"<{public_id}@{host}>"
+    return f"<{public_id}@{_host(sender)}>"
+
+
+@lru_cache(maxsize=16)
+def _host(sender: str) -> str:
+    return parseaddr(sender)[1].rpartition("@")[2] or "localhost"
 
 
 def values(passed: Passed, link: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from django.core.mail.backends.smtp import EmailBackend
 from campaigns.channels import mime
 
 PATIENCE = 60.0  # seconds, where the settings say nothing
+OK, FOR_RECEIVERS, GO_ON, CLOSING = 250, (250, 251), 354, 421  # RFC 5321, 4.2.3
 
 
 class _Lines:
@@ -72,6 +73,51 @@ class _Impatient:
         self.is_content_begun = self.is_content_begun or isinstance(s, bytes)
         super().send(s)  # type: ignore[misc]
 
+    def hand_over(self, sender: str, receiver: str, mail: bytes) -> None:
+        """Hand a mail over; its envelope goes in one piece to a server that takes it so (RFC 2920, PIPELINING).
+
+        `mail` ends with a line. Errors are those of `smtplib.SMTP.sendmail`.
+        """
+        client: Any = self
+        client.ehlo_or_helo_if_needed()
+        if not client.has_extn("pipelining"):
+            client.sendmail(sender, [receiver], mail)
+            return
+        size = f" size={len(mail)}" if client.has_extn("size") else ""
+        envelope = (f"mail FROM:{_path(sender)}{size}", f"rcpt TO:{_path(receiver)}", "data")
+        client.send("".join(f"{line}{smtplib.CRLF}" for line in envelope))
+        answers = [client.getreply()]
+        while len(answers) < len(envelope) and answers[-1][0] != CLOSING:
+            answers.append(client.getreply())
+        refused = _refused(answers, sender, receiver)
+        if refused is None:
+            client.send(mail.replace(b"\r\n.", b"\r\n..") + b".\r\n")
+            if (last := client.getreply())[0] == OK:
+                return
+            answers[-1], refused = last, smtplib.SMTPDataError(*last)
+        elif answers[-1][0] == GO_ON:  # to nobody: an empty mail, which the server refuses
+            client.send(f".{smtplib.CRLF}")
+            client.getreply()
+        client.close() if answers[-1][0] == CLOSING else client._rset()
+        raise refused
+
+
+def _path(address: str) -> str:
+    """Give an address as commands have it."""
+    found = f"<{address}>" if mime.PLAIN.fullmatch(address) else smtplib.quoteaddr(address)
+    if not found.isprintable():
+        raise ValueError(f"{address!r} is no address")
+    return found
+
+
+def _refused(answers: list[tuple[int, bytes]], sender: str, receiver: str) -> smtplib.SMTPException | None:
+    """Give what the answers to sender, receiver and `data` refuse, or nothing."""
+    if answers[0][0] != OK:
+        return smtplib.SMTPSenderRefused(*answers[0], sender)
+    if answers[1][0] not in FOR_RECEIVERS:
+        return smtplib.SMTPRecipientsRefused({receiver: answers[1]})
+    return None if answers[2][0] == GO_ON else smtplib.SMTPDataError(*answers[2])
+
 
 class Impatient(_Impatient, smtplib.SMTP):
     """A client without encryption of its own."""
@@ -89,10 +135,11 @@ class Backend(EmailBackend):
         return ImpatientSSL if self.use_ssl else Impatient
 
     def _send(self, email_message: EmailMultiAlternatives) -> bool:
-        recipients = [mime.bare(one) for one in email_message.recipients()]
-        if self.connection is None:
+        (receiver,) = email_message.recipients()
+        if not isinstance(self.connection, _Impatient):
             raise smtplib.SMTPServerDisconnected("please run connect() first")
-        self.connection.sendmail(mime.bare(email_message.from_email), recipients, mime.raw(email_message))
+        sender = mime.bare(email_message.from_email)
+        self.connection.hand_over(sender, mime.bare(receiver), mime.raw(email_message))
         return True
 
     def drop(self) -> None:

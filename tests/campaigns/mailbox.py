@@ -25,7 +25,14 @@ class Sink:
         self.taken: list[Envelope] = []
         self.answers: list[str] = []
         self.recipient_answer = OK
+        self.offers = ["250-PIPELINING"]
         self.seen: Callable[[], None] = lambda: None
+
+    async def handle_EHLO(  # noqa: N802  aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: list[str]
+    ) -> list[str]:
+        session.host_name = hostname
+        return [*responses[:-1], *self.offers, responses[-1]]
 
     async def handle_RCPT(  # noqa: N802  aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]

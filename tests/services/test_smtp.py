@@ -13,7 +13,7 @@ from campaigns.channels.email import Mailer
 from campaigns.models import Delivery, DeliveryAttempt, OfferCode
 from customers import consent
 from tests.campaigns import people
-from tests.campaigns.mailbox import Sink, mail_server, planned_mails, states, use_smtp
+from tests.campaigns.mailbox import OK, Sink, mail_server, planned_mails, states, use_smtp
 from tests.campaigns.people import T0
 from tests.prove.home import Home
 from tests.servers import free_port
@@ -84,6 +84,27 @@ def test_an_unknown_recipient_fails_and_closes_the_address(sink: Sink) -> None:
     assert deliver.deliver(T0) == {"failed": 1}
     assert only().reason == "The mail server refused it: 550 5.1.1 No such user"
     assert consent.is_suppressed("email", "c0@example.test")
+
+
+@pytest.mark.parametrize("offers", [["250-PIPELINING"], []])
+def test_after_a_refused_recipient_the_next_mail_goes_on_the_same_connection(sink: Sink, offers: list[str]) -> None:
+    sink.offers = offers
+    peers = set()
+    honest = sink.handle_RCPT
+
+    async def choosy(server: Any, session: Any, envelope: Any, address: str, options: list[str]) -> str:
+        peers.add(session.peer)
+        sink.recipient_answer = "550 5.1.1 No such user" if address == "c0@example.test" else OK
+        return await honest(server, session, envelope, address, options)
+
+    sink.handle_RCPT = choosy  # type: ignore[method-assign]
+    planned_mails(2, steps=[{"action": "email", "subject": "Dots", "body": "One.\n\n.hidden begins with a dot."}])
+    assert deliver.deliver(T0) == {"failed": 1, "sent": 1}
+    assert states() == ["failed", "sent"]
+    (text,) = [part for part in sink.messages()[0].walk() if part.get_content_type() == "text/plain"]
+    assert ".hidden begins" in str(text.get_payload())
+    assert ".." not in str(text.get_payload())
+    assert len(peers) == 1
 
 
 def test_a_refusal_by_policy_keeps_the_address(sink: Sink) -> None:
