@@ -151,26 +151,57 @@ def _comparable(value: pl.Expr) -> pl.Expr:
     )
 
 
+def first_changes(told: pl.DataFrame) -> pl.DataFrame:
+    """Give the changes (CHANGES) that facts are for customers of whom nothing was told before."""
+    told = told.select(pl.col(name).cast(dtype) for name, dtype in CHANGES.items()).sort(*WHEN, maintain_order=True)
+    told = told.unique(WHEN, keep="last", maintain_order=True)
+    if told.select("customer_id", "name").is_unique().all():
+        return told.filter(pl.col("value").is_not_null() & (pl.col("value") != "null"))
+    nothing = pl.DataFrame(
+        schema={name: pl.Datetime("us", "UTC") if d == pl.Datetime else d for name, d in HISTORY.items()}
+    )
+    return _differing(nothing, told)
+
+
+def begin(changes: pl.DataFrame, import_id: int | None) -> None:
+    """Store the first changes of customers just created."""
+    bulk.insert(AttributeChange, changes.with_columns(of_import_id=pl.lit(import_id, pl.Int64), source=pl.lit("")))
+
+
+def latest(history: pl.DataFrame) -> pl.DataFrame:
+    """Give customer_id, the latest `attributes` as JSON text and the latest of each CORE column there is."""
+    values = history.sort(*WHEN, maintain_order=True).unique(["customer_id", "name"], keep="last", maintain_order=True)
+    found = values.select("customer_id").unique().join(_objects(values), on="customer_id", how="left")
+    for name in CORE:
+        column = values.filter(pl.col("name") == name).select("customer_id", _core(name))
+        if not column.is_empty():
+            found = found.join(column, on="customer_id", how="left")
+    return found
+
+
+def _objects(latest: pl.DataFrame) -> pl.DataFrame:
+    """Give customer_id and all attributes outside of CORE as one JSON text; none where all were cleared."""
+    own = latest.filter(~pl.col("name").is_in(CORE) & pl.col("value").is_not_null())
+    names = own["name"].unique()
+    keys = pl.DataFrame({"v": names}).select(pl.struct("v").struct.json_encode().str.slice(5).str.strip_suffix("}"))
+    key = pl.col("name").replace_strict(names, keys.to_series(), return_dtype=pl.String)
+    members = own.with_columns(member=key + ": " + pl.col("value")).sort("member")
+    text = pl.lit("{") + pl.col("member").str.join(", ") + pl.lit("}")
+    return members.group_by("customer_id").agg(attributes=text)
+
+
+def _core(name: str) -> pl.Expr:
+    value = pl.col("value").str.json_decode(pl.String)
+    return (value.str.to_date("%Y-%m-%d") if name == "birth_date" else value).alias(name)
+
+
 def _set_latest(history: pl.DataFrame, changes: pl.DataFrame) -> None:
     """Write the latest value of every attribute to the customers that changed."""
     people = history.join(changes.select("customer_id").unique(), on="customer_id", how="semi")
-    latest = people.sort(*WHEN, maintain_order=True).unique(["customer_id", "name"], keep="last", maintain_order=True)
-    own = latest.filter(~pl.col("name").is_in(CORE))
-    member = pl.format(
-        "{}: {}",
-        pl.concat_str(pl.struct(v=pl.col("name")).struct.json_encode().str.slice(5).str.strip_suffix("}")),
-        "value",
-    )
-    objects = own.group_by("customer_id").agg(members=member.drop_nulls().sort())
-    everybody = people.select(id="customer_id").unique().join(objects, left_on="id", right_on="customer_id", how="left")
-    rows = everybody.select(
-        "id", attributes=pl.lit("{") + pl.col("members").list.join(", ").fill_null("") + pl.lit("}")
-    )
-    bulk.update(Customer, rows, key=["id"])
+    values = people.sort(*WHEN, maintain_order=True).unique(["customer_id", "name"], keep="last", maintain_order=True)
+    everybody = people.select("customer_id").unique().join(_objects(values), on="customer_id", how="left")
+    bulk.update(Customer, everybody.select(pl.col("attributes").fill_null("{}"), id="customer_id"), key=["id"])
     for name in CORE:
-        column = latest.filter(pl.col("name") == name).join(
-            changes.filter(pl.col("name") == name).select("customer_id").unique(), on="customer_id", how="semi"
-        )
-        value = pl.col("value").str.json_decode(pl.String)
-        value = value.str.to_date("%Y-%m-%d") if name == "birth_date" else value
-        bulk.update(Customer, column.select(value.alias(name), id="customer_id"), key=["id"])
+        changed = changes.filter(pl.col("name") == name).select("customer_id").unique()
+        column = values.filter(pl.col("name") == name).join(changed, on="customer_id", how="semi")
+        bulk.update(Customer, column.select(_core(name), id="customer_id"), key=["id"])

@@ -50,6 +50,14 @@ def record(changes: pl.DataFrame, at: datetime) -> int:
     return len(new)
 
 
+def begin(said: pl.DataFrame, at: datetime) -> None:
+    """Store what customers just created said; a later row of the frame wins."""
+    rows = said.select(*CHANGES).unique(KEY, keep="last").with_columns(at=pl.lit(at, bulk.UTC_MICROSECONDS))
+    rows = rows.sort(KEY)
+    bulk.insert(ConsentChange, rows)
+    bulk.insert(Consent, rows.rename({"at": "since"}))
+
+
 def _lock(customer_ids: pl.Series) -> None:
     """Wait for sends in progress to these customers, and hold new ones back until the withdrawal is committed."""
     ids = customer_ids.unique().sort().to_list()

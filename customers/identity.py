@@ -62,22 +62,32 @@ def resolve(known: pl.DataFrame, import_id: int | None = None) -> pl.DataFrame:
 
 def _create(new: pl.DataFrame, import_id: int | None) -> None:
     """Store customers and the identities that point to them; both steps may be repeated."""
+    bulk.insert(Customer, rows_of(new, import_id).with_columns(attributes=pl.lit("{}")), ignore=["external_id"])
+    stored = bulk.read(_by_external_id(new["external_id"]).values_list("external_id", "id", "known_since"), RESOLVED)
+    bulk.insert(Identity, _pointing(stored.join(new, on="external_id", how="semi")), ignore=["kind", "value"])
+
+
+def rows_of(new: pl.DataFrame, import_id: int | None) -> pl.DataFrame:
+    """Give what a customer's row begins with, for external_id and known_since."""
     seeds = seed_of(new["external_id"])
-    rows = new.select(
+    return new.select(
         "external_id",
         "known_since",
         public_id=_public_ids(len(new)),
         seed=seeds,
         bucket=bucket_of(seeds),
-        attributes=pl.lit("{}"),
         told_by_id=pl.lit(import_id, pl.Int64),
     )
-    bulk.insert(Customer, rows, ignore=["external_id"])
-    stored = bulk.read(_by_external_id(new["external_id"]).values_list("external_id", "id", "known_since"), RESOLVED)
-    identities = stored.join(new, on="external_id", how="semi").select(
-        "customer_id", kind=pl.lit(Identity.Kind.EXTERNAL.value), value="external_id", known_at="known_since"
-    )
-    bulk.insert(Identity, identities, ignore=["kind", "value"])
+
+
+def point(created: pl.DataFrame) -> None:
+    """Store the identities of customers just created (customer_id, external_id, known_since)."""
+    bulk.insert(Identity, _pointing(created))
+
+
+def _pointing(customers: pl.DataFrame) -> pl.DataFrame:
+    external = pl.lit(Identity.Kind.EXTERNAL.value)
+    return customers.select("customer_id", kind=external, value="external_id", known_at="known_since")
 
 
 def _by_external_id(ids: pl.Series) -> "QuerySet[Customer]":

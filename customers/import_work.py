@@ -55,7 +55,7 @@ def _stored(asked: Import) -> Result:
 
     def told(done: int, total: int) -> None:
         share = CHECKED + (1.0 - CHECKED) * done / max(total, 1)
-        import_queue.tell(asked, f"Stores events: {done:,} of {total:,}", share)
+        import_queue.tell(asked, f"Stores: {done:,} of {total:,}", share)
 
     result = ingest.put(replace(found.records, import_id=asked.pk), asked.source, asked.started_at, told)
     quality_days.note(asked, found.records, result, asked.started_at)

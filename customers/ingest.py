@@ -6,7 +6,7 @@ from datetime import datetime
 
 import polars as pl
 
-from customers import attributes, bulk, catalogue, cleaning, consent, events, identity, refusal
+from customers import attributes, bulk, catalogue, cleaning, consent, events, identity, newcomers, refusal
 from customers.cleaning import REFUSED
 from customers.models import Customer, Product, Quarantine, Source
 
@@ -114,21 +114,30 @@ def put(records: Records, source: Source, received: datetime, on_progress: event
     Safe to run twice, also after being killed: message ids and equal facts are recognised.
     """
     checked = check(records, received)
-    ids = identity.resolve(_everybody(checked, received), records.import_id)
-    touched = pl.concat([_put_customers(checked, ids), _put_consents(checked.consents, ids, received)])
-    _note_import(touched, records.import_id)
     attributes.declare(checked.types, records.timeless)
-    told = _with_ids(checked.attributes, ids)
-    touched = pl.concat([touched, attributes.store(told.drop("line"), records.import_id)])
+    total = checked.customers.height + checked.events.height
+    ids = _customers(checked, records, received, _part(on_progress, 0, total))
+    before = ids.filter(~pl.col("is_whole"))
+    told = _with_ids(checked.consents, before)
+    touched = pl.concat([_put_customers(checked, before), _put_consents(told, received)])
+    _note_import(touched, records.import_id)
+    facts = _with_ids(checked.attributes, before).drop("line")
+    touched = pl.concat([touched, attributes.store(facts, records.import_id)])
     lines, fresh = _put_products(checked), checked.events.filter(~_sent_before(checked.events, source))
     rows = _with_ids(fresh, ids).select("customer_id", *(name for name in events.EVENTS if name != "customer_id"))
-    stored_events = events.store_new(rows, lines, source, records.import_id, on_progress)
+    told_events = _part(on_progress, total - len(rows), total)
+    stored_events = events.store_new(rows, lines, source, records.import_id, told_events)
     quarantine(checked.refused, source, received, records.import_id)
     new = ids.filter("is_new")
     changed = pl.concat([touched, new["customer_id"]]).unique()
     people = _lines_of(checked, ids, changed)
     counted = _result(records, checked, len(people) + int(fresh["line_count"].sum()), stored_events, len(new))
     return replace(counted, refused=checked.refused, news=pl.concat([people, fresh["line"]]))
+
+
+def _part(told: events.Progress | None, before: int, total: int) -> events.Progress | None:
+    """Tell of a part of the rows, after so many before it, as a portion of all."""
+    return told and (lambda done, of: told(min(before + done, total), total))
 
 
 def preview(records: Records, source_key: str, received: datetime) -> Result:
@@ -241,6 +250,23 @@ def _with_records(refused: pl.DataFrame, records: Records) -> pl.DataFrame:
     return refused.join(pl.concat(lines).unique("line", keep="first", maintain_order=True), on="line", how="left")
 
 
+def _customers(
+    checked: Checked, records: Records, received: datetime, on_progress: events.Progress | None
+) -> pl.DataFrame:
+    """Give external_id and customer_id of everybody told of, who `is_new`, and who is stored here, `is_whole`."""
+    everybody = _everybody(checked, received)
+    new = everybody.join(identity.find(everybody["external_id"]), on="external_id", how="anti", maintain_order="left")
+    told = newcomers.Told(
+        checked.customers.select("external_id", *ADDRESSES),
+        checked.attributes.drop("line"),
+        checked.consents.drop("line"),
+    )
+    created = newcomers.store(new, told, received, records.import_id, on_progress)
+    others = everybody.join(created, on="external_id", how="anti", maintain_order="left")
+    known = identity.resolve(others, records.import_id)
+    return pl.concat([known.with_columns(is_whole=False), created.with_columns(is_new=True, is_whole=True)])
+
+
 def _everybody(checked: Checked, received: datetime) -> pl.DataFrame:
     """Give every external id told of, with the earliest time we could have known it."""
     frames = [
@@ -282,11 +308,11 @@ def _put_customers(checked: Checked, ids: pl.DataFrame) -> pl.Series:
     return changed["customer_id"]
 
 
-def _put_consents(told: pl.DataFrame, ids: pl.DataFrame, received: datetime) -> pl.Series:
+def _put_consents(told: pl.DataFrame, received: datetime) -> pl.Series:
     """Store permissions that say something new; give the customers they are of. A withdrawal outlasts any list."""
     if told.is_empty():
         return pl.Series("customer_id", [], dtype=pl.Int64)
-    lasting = consent.without_withdrawn(_with_ids(told, ids))
+    lasting = consent.without_withdrawn(told)
     before = consent.standing(lasting["customer_id"]).drop("since")
     new = lasting.join(before, on=before.columns, how="anti")
     consent.record(new, received)

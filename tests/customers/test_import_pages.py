@@ -241,7 +241,7 @@ def test_an_import_whose_worker_was_killed_is_taken_up_and_gives_up_after_three(
     monkeypatch.setattr(ingest, "put", killed)
     with pytest.raises(KeyboardInterrupt):
         stored(staff, page)
-    assert "Stores 3 lines" in staff.get(path_of(row, "progress/")).content.decode()
+    assert "Stores: 2 of 2" in staff.get(path_of(row, "progress/")).content.decode()
     assert import_queue.claim() is None
     Import.objects.update(lease_until=Now() - timedelta(seconds=1))
     monkeypatch.setattr(ingest, "put", put)
