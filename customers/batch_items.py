@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -60,6 +60,20 @@ class Read:
             refused=pl.concat(refused),
         )
 
+    @property
+    def holds_anything(self) -> bool:
+        """Say whether there is anything to store."""
+        return bool(self.refused) or any(self.rows.values())
+
+    def with_lines(self) -> set[str]:
+        """Give the message ids of events that have order lines."""
+        return {line["message_id"] for line in self.rows.get("lines", ())}
+
+    def without(self, lines: Set[int]) -> "Read":
+        """Give what is left when the events of some lines are taken out."""
+        left = [row for row in self.rows.get("events", ()) if row["line"] not in lines]
+        return replace(self, rows={**self.rows, "events": left})
+
     def _frame(self, name: str, schema: bulk.Schema) -> pl.DataFrame | None:
         rows = self.rows.get(name)
         return pl.DataFrame(rows, schema=schema) if rows else None
@@ -96,15 +110,15 @@ def read_customers(items: Sequence[object], received: datetime, read: Read | Non
 
 
 def _read_all(items: Sequence[object], one: Callable[[Row, int], dict[str, list[Row]]], read: Read) -> Read:
-    rows, refused = {name: list(found) for name, found in read.rows.items()}, list(read.refused)
     for line, item in enumerate(items, read.count + 1):
         try:
             for name, found in one(_sound(item), line).items():
-                rows.setdefault(name, []).extend(found)
+                read.rows.setdefault(name, []).extend(found)
         except Unfit as fault:
             told = {"line": line, "column": fault.column, "kind": fault.kind, "value": fault.value}
-            refused.append({**told, "record": _record(item)})
-    return replace(read, count=read.count + len(items), rows=rows, refused=refused)
+            read.refused.append({**told, "record": _record(item)})
+    read.count += len(items)
+    return read
 
 
 def _event(item: Row, line: int, received: datetime) -> dict[str, list[Row]]:
@@ -169,6 +183,8 @@ def _sound(item: object) -> Row:
     """Give an item that may be stored: an object, not too large, not too deep, of whole texts."""
     if not isinstance(item, dict):
         raise Unfit("", "is no object", item)
+    if _is_plainly_sound(item):
+        return item
     level: list[object] = [item]
     for _ in range(MOST_DEPTH):
         for one in level:
@@ -182,6 +198,16 @@ def _sound(item: object) -> Row:
     if len(json.dumps(item)) > MOST_BYTES:
         raise Unfit("", f"is larger than {MOST_BYTES:,} bytes")
     return item
+
+
+def _is_plainly_sound(item: Row) -> bool:
+    """Say that an item is sound as its JSON text shows, which is quick; of others nothing is known."""
+    try:
+        text = json.dumps(item)
+    except RecursionError:
+        return False
+    is_shallow = text.count("{") + text.count("[") < MOST_DEPTH
+    return is_shallow and len(text) <= MOST_BYTES and "\\ud" not in text and "\\u0000" not in text
 
 
 def _inside(one: object) -> Iterable[object]:

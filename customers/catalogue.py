@@ -6,7 +6,9 @@ checkout. A picture is an https address of a plain host name; anything else is n
 
 import polars as pl
 
-SPEAKING = r"^(Product|Order|Cart|Checkout)\b"
+FIRST_WORDS = ("Product", "Order", "Cart", "Checkout")
+SPEAKING = rf"^({'|'.join(FIRST_WORDS)})\b"
+NAMED = '"product_id"'
 TEXTS = ("name", "category", "brand", "currency", "image_url")
 NAMES = ("product_id", *TEXTS, "price")
 ONE = pl.Struct(dict.fromkeys(NAMES, pl.String))
@@ -23,7 +25,7 @@ SCHEMA = {"external_id": pl.String, **dict.fromkeys(TEXTS, pl.String), "price": 
 def told(events: pl.DataFrame) -> pl.DataFrame:
     """Give what events (name, occurred_at, properties as JSON) tell of products, the latest last: SCHEMA."""
     speaking = events.filter(
-        pl.col("name").str.contains(SPEAKING), pl.col("properties").str.contains('"product_id"', literal=True)
+        pl.col("name").str.contains(SPEAKING), pl.col("properties").str.contains(NAMED, literal=True)
     ).sort("occurred_at", maintain_order=True)
     if speaking.is_empty():
         return pl.DataFrame(schema=SCHEMA)

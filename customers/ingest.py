@@ -326,14 +326,28 @@ def _note_import(customer_ids: pl.Series, import_id: int | None) -> None:
         bulk.update(Customer, rows, key=["id"])
 
 
+def put_products_of(happened: pl.DataFrame) -> None:
+    """Store what events (name, occurred_at, properties) that passed all checks tell of products."""
+    _store_products(_complete(catalogue.told(happened), PRODUCTS))
+
+
 def _put_products(checked: Checked) -> pl.DataFrame:
     """Store products that are new or have another name; give the order lines with product_id."""
-    texts = tuple(LIMITS)
     seen = _complete(catalogue.told(checked.events), PRODUCTS)
     sold = pl.concat([seen, checked.products, _complete(checked.lines.select(external_id="product"), PRODUCTS)])
+    _store_products(sold)
+    if checked.lines.is_empty():
+        return events.complete(None, events.LINES)
+    numbered = _products(checked.lines["product"].unique()).select(product="external_id", product_id="product_id")
+    return events.complete(checked.lines.join(numbered, on="product", how="inner", maintain_order="left"), events.LINES)
+
+
+def _store_products(sold: pl.DataFrame) -> None:
+    """Store products (PRODUCTS) that are new or differ, as they were told last."""
+    texts = tuple(LIMITS)
     told = sold.group_by("external_id", maintain_order=True).agg(pl.col(*texts, "price").drop_nulls().last())
     if told.is_empty():
-        return events.complete(None, events.LINES)
+        return
     stored = _products(told["external_id"])
     rows = told.join(stored, on="external_id", how="left", suffix="_stored").select(
         "external_id",
@@ -341,8 +355,6 @@ def _put_products(checked: Checked) -> pl.DataFrame:
         price=pl.coalesce("price", "price_stored"),
     )
     bulk.upsert(Product, rows, key=["external_id"], update=[*texts, "price"])
-    numbered = _products(told["external_id"]).select(product="external_id", product_id="product_id")
-    return events.complete(checked.lines.join(numbered, on="product", how="inner", maintain_order="left"), events.LINES)
 
 
 def _products(external_ids: pl.Series) -> pl.DataFrame:

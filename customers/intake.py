@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from customers import batch_items, ingest
+from customers import batch_items, ingest, known_events
 from customers.batch_items import Read
+from customers.known_events import Taken
 from customers.models import Source
 
 MOST = 5_000  # items that are stored together
@@ -75,6 +76,8 @@ class _Counter:
             _store_together(group)
         finally:
             with self.turn:
+                # Where this thread is ended meanwhile, another takes the rest over.
+                self.waiting.extendleft(other for other in reversed(group[1:]) if not other.is_done)
                 self.is_busy = False
                 self.turn.notify_all()
 
@@ -123,21 +126,27 @@ def _store(group: list[_Ticket]) -> None:
     read, begins = Read(), []
     for ticket in group:
         begins.append(read.count)
-        read = READERS[ticket.kind](ticket.items, ticket.received, read)
+        READERS[ticket.kind](ticket.items, ticket.received, read)
     received = max(ticket.received for ticket in group)
-    result = ingest.put(read.records(), _source(group[0].source), received)
+    key = group[0].source
+    taken = known_events.store(read.rows.get("events", ()), read.with_lines(), key, received)
+    rest = read.without(taken.lines)
+    result = ingest.put(rest.records(), _source(key), received) if rest.holds_anything else None
     for ticket, begin in zip(group, begins, strict=True):
-        ticket.outcome = _outcome(result, begin, len(ticket.items))
+        ticket.outcome = _outcome(taken, result, begin, len(ticket.items))
 
 
-def _outcome(result: ingest.Result, begin: int, count: int) -> Outcome:
+def _outcome(taken: Taken, result: ingest.Result | None, begin: int, count: int) -> Outcome:
     """Give what became of the lines after `begin`."""
-    own = result.refused.filter(pl.col("line") > begin, pl.col("line") <= begin + count).sort("line")
-    stored = int(((result.news > begin) & (result.news <= begin + count)).sum())
-    faults = tuple(
-        Fault(line - begin - 1, column or "", f"{kind}: {value}." if value else f"{kind}.")
-        for line, column, kind, value in own.select("line", "column", "kind", "value").iter_rows()
-    )
+    stored = len(taken.news.intersection(range(begin + 1, begin + count + 1)))
+    faults: tuple[Fault, ...] = ()
+    if result is not None:
+        own = result.refused.filter(pl.col("line") > begin, pl.col("line") <= begin + count).sort("line")
+        stored += int(((result.news > begin) & (result.news <= begin + count)).sum())
+        faults = tuple(
+            Fault(line - begin - 1, column or "", f"{kind}: {value}." if value else f"{kind}.")
+            for line, column, kind, value in own.select("line", "column", "kind", "value").iter_rows()
+        )
     return Outcome(count, stored, count - stored - len(faults), faults)
 
 

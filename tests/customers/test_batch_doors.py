@@ -1,14 +1,16 @@
 """Events and customers over REST: each item judged on its own, nothing stored twice, an answer means stored."""
 
 import json
+import random
+from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.test import Client
 
-from customers import batch_items, intake, keys
+from customers import batch_items, ingest, intake, keys, known_events
 from customers.models import (
     AttributeChange,
     Consent,
@@ -253,3 +255,100 @@ def test_what_is_no_time_is_refused(value: object) -> None:
 def test_a_line_of_an_order_is_refused_at_its_place(line: object, path: str) -> None:
     read = batch_items.read_events([ORDER | {"lines": [line]}], NOW)
     assert read.refused[0]["column"] == path
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_who_stores_for_others_and_is_ended_leaves_them_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, ended = intake._store, list[str]()
+
+    def ends_once(group: list[Any]) -> None:
+        if not ended:
+            ended.append("the first")
+            raise SystemExit(1)
+        real(group)
+
+    monkeypatch.setattr(intake, "_store", ends_once)
+    other = intake._Ticket("events", "api", [view(1)], NOW)
+    intake._counter.waiting.append(other)
+    with pytest.raises(SystemExit):
+        intake.put("events", [view(2)], "api", NOW)
+    assert intake._counter.waiting == deque([other])
+    intake._counter.waiting.clear()
+    intake._counter.serve(other)
+    assert other.outcome == intake.Outcome(1, 1, 0, ())
+
+
+def anything(dice: random.Random) -> dict[str, Any]:
+    """Give an event as a sender might tell it, now and then one that cannot be taken."""
+    item: dict[str, Any] = {
+        "customer": dice.choice(["ann", "ben", "cleo", 7, "new", "x" * 201]),
+        "message_id": f"m{dice.randrange(40)}" + dice.choice(["", "", "", "y" * 100]),
+        "name": dice.choice(["Page Viewed", "Page Viewed", "Product Viewed", "Unheard Of", "n" * 121]),
+    }
+    optional = {
+        "occurred_at": ["2026-05-31T10:00:00+02:00", "1850-01-01T00:00:00Z", "2026-06-03T00:00:00Z", None],
+        "value": [1.5, 10**20, None],
+        "currency": ["EUR", "EURO", None],
+        "order_id": ["o1", "o" * 101],
+        "properties": [
+            {"product_id": "p1", "name": "Mug", "price": 2},
+            {"a": {"b": [1, "\U0001f600"]}},
+            {"z": "\\u0000"},
+        ],
+        "lines": [[{"product": "p2", "price": 3.5, "name": "Cup"}], []],
+    }
+    return item | {name: dice.choice(some) for name, some in optional.items() if dice.random() < 0.3}
+
+
+def stored(source: str) -> list[str]:
+    columns = ("customer__external_id", "message_id", "name", "occurred_at", "known_at", "value", "currency")
+    rows = Event.objects.filter(source__key=source, stored_xact__gte=0)
+    return sorted(map(repr, rows.values_list(*columns, "order_id", "properties", "of_import_id", "lines__price")))
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+@pytest.mark.parametrize("seed", range(3))
+def test_what_is_stored_at_once_is_what_the_long_way_stores(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    long_way, dice = lambda *_: known_events.NOTHING, random.Random(seed)
+    quick = known_events.store
+    known = [view(0, customer=one, message_id=f"first-{one}") for one in ("ann", "ben", "cleo", "7")]
+    for round_ in ([known], [[anything(dice) for _ in range(60)] for _ in range(2)]):
+        told = {}
+        for source, way in (("quick", quick), ("long", long_way)):
+            monkeypatch.setattr(known_events, "store", way)
+            told[source] = [intake.put("events", items, source, NOW) for items in round_]
+        assert told["quick"] == told["long"]
+        assert stored("quick") == stored("long")
+    assert len(stored("quick")) > 10
+    assert Product.objects.get(external_id="p1").name == "Mug"
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_events_of_known_customers_need_no_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("one statement of PostgreSQL")
+    intake.put("events", [view(1)], "api", NOW)
+    monkeypatch.delattr(ingest, "put")
+    items = [view(1), view(2), view(2), view(3, occurred_at="2026-05-31T10:00:00+02:00", value=3)]
+    assert intake.put("events", items, "api", NOW) == intake.Outcome(4, 2, 2, ())
+    assert Event.objects.get(message_id="v3").occurred_at == datetime(2026, 5, 31, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "item", [{"a": "\ud83d\ude00"}, {"a": [[[]]]}, {"a": "x" * 40_000}, {"a": "\x00"}, {"b\ud800": 1}]
+)
+def test_items_are_sound_or_not_however_they_are_looked_at(
+    item: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judged() -> str:
+        try:
+            return repr(batch_items._sound(item))
+        except batch_items.Unfit as fault:
+            return fault.kind
+
+    quick = judged()
+    monkeypatch.setattr(batch_items, "_is_plainly_sound", lambda _: False)
+    assert quick == judged()
