@@ -9,13 +9,15 @@ import polars as pl
 from segments.leaves import Leaves
 from segments.moves import ZERO, Move
 from segments.nearest import nearest
-from segments.rules import Context, Rule
+from segments.rules import Context, Rule, needs
 from segments.rules.comparisons import Comparison
 from segments.rules.comparisons import in_words as compared_in_words
 from segments.rules.meaning import answers, with_made
 from segments.rules.nodes import Condition, EventCondition, Group, History, Node, Other, placed, steps
 from segments.rules.operators import operator
 from segments.rules.sentence import in_words
+
+WHO = ("customer_id", "external_id", "seed", "time_zone")
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,20 @@ def explain(rule: Rule, frame: pl.DataFrame, context: Context) -> Explanation:
     if frame.height != 1:
         raise ValueError(f"an explanation is about one customer, not {frame.height}")
     leaves = {path: node for path, node in placed(rule.root) if not isinstance(node, Group)}
-    frame = with_made(frame, leaves.values(), context)
+    frame = _asked(rule, with_made(frame, leaves.values(), context))
     answered = answers(leaves.values(), frame, context)
     found = {node: column.to_list()[0] for node, column in answered.found.items()}
     holds = pl.DataFrame([answered.holds[node].alias(path) for path, node in leaves.items()])
     told = _Telling(frame, found, Leaves(rule, holds, pl.DataFrame()))
     return Explanation(context.as_of, told.node(rule.root, "rule"), nearest(told.leaves, frame, context, found))
+
+
+def _asked(rule: Rule, row: pl.DataFrame) -> pl.DataFrame:
+    """Give the row with the columns that a rule asks, which is much quicker to copy; all where it asks segments too."""
+    asked = needs(rule)
+    if asked.segments:
+        return row
+    return row.select(name for name in row.columns if name in asked.columns or name in WHO)
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,13 @@ def folded(column: pl.Expr) -> pl.Expr:
 
 
 def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
-    """Give `folded:<field>` of some columns."""
-    return [_folded(frame[name]).alias(f"{FOLDED}{name}") for name in names]
+    """Give `folded:<field>` of some columns; texts of ASCII letters, which most are, take one step, all at once."""
+    texts = [name for name in names if frame.schema[name] != pl.List]
+    plain = frame.select(pl.col(texts).str.to_lowercase())
+    odd = frame.select(_is_odd(pl.col(texts)))
+    found = {name: _mended(frame[name], plain[name], odd[name]) for name in texts}
+    found |= {name: _folded_lists(frame[name]) for name in names if name not in found}
+    return [found[name].alias(f"{FOLDED}{name}") for name in names]
 
 
 def each_once(column: pl.Series, make: Callable[[pl.Series], pl.Series]) -> pl.Series:
@@ -44,20 +49,21 @@ def each_once(column: pl.Series, make: Callable[[pl.Series], pl.Series]) -> pl.S
     return make(texts).gather(column.cast(pl.Enum(texts)).to_physical())
 
 
-def _folded(column: pl.Series) -> pl.Series:
-    """Fold a column; texts of ASCII letters, which most are, take one step."""
-    if isinstance(column.dtype, pl.List):
-        letters = column.explode()
-        each = pl.element().str.to_lowercase() if not _is_odd(letters).any() else folded(pl.element())
-        return column.to_frame("").select(pl.col("").list.eval(each)).to_series()
-    plain, is_odd = column.str.to_lowercase(), _is_odd(column)
+def _mended(column: pl.Series, plain: pl.Series, is_odd: pl.Series) -> pl.Series:
+    """Give what was folded as ASCII, with those of other letters folded as they must be."""
     if not is_odd.any():
         return plain
     odd = each_once(column.filter(is_odd), lambda texts: texts.to_frame("").select(folded(pl.col(""))).to_series())
     return plain.scatter(is_odd.arg_true(), odd)
 
 
-def _is_odd(column: pl.Series) -> pl.Series:
+def _folded_lists(column: pl.Series) -> pl.Series:
+    has_odd = column.explode().to_frame("").select(_is_odd(pl.col("")).any()).item()
+    each = folded(pl.element()) if has_odd else pl.element().str.to_lowercase()
+    return column.to_frame("").select(pl.col("").list.eval(each)).to_series()
+
+
+def _is_odd(column: pl.Expr) -> pl.Expr:
     """Say which texts have letters beyond ASCII."""
     return (column.str.len_bytes() != column.str.len_chars()).fill_null(False)
 
