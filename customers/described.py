@@ -41,7 +41,7 @@ class DoorSchema(AutoSchema):
         """Give the operation with what is true of all doors."""
         operation: Document | None = super().get_operation(*args, **kwargs)
         if operation is not None and not self.view.__class__.__module__.startswith("drf_spectacular"):
-            if self.method == "GET" and hasattr(self.view, "patch"):
+            if self.method == "GET" and (hasattr(self.view, "patch") or getattr(self.view, "is_tagged", False)):
                 _tell_tags(operation)
             _complete(operation, makes=self.method == "POST" and changes_something(self.view, "POST"))
         return operation
@@ -61,7 +61,7 @@ class DoorSchema(AutoSchema):
 
 
 def _tell_tags(operation: Document) -> None:
-    """Describe how something that can be changed is read."""
+    """Describe how something is read that is told apart by its ETag."""
     operation.setdefault("parameters", []).append(SAME)
     operation["responses"]["200"].setdefault("headers", {}).update(ETAG)
     operation["responses"]["304"] = {"description": HTTPStatus(304).phrase, "headers": {**ETAG}}

@@ -1,12 +1,33 @@
 """REST about what customers will do: targets, their model versions, and scores."""
 
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import polars as pl
 from rest_framework import serializers
 
+from customers import bulk
+from customers.ids import among
 from scoring import ranking
 from scoring.models import Evaluation, ModelVersion, Score, Target
+
+STORED: bulk.Schema = {
+    "customer_id": pl.Int64,
+    "target": pl.Int64,
+    "version": pl.Int64,
+    "as_of": bulk.UTC_MICROSECONDS,
+    "value": pl.Float64,
+}
+TOLD: bulk.Schema = {
+    "customer_id": pl.Int64,
+    "target": pl.String,
+    "value": pl.Float64,
+    "percentile": pl.Float64,
+    "rank": pl.Int64,
+    "band": pl.String,
+    "as_of": bulk.UTC_MICROSECONDS,
+    "version": pl.Int64,
+}
 
 
 class ScoreSerializer(serializers.Serializer[Any]):
@@ -88,23 +109,29 @@ def figures_of(versions: list[ModelVersion]) -> dict[int, dict[str, Any]]:
     return {e.version_id: e.figures for e in pooled if learners[e.version_id] == e.learner}
 
 
-def scores_of(customer_ids: list[int], targets: list[str] | None = None) -> dict[int, list[dict[str, Any]]]:
+def scores_of(customer_ids: Sequence[int], targets: Collection[str] | None = None) -> dict[int, list[dict[str, Any]]]:
     """Give the published scores of customers, by customer id; of the named targets, or of all."""
-    run = ranking.published()
-    rows = Score.objects.filter(run=run, customer_id__in=customer_ids)
-    if targets is not None:
-        rows = rows.filter(target__key__in=targets)
-    orders = ranking.orders_of(run)
     found: dict[int, list[dict[str, Any]]] = {}
-    for one in rows.select_related("target", "version").order_by("target__key"):
-        placed = _placed(orders.get(one.target_id), one.value)
-        told = {"target": one.target.key, "value": one.value, **placed, "as_of": one.as_of}
-        told["version"] = one.version.number
-        found.setdefault(one.customer_id, []).append(told)
+    for row in scores_in_rows(pl.Series(customer_ids, dtype=pl.Int64), targets).iter_rows(named=True):
+        found.setdefault(row.pop("customer_id"), []).append(row)
     return found
 
 
-def _placed(order: ranking.Order | None, value: float) -> dict[str, Any]:
-    if order is None:
-        return {"percentile": None, "rank": None, "band": ""}
-    return order.placed(pl.Series([value])).row(0, named=True)
+def scores_in_rows(customer_ids: pl.Series, targets: Collection[str] | None = None) -> pl.DataFrame:
+    """Give the published scores of customers with where they stand, a row for each, those of one by target."""
+    run = ranking.published()
+    named = Target.objects.all() if targets is None else Target.objects.filter(key__in=targets)
+    keys = dict(named.order_by("key").values_list("pk", "key"))
+    rows = Score.objects.filter(among("customer_id", customer_ids), run=run, target__in=list(keys))
+    found = bulk.read(rows.values_list(*STORED), STORED)
+    numbers = dict(ModelVersion.objects.filter(pk__in=found["version"].unique()).values_list("pk", "number"))
+    orders = ranking.orders_of(run, list(keys))
+    parts = [_placed(found.filter(target=pk), key, orders.get(pk)) for pk, key in keys.items()]
+    told = pl.concat([pl.DataFrame(schema=TOLD), *parts])
+    return told.with_columns(pl.col("version").replace_strict(numbers, return_dtype=pl.Int64))
+
+
+def _placed(rows: pl.DataFrame, target: str, order: ranking.Order | None) -> pl.DataFrame:
+    stands = {"percentile": None, "rank": None, "band": ""} if order is None else order.placed(rows["value"]).to_dict()
+    told = rows.with_columns(target=pl.lit(target)).with_columns(**stands)
+    return told.select(pl.col(name).cast(dtype) for name, dtype in TOLD.items())

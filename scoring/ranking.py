@@ -9,12 +9,13 @@ import zlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import BinaryField, Q
+from django.db.models.functions import Length, Substr
 
 from customers import bulk
 from customers.ids import among
@@ -81,6 +82,14 @@ class Order:
 
     def _share(self, below: Ints) -> pl.Series:
         return pl.Series(below / max(len(self.millionths), 1) * 100, dtype=pl.Float64).round(DECIMALS)
+
+
+class Stored(NamedTuple):
+    """A ranking as it is known again: its id, how many scores it holds, and their sum."""
+
+    ranking: int
+    customers: int
+    check: bytes
 
 
 def rank(run: ScoreRun, frames: Iterable[pl.DataFrame] | None = None) -> None:
@@ -215,11 +224,17 @@ def orders_of(run: ScoreRun | None, targets: Collection[int] | None = None) -> d
     bands = {pk: bands or BANDS for pk, bands in ModelVersion.objects.values_list("pk", "bands")}
     rankings = Ranking.objects.filter(run=run)
     rankings = rankings if targets is None else rankings.filter(target__in=targets)
-    stored = rankings.values_list("target_id", "ordered")
-    return {
-        target: Order(_unpacked(bytes(packed)), bands.get(run.versions.get(str(target), 0), BANDS))
-        for target, packed in stored
-    }
+    end = Substr("ordered", Length("ordered") - 3, output_field=BinaryField())  # zlib ends with a sum of what it holds
+    stored = rankings.annotate(end=end).values_list("target_id", "pk", "customers", "end")
+    try:
+        return {
+            target: Order(
+                _unpacked(Stored(pk, customers, bytes(last))), bands.get(run.versions.get(str(target), 0), BANDS)
+            )
+            for target, pk, customers, last in stored
+        }
+    except Ranking.DoesNotExist:
+        return orders_of(run, targets)
 
 
 def rows_of(run: ScoreRun, frame: pl.DataFrame | None = None) -> pl.DataFrame:
@@ -281,9 +296,13 @@ def _packed(ordered: Ints) -> bytes:
 
 
 @functools.lru_cache(maxsize=32)
-def _unpacked(packed: bytes) -> Ints:
-    """Give the scores of a ranking, unpacked once a process: every bucket asks for them."""
-    return np.cumsum(np.frombuffer(zlib.decompress(packed), dtype="<i8"))
+def _unpacked(stored: Stored) -> Ints:
+    """Give the scores of a ranking, sent and unpacked once a process: every bucket asks for them.
+
+    Raises Ranking.DoesNotExist where another is in its place by now.
+    """
+    packed = Ranking.objects.values_list("ordered", flat=True).get(pk=stored.ranking)
+    return np.cumsum(np.frombuffer(zlib.decompress(bytes(packed)), dtype="<i8"))
 
 
 def _forget_old_runs(run: ScoreRun) -> None:

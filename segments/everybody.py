@@ -39,14 +39,32 @@ class Everybody:
         Rows are by bucket, then customer_id. Raises columns.Replaced.
         """
         asked = list(rules)
-        names = {name for rule in asked for name in needs(rule).columns} | {*also}
-        scores = sorted(name for name in names if name.startswith(SCORES))
-        plain = [name for name in scores if self._is_stored(name)]
-        frame = self.pinned.columns(["customer_id", *sorted(names - {*scores}), *plain])
-        frame = frame.hstack(self._ranked([name for name in scores if name not in plain]))
+        frame = self._columns({name for rule in asked for name in needs(rule).columns} | {*also})
         texts = folded_fields(node for rule in asked for node in walk(rule.root))
         frame = frame.hstack(self._folded(frame, [name for name in texts if name in frame.columns]))
         return without_erased(frame, None, Q(rewritten_at=None))
+
+    def values(self, customer_ids: pl.Series, names: Collection[str]) -> pl.DataFrame:
+        """Give columns for some customers, a row for each in their order; who has no value has none.
+
+        Raises columns.Replaced.
+        """
+        frame = self._columns(names)
+        nothing = pl.Series([None] * len(customer_ids), dtype=pl.Null)
+        if frame.is_empty():
+            return pl.DataFrame(dict.fromkeys(names, nothing))
+        ids, rows = self.pinned.derived(
+            ["in order:customer_id", "rows in order:customer_id"], lambda _: _ordered(frame)
+        )
+        at = ids.search_sorted(customer_ids).clip(0, len(ids) - 1)
+        places = rows.gather(at).set(ids.gather(at) != customer_ids, None)
+        return pl.DataFrame({name: frame[name].gather(places) if name in frame.columns else nothing for name in names})
+
+    def _columns(self, names: Collection[str]) -> pl.DataFrame:
+        scores = sorted(name for name in names if name.startswith(SCORES))
+        plain = [name for name in scores if self._is_stored(name)]
+        frame = self.pinned.columns(["customer_id", *sorted({*names} - {*scores}), *plain])
+        return frame.hstack(self._ranked([name for name in scores if name not in plain]))
 
     def named(self, customer_ids: pl.Series) -> pl.DataFrame:
         """Give the external ids of some customers, in their order. Raises columns.Replaced."""
@@ -96,3 +114,9 @@ def latest() -> Everybody:
     if taken_at is None:
         raise NoSnapshot
     return Everybody(columns.pin(taken_at), ranking.published())
+
+
+def _ordered(frame: pl.DataFrame) -> list[pl.Series]:
+    """Give the ids of all customers in ascending order, and which row of the frame each is."""
+    rows = frame["customer_id"].arg_sort()
+    return [frame["customer_id"].gather(rows), rows]

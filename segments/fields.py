@@ -40,10 +40,15 @@ def catalogue(consents: Iterable[str] | None = None) -> Fields:
 
     `consents` are the names of the consent fields; left out, they are looked up in all consents on record.
     """
-    found = [*CORE, *_attributes(), *_features(), *_scores(), *_campaigns(), *REACH, *_consents(consents)]
     segments = {key: named(rule, "segment") for key, rule in Segment.objects.values_list("key", "rule")}
     events = frozenset(EventName.objects.values_list("name", flat=True))
-    return Fields({field.name: field for field in found}, events | STANDARD_EVENTS, segments, PropertyTypes())
+    return Fields(fields(consents), events | STANDARD_EVENTS, segments, PropertyTypes())
+
+
+def fields(consents: Iterable[str] | None = None) -> dict[str, Field]:
+    """Give all fields by name; `consents` as for `catalogue`."""
+    found = [*CORE, *_attributes(), *_features(), *_scores(), *_campaigns(), *REACH, *_consents(consents)]
+    return {field.name: field for field in found}
 
 
 def _attributes() -> Iterator[Field]:

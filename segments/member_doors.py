@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any, ClassVar
 
+import polars as pl
 from django.core import signing
-from django.http import StreamingHttpResponse
+from django.http import HttpResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.cache import get_conditional_response
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -17,14 +20,13 @@ from customers import paging
 from customers.api import Door, customer_of
 from customers.keys import Scope
 from customers.problems import Problem, refusals
-from scoring.api import ScoreSerializer, scores_of
+from scoring.api import ScoreSerializer
 from scoring.models import Target
-from segments import exports, members
+from segments import exports, member_text, members
 from segments.definition import name_of
 from segments.doors import refusing, segment_of, who
 from segments.exports import CONTENT_TYPES, Export
-from segments.fields import catalogue
-from segments.members import Member
+from segments.fields import fields
 from segments.models import Membership, MembershipChange, Segment, SegmentPin
 from segments.why import Why, why
 
@@ -119,6 +121,7 @@ class MembersView(Door):
 
     required_scope = Scope.SEGMENTS_READ
     parameters: ClassVar[set[str]] = paging.PARAMETERS | {"fields", "sort"}
+    is_tagged = True
 
     @extend_schema(
         operation_id="segments_members",
@@ -129,24 +132,26 @@ class MembersView(Door):
         ],
         responses={200: MemberPageSerializer, **refusals(400, 404, 409)},
     )
-    def get(self, request: Request, public_id: str) -> Response:
-        """List the members, each once even where the segment changes meanwhile; those without a score come last."""
+    def get(self, request: Request, public_id: str) -> HttpResponse:
+        """List the members, each once even where the segment changes meanwhile; those without a score come last.
+
+        Without `fields` and `sort` a page has an ETag, which is another one when somebody has entered or left.
+        """
         segment = segment_of(public_id)
         sort = request.query_params.get("sort", "")
         at = paging.place(request, f"members of {segment.public_id} {sort}".strip(), limit=paging.MAX_LIMIT)
         scores, others = _fields(request)
+        is_plain = not (sort or scores or others)
+        tag = {"ETag": f'"{members.state(segment)}"'} if is_plain else {}
+        same = get_conditional_response(request._request, tag.get("ETag"), None, HttpResponse(headers=tag))
+        if tag and same is not None and same.status_code != HTTPStatus.OK:
+            return same
         found = _sorted(segment, sort, at)
-        rows = [_row(one) for one in found]
-        ids = [one.customer_id for one in found]
+        shown = found.head(at.limit)
+        following = paging.further(request, at.list, members.place_of(shown)) if found.height > at.limit else None
         with refusing():
-            values = members.values_of(ids, others) if others else {}
-        told = scores_of(ids, scores) if scores else {}
-        for row, pk in zip(rows, ids, strict=True):
-            if scores:
-                row["scores"] = ScoreSerializer(told.get(pk, []), many=True).data
-            if others:
-                row["values"] = values.get(pk, dict.fromkeys(others))
-        return paging.page(request, at, rows, lambda row: int(row["_key"]))
+            text = member_text.rows(shown.drop_nulls("external_id"), scores, others)
+        return paging.answer_text(text, following, tag)
 
 
 class IsInView(Door):
@@ -278,7 +283,7 @@ def _gone(why: str) -> Problem:
     return Problem(410, "start_again", f"{why} Begin with since=now, then take the whole list.")
 
 
-def _sorted(segment: Segment, sort: str, at: paging.Place) -> list[Member]:
+def _sorted(segment: Segment, sort: str, at: paging.Place) -> pl.DataFrame:
     if not sort:
         return members.by_id(segment, at.after or 0, at.limit + 1)
     found = SCORE.match(sort.removeprefix("-"))
@@ -289,15 +294,11 @@ def _sorted(segment: Segment, sort: str, at: paging.Place) -> list[Member]:
     return members.by_score(segment, target, at.after or 0, at.limit + 1, is_descending=sort.startswith("-"))
 
 
-def _row(member: Member) -> dict[str, Any]:
-    is_gone = member.external_id is None or member.since is None
-    return {"_key": member.place, "_is_gone": is_gone, "external_id": member.external_id, "since": member.since}
-
-
 def _fields(request: Request) -> tuple[list[str], list[str]]:
     """Give the targets whose scores are asked for, and the other fields; both must be in the catalogue."""
     asked = [part.strip() for part in request.query_params.get("fields", "").split(",") if part.strip()]
-    known = catalogue().fields if asked else {}
+    consents = None if any(name.startswith("consent.") for name in asked) else ()
+    known = fields(consents) if asked else {}
     for name in asked:
         if name not in known:
             place = {"path": "fields", "code": "unknown_field", "message": f"No field named {name!r}."}

@@ -137,9 +137,9 @@ def test_a_cursor_of_another_list_is_refused(client: Client) -> None:
 def test_a_page_asks_the_same_number_of_questions_whatever_its_size(client: Client) -> None:
     world.fill(40)
     counts = []
-    for limit in (2, 20):
+    for limit in (2, 2, 20):  # what is kept in memory is there from the second time on
         headers = bearer("segments:read")
         with CaptureQueriesContext(connection) as asked:
             client.get(f"/api/v1/segments/segment-1/members/?limit={limit}&fields=scores.lapse", headers=headers)
         counts.append(len(asked))
-    assert counts[0] == counts[1]
+    assert counts[1] == counts[2]

@@ -10,7 +10,9 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from customers import erasure
 from customers.models import Customer
 from scoring import ranking
 from scoring.models import Score, ScoreRun
@@ -84,6 +86,55 @@ def test_members_come_with_the_fields_that_are_asked_for(client: Client) -> None
         ("c-2", {"country": "de", "city": None}),
     ]
     assert "e-mail" not in is_problem(get(client, german, "members/?fields=email"), 400)["detail"]
+
+
+def test_members_without_a_value_or_a_score_say_so(client: Client) -> None:
+    german = german_crowd("DE", "DE")
+    scored(c_0=0.25)
+    first, second = get(client, german, "members/?fields=scores.lapse,city,features.spend_90d").json()["results"]
+    (score,) = first["scores"]
+    assert (score["target"], score["value"], score["percentile"], score["rank"]) == ("lapse", 0.25, 100.0, 1)
+    assert (score["band"], score["as_of"]) == ("low", "2026-05-20T12:00:00Z")
+    assert (second["scores"], second["values"]) == ([], {"city": None, "features.spend_90d": None})
+    assert first["since"] == "2026-05-20T12:00:00Z"
+
+
+def test_a_page_is_another_one_when_somebody_has_entered_or_left(client: Client) -> None:
+    german = saved("german")
+    frame = people("DE", "AT", "DE")
+    cycle(frame)
+    address = f"/api/v1/segments/{german.public_id}/members/?limit=1"
+
+    def asked(tag: str) -> Any:
+        return client.get(address, headers={**bearer("segments:read"), "If-None-Match": tag})
+
+    first = asked("")
+    assert first.status_code == 200
+    cycle(frame, AS_OF + HOUR)
+    same = asked(first["ETag"])
+    assert (same.status_code, same.content, same["ETag"]) == (304, b"", first["ETag"])
+    assert "RateLimit" in same
+    cycle(frame.with_columns(country=pl.Series(["AT", "DE", "DE"])), AS_OF + 2 * HOUR)
+    second = asked(first["ETag"])
+    assert (second.status_code, second.json()["results"][0]["external_id"]) == (200, "c-1")
+    erasure.erase("c-2", timezone.now(), "asked")
+    assert asked(second["ETag"]).json()["next"] is None
+
+
+def test_a_page_with_values_has_no_tag_since_they_change_with_every_snapshot(client: Client) -> None:
+    german = german_crowd("DE")
+    assert "ETag" not in get(client, german, "members/?fields=country")
+
+
+def test_a_page_is_read_in_one_statement_that_begins_where_the_last_one_ended(client: Client) -> None:
+    german = german_crowd(*["DE"] * 4)
+    after = get(client, german, "members/?limit=1").json()["next"]
+    with CaptureQueriesContext(connection) as asked:
+        client.get(after, headers=bearer("segments:read"))
+    (page,) = [one["sql"] for one in asked if "segments_membership" in one["sql"]]
+    (first,) = Customer.objects.filter(external_id="c-0").values_list("pk", flat=True)
+    assert f'"customers_customer"."id" > {first}' in page
+    assert f'"segments_membership"."customer_id" > {first}' in page
 
 
 def body(answer: Any) -> str:
