@@ -56,11 +56,12 @@ def replayed(frame: pl.DataFrame, before: datetime, as_of: datetime, lake: Lake)
 def _caused(frame: pl.DataFrame, learned: pl.DataFrame, merged: pl.Series) -> pl.DataFrame:
     """Add the cause, from what was learned of whom and how, and who was merged."""
     causes = learned.group_by("customer_id").agg(pl.col("is_imported").all())
-    joined = frame.join(causes, on="customer_id", how="left", maintain_order="left")
+    # Two columns are joined, not all of the frame's: those would be copied.
+    own = frame.select("customer_id").join(causes, on="customer_id", how="left", maintain_order="left")
     is_merged = pl.col("customer_id").is_in(merged.implode())
     learned_of = pl.when(pl.col("is_imported").is_null()).then(pl.lit(TIME)).when("is_imported").then(pl.lit(IMPORT))
     cause = pl.when(is_merged).then(pl.lit(MERGE)).otherwise(learned_of.otherwise(pl.lit(DATA)))
-    return joined.with_columns(cause=cause).drop("is_imported")
+    return frame.with_columns(own.select(cause=cause).to_series())
 
 
 def _events(lake: Lake, scope: Scope, before: datetime, as_of: datetime) -> pl.DataFrame:

@@ -267,7 +267,7 @@ def _decided(cycle: Cycle, frame: pl.DataFrame, *, is_whole: bool) -> Outcome:
     is_old = pl.col("customer_id").is_in(newer.implode())
     frame = frame.with_columns(cause=pl.when(is_old).then(pl.lit(causes.START)).otherwise("cause"))
     with transaction.atomic():
-        changes = membership.refresh(frame.filter(~is_old), cycle.as_of)
+        changes = membership.refresh(frame.filter(~is_old) if len(newer) else frame, cycle.as_of)
         happened = news.occurred(cycle, frame, occurrences.events_waited_for())
         decisions = decide.decide(frame, changes, cycle.as_of, is_whole=is_whole, happened=happened)
     kinds = Counter(changes["kind"].to_list())

@@ -190,4 +190,5 @@ def _numbers(packed: bytes) -> Ints:
 def flags(packed: bytes, length: int) -> Flags:
     """Give the first `length` bits; what a bitmap lacks are customers who came after it was written."""
     bits = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=min(length, 8 * len(packed)))
-    return np.pad(bits.astype(bool), (0, length - len(bits)))
+    found: Flags = bits.view(np.bool_)
+    return found if len(found) == length else np.pad(found, (0, length - len(found)))
