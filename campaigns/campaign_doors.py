@@ -1,7 +1,7 @@
 """REST about campaigns: their plans, made and changed, and their life from launch to stop."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -9,13 +9,13 @@ from django.db import IntegrityError, transaction
 from django.db.models import Count
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from campaigns import launch
+from campaigns import launch, steps, triggers
 from campaigns.launch import InFlight, LaunchError, Unapproved
 from campaigns.models import Campaign, Decision
 from customers import tags
@@ -36,15 +36,28 @@ POSITIVE: dict[str, Any] = {**COUNT, "min_value": 1}
 MONEY: dict[str, Any] = {"min_value": 0.0, "max_value": 1e12}
 
 
+def _said(name: str, values: Iterable[str]) -> dict[str, Any]:
+    """Describe an object whose other fields follow from one."""
+    return {"type": "object", "required": [name], "properties": {name: {"enum": list(values)}}}
+
+
+@extend_schema_field(_said("kind", triggers.KINDS))
+class TriggerField(serializers.DictField):
+    """What begins a campaign."""
+
+
+@extend_schema_field(_said("action", steps.ACTIONS))
+class StepField(serializers.DictField):
+    """What a campaign does."""
+
+
 class CampaignInSerializer(StrictSerializer):
     """A plan as it is sent here. It begins as a draft, and acts once it is launched."""
 
     key = serializers.RegexField(KEY, max_length=60)
     name = serializers.CharField(max_length=120)
-    trigger = serializers.DictField(
-        help_text='{"kind": "score" | "segment" | "event" | "date" | "schedule" | "hand", …}'
-    )
-    steps = serializers.ListField(child=serializers.DictField(), min_length=1, max_length=1, help_text="One action.")
+    trigger = TriggerField(help_text='{"kind": "score" | "segment" | "event" | "date" | "schedule" | "hand", …}')
+    steps = serializers.ListField(child=StepField(), min_length=1, max_length=1, help_text="One action.")
     variants = serializers.ListField(
         child=serializers.DictField(), max_length=20, required=False, help_text='[{"key", "share", "step"}]'
     )

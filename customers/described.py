@@ -71,7 +71,7 @@ def _complete(operation: Document, *, makes: bool) -> None:
     parameters = operation.setdefault("parameters", [])
     names = {(one["in"], one["name"]) for one in parameters}
     has_tag = ("header", "If-Match") in names
-    refusals = [429, 406, *([413, 415] if "requestBody" in operation else []), *([409, 422] if makes else [])]
+    refusals = [429, 406, 503, *([413, 415] if "requestBody" in operation else []), *([409, 422] if makes else [])]
     for status in refusals:
         _refuse(operation, status)
     for status, answer in operation["responses"].items():
@@ -79,7 +79,7 @@ def _complete(operation: Document, *, makes: bool) -> None:
             continue
         headers = answer.setdefault("headers", {})
         headers |= RATES
-        if status in ("409", "429"):
+        if status in ("409", "429", "503"):
             headers |= RETRY
         if status.startswith("2"):
             headers |= (LINK if ("query", "cursor") in names else {}) | (ETAG if has_tag else {})

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -61,10 +61,23 @@ class CopyInSerializer(StrictSerializer):
     name = serializers.CharField(max_length=120)
 
 
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {"type": "string", "minLength": 1, "maxLength": 60, "pattern": r"\S"},
+        "minItems": 2,
+        "maxItems": 6,
+        "uniqueItems": True,
+    }
+)
+class KeysField(serializers.ListField):
+    """The keys of some segments, each of another one."""
+
+
 class OverlapInSerializer(StrictSerializer):
     """Two to six segments, by their keys."""
 
-    segments = serializers.ListField(child=serializers.CharField(max_length=60), min_length=2, max_length=6)
+    segments = KeysField(child=serializers.CharField(max_length=60), min_length=2, max_length=6)
 
 
 class PartSerializer(serializers.Serializer[Any]):

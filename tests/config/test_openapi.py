@@ -3,6 +3,7 @@
 import json
 import re
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ pytestmark = [pytest.mark.door, pytest.mark.django_db]
 QUESTIONS = {f"/api/v1/{path}/" for path in ("segments/preview", "segments/overlap", "targets/count")}
 
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 METHODS = ("get", "post", "put", "patch", "delete")
 Document = dict[str, Any]
 
@@ -61,7 +63,7 @@ def test_every_address_is_a_door_for_keys_that_describes_all_that_doors_do(docum
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             assert operation["security"] == [{"key": []}]
-            assert {"401", "403", "406", "429"} <= set(operation["responses"]), f"{method} {path}"
+            assert {"401", "403", "406", "429", "503"} <= set(operation["responses"]), f"{method} {path}"
             told = {name for answer in operation["responses"].values() for name in answer.get("headers", {})}
             assert {"RateLimit", "RateLimit-Policy", "Retry-After"} <= told
             names = {one["name"] for one in operation["parameters"]}
@@ -77,6 +79,15 @@ def test_whatever_can_be_changed_has_a_state_to_change_it_from(document: Documen
                 names = {one["name"] for one in operations[method]["parameters"]}
                 assert "If-Match" in names, f"{method} {path}"
                 assert "412" in operations[method]["responses"], f"{method} {path}"
+
+
+def test_every_code_of_a_refusal_is_told_to_integrators() -> None:
+    told = (ROOT / "docs" / "integrators.md").read_text()
+    apps = ("customers", "scoring", "segments", "campaigns", "config")
+    sources = [path.read_text() for app in apps for path in (ROOT / app).rglob("*.py")]
+    codes = {code for text in sources for code in re.findall(r"(?:Problem|Wait)\(\s*\d{3}, \"(\w+)\"", text)}
+    assert len(codes) > 30
+    assert [code for code in sorted(codes) if f"`{code}`" not in told] == []
 
 
 def test_the_pages_load_nothing_from_elsewhere(client: Client) -> None:
