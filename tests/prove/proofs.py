@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import adaptive, experiments, figures, full_disk, kills, lake, leaks, noise, parity, rules
+from tests.prove import adaptive, experiments, figures, full_disk, kills, lake, leaks, noise, parity, rules, schema
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -27,4 +27,5 @@ PROOFS = {
     "experiments": Proof(experiments.prove, full=1_000, small=10),
     "adaptive": Proof(adaptive.prove, full=300, small=5),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
+    "schema": Proof(schema.prove, full=200, small=2),
 }
