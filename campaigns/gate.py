@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 
 from campaigns import barrier, deferral, last_look, offers, sending, steps, variants
 from campaigns.deferral import Ruling
 from campaigns.last_look import Look, Refused, Run
-from campaigns.models import Campaign, Decision, Delivery, DeliveryAttempt, Offer, OfferCode, Programme
+from campaigns.models import Campaign, Decision, Delivery, Offer, OfferCode, Programme
 from customers.models import Channel, Customer
 from customers.statements import Change, Reading
 
@@ -51,6 +51,15 @@ BEGIN = Change(
         "reason": "",
     },
 )
+ATTEMPTS = """
+INSERT INTO campaigns_deliveryattempt
+    (delivery_id, number, began_at, campaign_version, result, receipt, provider_id)
+SELECT delivery.id, delivery.attempts, delivery.began_at, campaign.version, '', '', ''
+FROM campaigns_delivery AS delivery
+JOIN campaigns_decision AS decision ON decision.id = delivery.decision_id
+JOIN campaigns_campaign AS campaign ON campaign.id = decision.campaign_id
+WHERE delivery.id IN ({}) ORDER BY delivery.id
+"""
 
 
 @dataclass(frozen=True)
@@ -187,15 +196,8 @@ def _begin(ready: Sequence[Passed], until: datetime) -> None:
     for one in ready:
         delivery = one.delivery
         delivery.state, delivery.began_at, delivery.attempts = State.SENDING, until, delivery.attempts + 1
-    DeliveryAttempt.objects.bulk_create(
-        DeliveryAttempt(
-            delivery=one.delivery,
-            number=one.delivery.attempts,
-            began_at=until,
-            campaign_version=one.campaign.version,
-        )
-        for one in ready
-    )
+    with connection.cursor() as cursor:
+        cursor.execute(ATTEMPTS.format(", ".join(["%s"] * len(ready))), [one.delivery.pk for one in ready])
     for one in ready:
         deferral.settle(one.delivery, Ruling(Decision.Outcome.DELIVER))
 
