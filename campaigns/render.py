@@ -38,6 +38,8 @@ URL = re.compile(r"""\b(?:href|src|srcset|background|action|formaction)\s*=\s*(?
 # Controls, and the marks that turn the direction of all that follows (Unicode TR 9); single marks and joiners may stay.
 UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb]")
 
+UNSEEN_BYTES = bytes(one for one in range(128) if UNSEEN.match(chr(one)))
+
 Values = Mapping[str, object]
 Filter = Callable[..., Any]
 
@@ -178,7 +180,7 @@ def lacking(source: str, values: Values) -> list[str]:
 
 def html(source: str, values: Values) -> str:
     """Give HTML that we drew, values escaped; raise TemplateRefused for a link to no page, no mail and no call."""
-    page = UNSEEN.sub("", _rendered(HTML, source, values))
+    page = _seen(_rendered(HTML, source, values))
     for name in (' href="', ' src="'):  # as we write them; a value cannot write its own, for its quotes are escaped
         for rest in page.split(name)[1:]:
             _check_url(rest[: rest.index('"')])
@@ -187,10 +189,17 @@ def html(source: str, values: Values) -> str:
 
 def html_of_others(source: str, values: Values) -> str:
     """Give HTML that a marketer wrote, likewise; addresses are looked for wherever HTML may hold one."""
-    page = UNSEEN.sub("", _rendered(HTML, source, values))
+    page = _seen(_rendered(HTML, source, values))
     for found in URL.finditer(page):
         _check_url(found[1] or found[2] or "")
     return page
+
+
+def _seen(given: str) -> str:
+    """Give a text without UNSEEN."""
+    if given.isascii():
+        return given.encode().translate(None, UNSEEN_BYTES).decode()
+    return UNSEEN.sub("", given)
 
 
 def _check_url(url: str) -> None:
@@ -200,7 +209,7 @@ def _check_url(url: str) -> None:
 
 def text(source: str, values: Values) -> str:
     """Give text that is read as it is: no markup is written, and empty lines do not pile up."""
-    lines = re.sub(r"[ \t]+\n", "\n", UNSEEN.sub("", _rendered(READ, source, values)))
+    lines = re.sub(r"[ \t]+\n", "\n", _seen(_rendered(READ, source, values)))
     return re.sub(r"\n{3,}", "\n\n", lines).strip()
 
 

@@ -12,6 +12,8 @@ from django.core.mail.message import sanitize_address
 
 EOL = "\r\n"
 PLAIN = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+LONG = 400  # characters, from which on a line is cut here; no two mails share such lines
+EQUALS = ord("=")
 LINE = 76  # characters, after which a header is folded where it can be
 
 
@@ -67,6 +69,34 @@ def _one_line(name: str, text: str) -> str:
 
 
 def _part(kind: str, text: str) -> bytes:
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", EOL)
     head = f'Content-Type: text/{kind}; charset="utf-8"{EOL}Content-Transfer-Encoding: quoted-printable{EOL}{EOL}'
-    return head.encode() + binascii.b2a_qp(lines.encode(), istext=True)
+    return head.encode() + quoted_printable(text)
+
+
+def quoted_printable(text: str) -> bytes:
+    """Give a text as binascii.b2a_qp does, line by line: most lines of a mail are those of the mail before."""
+    lines = text.replace(EOL, "\n").replace("\r", "\n") if "\r" in text else text
+    return EOL.encode().join([_long(one) if len(one) > LONG else _short(one) for one in lines.split("\n")])
+
+
+@lru_cache(maxsize=4096)
+def _short(line: str) -> bytes:
+    end = EOL.encode()  # what stands before an end of line is encoded otherwise than before none
+    return binascii.b2a_qp(line.encode() + end, istext=True).removesuffix(end)
+
+
+def _long(line: str) -> bytes:
+    """Give a line in which nothing but "=" is encoded, cut before it grows too long, as b2a_qp cuts it."""
+    if not (line.isascii() and line.isprintable()) or line.endswith(" "):
+        return _short.__wrapped__(line)
+    encoded = line.replace("=", "=3D").encode()
+    cut, at = [], 0
+    while len(encoded) - at >= LINE:
+        end = at + LINE - 1
+        if encoded[end - 1] == EQUALS:
+            end -= 1
+        elif encoded[end - 2] == EQUALS:
+            end -= 2
+        cut.append(encoded[at:end])
+        at = end
+    return b"=\r\n".join([*cut, encoded[at:]])
