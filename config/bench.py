@@ -11,6 +11,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -29,6 +30,7 @@ from config import (
     bench_backtest,
     bench_decisions,
     bench_events,
+    bench_imports,
     bench_intake,
     bench_models,
     bench_reports,
@@ -133,6 +135,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _decisions(bench)
     _sending(bench)
     _reported(bench)
+    _imported(bench)
     bench.add("on disk", Clock(), lake_bytes=_lake_bytes(), database_bytes=_database_bytes())
     return bench.rows
 
@@ -325,6 +328,21 @@ def _taken_in(bench: Bench) -> None:
         told = bench_intake.measure(END + timedelta(minutes=30), _free_ports(bench_intake.WEB))
     clock.seconds = told.pop("seconds")
     bench.add("events over REST, 100 a batch", clock, **told)
+
+
+def _imported(bench: Bench) -> None:
+    """Time a file of as many new customers as the shop has, against a raw copy of its rows; then the same again."""
+    people = bench_imports.people(bench.size.customers)
+    floor = _copied_in(people)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "people.parquet")
+        people.write_parquet(path)
+        for name in ("customers from Parquet", "the same file again"):
+            with _clock() as clock:
+                bench_imports.bring_in(path)
+            own, database = round(clock.cpu - clock.database, 2), round(clock.database, 2)
+            a_second = round(len(people) / clock.seconds)
+            bench.add(name, clock, floor, a_second=a_second, worker_cpu=own, postgres_cpu=database)
 
 
 def _free_ports(count: int) -> list[int]:

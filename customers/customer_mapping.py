@@ -31,7 +31,7 @@ class Permission:
 
 @dataclass(frozen=True)
 class CustomerColumns:
-    """Which columns of a file make customers; `types` are those the options declare."""
+    """Which columns of a file make customers; `types` are those the options declare, `left` those left out."""
 
     id: str
     email: str | None = None
@@ -40,6 +40,7 @@ class CustomerColumns:
     known_since: str | None = None
     permissions: tuple[Permission, ...] = ()
     consent_source: str = ""
+    left: tuple[str, ...] = ()
 
 
 def permission(said: str) -> Permission:
@@ -85,6 +86,7 @@ def resolve(wanted: CustomerColumns, columns: Sequence[str], stored: Mapping[str
             for one in wanted.permissions
         ),
         consent_source=wanted.consent_source.strip(),
+        left=tuple(mapping.find(name, columns) for name in wanted.left),
     )
 
 
@@ -125,6 +127,7 @@ def _roles(table: Table, columns: CustomerColumns) -> tuple[dict[str, str], list
         columns.phone,
         columns.known_since,
         *(one.column for one in columns.permissions),
+        *columns.left,
     }
     declared = {name for name, _ in columns.types}
     free = [name for name in table.columns if name not in taken]

@@ -17,6 +17,7 @@ FIRST, SHOWN = 5, 60  # rows that are shown, and letters of a value
 PERMISSIONS = 2
 CUSTOMERS = {
     "": "Attribute, or as its name says",
+    "left": "Left out",
     "id": "Customer id",
     "email": "E-mail address",
     "phone": "Phone number",
@@ -40,7 +41,7 @@ EVENTS = {
     "known_since": "Known since",
 }
 ROLES = {Import.Kind.CUSTOMERS.value: CUSTOMERS, Import.Kind.EVENTS.value: EVENTS}
-SEVERAL = {"", "value", "discount", "property"}
+SEVERAL = {"", "left", "value", "discount", "property"}
 ID_WORDS = ("customerid", "externalid", "id", "customer", "userid", "clientid", "memberid", "customernumber")
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     Import.Kind.CUSTOMERS.value: {
@@ -112,6 +113,7 @@ def customers(told: Mapping[str, str], names: Sequence[str]) -> CustomerColumns:
         known_since=known_since,
         permissions=permissions,
         consent_source=source,
+        left=tuple(chosen.get("left", ())),
     )
 
 

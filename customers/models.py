@@ -39,10 +39,10 @@ class Customer(models.Model):
     """
 
     external_id = models.CharField(max_length=200, unique=True)
-    public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
+    public_id = models.CharField(max_length=32, default=new_public_id, editable=False)
     bucket = models.SmallIntegerField(editable=False)
     seed = models.BigIntegerField(editable=False)
-    email = models.CharField(max_length=254, null=True, blank=True, db_index=True)
+    email = models.CharField(max_length=254, null=True, blank=True)
     phone = models.CharField(max_length=20, null=True, blank=True, help_text="E.164")
     first_name = models.CharField(max_length=120, null=True, blank=True)
     last_name = models.CharField(max_length=120, null=True, blank=True)
@@ -64,8 +64,12 @@ class Customer(models.Model):
     )
 
     class Meta:
-        indexes = [models.Index(fields=["bucket", "id"], name="customer_bucket")]
+        indexes = [
+            models.Index(fields=["bucket", "id"], name="customer_bucket"),
+            models.Index(fields=["email"], name="customer_email"),
+        ]
         constraints = [
+            models.UniqueConstraint(fields=["public_id"], name="customer_public_id_unique"),
             models.CheckConstraint(condition=Q(bucket__gte=0), name="customer_bucket_not_negative"),
             models.CheckConstraint(condition=~Q(external_id=""), name="customer_external_id_not_blank"),
         ]
@@ -130,14 +134,19 @@ class AttributeChange(models.Model):
     """One told value of one attribute, kept for ever, so that it can be read as of a time.
 
     The core columns country, city, language, time_zone and birth_date are kept here too, under those names.
-    A null `value` says that the attribute was cleared.
+    A null `value` says that the attribute was cleared. No key is checked row by row, which would cost as much as all
+    else: whoever writes holds the customers locked.
     """
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="attribute_changes")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="attribute_changes", db_constraint=False, db_index=False
+    )
     name = models.CharField(max_length=100)
     value = models.JSONField(null=True)
     known_at = models.DateTimeField()
-    of_import = models.ForeignKey("Import", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    of_import = models.ForeignKey(
+        "Import", null=True, blank=True, on_delete=models.SET_NULL, related_name="+", db_constraint=False
+    )
     source = models.CharField(
         max_length=80, blank=True, default="", db_default="", help_text='Which act of ours set it: "campaign winback".'
     )
@@ -317,7 +326,7 @@ class Consent(models.Model):
     """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
 
     pk = models.CompositePrimaryKey("customer_id", "channel", "topic")
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consents")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consents", db_index=False)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     topic = models.CharField(max_length=60)
     is_granted = models.BooleanField()
@@ -334,7 +343,7 @@ class Consent(models.Model):
 class ConsentChange(models.Model):
     """Every grant and withdrawal there ever was, in order."""
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consent_changes")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consent_changes", db_index=False)
     channel = models.CharField(max_length=10, choices=Channel.choices)
     topic = models.CharField(max_length=60)
     is_granted = models.BooleanField()

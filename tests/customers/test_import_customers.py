@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
 
-from customers import consent
+from customers import attributes, consent
 from customers.models import Attribute, AttributeChange, Consent, Customer, Import, Quarantine
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -65,6 +65,25 @@ def test_core_columns_keep_a_history_and_addresses_do_not(tmp_path: Path) -> Non
     names = set(AttributeChange.objects.values_list("name", flat=True))
     assert {"country", "birth_date", "plan"} <= names
     assert not names & {"email", "E-mail", "first_name", "First Name"}
+
+
+def test_nothing_is_stored_of_columns_that_are_left_out(tmp_path: Path) -> None:
+    load(people(tmp_path), leave_out=["Plan", "First Name"])
+    ann = Customer.objects.get(external_id="1")
+    assert (ann.first_name, "plan" in ann.attributes, ann.attributes["seats"]) == (None, False, 3)
+    assert 'did you mean "plan"?' in refused(people(tmp_path), leave_out=["plans"])
+
+
+def test_of_a_file_that_comes_again_only_what_changed_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attributes, "FEW", 0)
+    load(people(tmp_path))
+    before = AttributeChange.objects.count()
+    assert load(people(tmp_path))["stored"] == 0
+    assert load(people(tmp_path, PEOPLE.replace(";pro;", ";max;"), "later.csv"))["stored"] == 1
+    assert Customer.objects.get(external_id="1").attributes["plan"] == "max"
+    assert AttributeChange.objects.count() == before + 1
 
 
 def test_nobody_has_consented_unless_the_file_says_so(tmp_path: Path) -> None:

@@ -105,6 +105,13 @@ def test_consent_is_stored_only_as_chosen_and_says_who_becomes_reachable(staff: 
     assert list(Consent.objects.values_list("customer__external_id", "topic", "is_granted")) == [("1", "news", True)]
 
 
+def test_nothing_is_stored_of_columns_that_are_left_out(staff: Client) -> None:
+    page = upload(staff, PEOPLE.encode())
+    stored(staff, page, **{"role-2": "left", "role-3": "left"})
+    one = Customer.objects.get(external_id="1")
+    assert (one.first_name, one.attributes) == (None, {"ok": True})
+
+
 def test_lines_of_an_order_become_one_event(staff: Client) -> None:
     page = upload(staff, ORDERS.encode(), "orders.csv", "events")
     assert [row["role"] for row in page.context["rows"]] == ["order", "customer", "time", "quantity", "price"]

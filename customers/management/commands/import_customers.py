@@ -23,6 +23,9 @@ class Command(ImportCommand):
         parser.add_argument("--email", metavar="COL")
         parser.add_argument("--phone", metavar="COL")
         parser.add_argument("--attribute", metavar="COL[:TYPE]", action="append", default=[])
+        parser.add_argument(
+            "--leave-out", metavar="COL", action="append", default=[], help="a column to store nothing of"
+        )
         parser.add_argument("--known-since", metavar="COL|DATE|always", help="default: since this import")
         parser.add_argument(
             "--consent", metavar="CHANNEL:TOPIC=COL|all", action="append", default=[], help="default: no consent"
@@ -38,6 +41,7 @@ class Command(ImportCommand):
             known_since=options["known_since"],
             permissions=tuple(customer_mapping.permission(said) for said in options["consent"]),
             consent_source=options["consent_source"],
+            left=tuple(options["leave_out"]),
         )
         return prepared.customers(table, wanted, timezone.now())
 
