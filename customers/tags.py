@@ -9,7 +9,7 @@ from rest_framework.request import Request
 
 from customers.problems import Problem
 
-ONE = '"[0-9a-f]{16}"'
+ONE = '(W/)?"[0-9a-f]{16}"'  # weak where a proxy packed the answer
 FORM = {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)$", "minLength": 1}
 IF_MATCH = OpenApiParameter(
     "If-Match",

@@ -69,6 +69,24 @@ def test_a_target_is_counted_made_read_changed_and_deleted(client: Client) -> No
     assert is_problem(ask(client, "GET", "targets/quiet/"), 404)
 
 
+@pytest.mark.parametrize(
+    ("body", "path"),
+    [
+        ({"label": 0}, "label"),
+        ({"is_active": 1}, "is_active"),
+        ({"contact_cost": False}, "contact_cost"),
+        ({"retrain_days": "7"}, "retrain_days"),
+        ({"excluded": ["attributes.plan", 7]}, "excluded[1]"),
+    ],
+)
+def test_a_value_of_another_type_than_its_field_is_refused_at_its_place(
+    client: Client, body: dict[str, object], path: str
+) -> None:
+    ask(client, "POST", "targets/", {**LAPSE, "key": "quiet"})
+    [error] = is_problem(ask(client, "PATCH", "targets/quiet/", body), 400)["errors"]
+    assert (error["path"], error["code"]) == (path, "bad_type")
+
+
 def test_a_target_may_be_sent_with_all_that_it_means(client: Client) -> None:
     told = {
         "kind": "event",
