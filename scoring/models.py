@@ -313,8 +313,8 @@ class Ranking(models.Model):
 class Score(OfOne):
     """A model's output for one customer in one run, rounded to 6 decimals.
 
-    Written by scoring.scores alone, millions at a time: on PostgreSQL every run is a partition that is filled without
-    indexes, and no key is checked row by row.
+    Written by scoring.scores alone, millions at a time: on PostgreSQL every run is a partition with a part for each
+    target, filled without indexes, and no key is checked row by row. Its indexes begin with what differs within a part.
     """
 
     pk = models.CompositePrimaryKey("run_id", "customer_id", "target_id")

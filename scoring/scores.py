@@ -45,7 +45,7 @@ def begin(as_of: datetime) -> ScoreRun | None:
     if run is None:
         scored_at = {target: (_kept_since(target, pk, as_of) or as_of).isoformat() for target, pk in versions.items()}
         run = ScoreRun.objects.create(as_of=as_of, inputs=inputs, versions=versions, scored_at=scored_at)
-    bulk.open_partition(Score, run.pk)
+    bulk.open_partition(Score, run.pk, map(int, run.versions))
     return run
 
 

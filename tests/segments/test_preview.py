@@ -64,7 +64,7 @@ def snapshot_with_scores(run_at: datetime) -> None:
     frame = stored_snapshot().with_columns(pl.Series("scores.lapse", values if run_at == AT else [0.9, 0.9, 0.1, 0.1]))
     for bucket in range(4):
         snapshot.store(frame.filter(pl.col("bucket") == bucket), AT, bucket)
-    bulk.open_partition(Score, run.pk)
+    bulk.open_partition(Score, run.pk, [target.pk])
     rows = frame.select("customer_id", "bucket", value=pl.Series(values)).with_columns(
         run_id=pl.lit(run.pk, pl.Int64),
         target_id=pl.lit(target.pk, pl.Int64),
