@@ -195,8 +195,8 @@ def _remember(states: pl.DataFrame) -> None:
     bulk.upsert(TriggerState, known, key=["campaign_id", "customer_id"], update=STATE_VALUES, newer="as_of")
 
 
-def _store(turn: Turn, as_of: datetime) -> list[str]:
-    """Store one campaign's decisions and plan their deliveries; give the outcomes of those that are new."""
+def _store(turn: Turn, as_of: datetime) -> dict[str, int]:
+    """Store one campaign's decisions and plan their deliveries; count the outcomes of those that are new."""
     campaign, decisions = turn.campaign, turn.decisions
     is_going = pl.col("outcome").is_in([Outcome.DELIVER, Outcome.DEFERRED])
     if why := brakes.too_many(
@@ -210,7 +210,7 @@ def _store(turn: Turn, as_of: datetime) -> list[str]:
     planning.plan(going, campaign, turn.variants, as_of)
     if not why:
         planning.give_way(turn.gives_way, campaign, as_of)
-    return made["outcome"].to_list()
+    return dict(made["outcome"].value_counts().iter_rows())
 
 
 def _held_back(decisions: pl.DataFrame, is_going: pl.Expr, why: str, until: datetime) -> pl.DataFrame:

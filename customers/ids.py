@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+import polars as pl
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, ForeignKey, Lookup, Q
 from django.db.models.sql.compiler import SQLCompiler
@@ -20,7 +21,10 @@ class _Ids:
     """Ids as a JSON list; no collection to Django, which would look at each."""
 
     def __init__(self, ids: Iterable[int]) -> None:
-        self.text = json.dumps([int(one) for one in ids], separators=(",", ":"))
+        if isinstance(ids, pl.Series):
+            self.text = f"[{ids.cast(pl.Int64).cast(pl.String).str.join(',').item()}]"
+        else:
+            self.text = json.dumps([int(one) for one in ids], separators=(",", ":"))
 
 
 @Field.register_lookup

@@ -27,7 +27,7 @@ class TriggerState(models.Model):
     fired_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["bucket", "campaign", "customer"], name="trigger_state_bucket")]
+        indexes = [models.Index(fields=["campaign", "bucket"], name="trigger_state_campaign")]
 
     def __str__(self) -> str:
         return f"customer {self.customer_id} {'inside' if self.is_inside else 'outside'}"
