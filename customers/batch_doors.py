@@ -6,6 +6,7 @@ from typing import IO, Any
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 from rest_framework.parsers import JSONParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,7 +14,7 @@ from rest_framework.response import Response
 from customers import intake
 from customers.api import Door, who
 from customers.keys import Scope
-from customers.models import Channel, Source
+from customers.models import Channel
 from customers.problems import Problem, StrictSerializer, refusals
 
 MOST_ITEMS = 1_000
@@ -94,23 +95,27 @@ class _BatchSerializer(StrictSerializer):
         required=False, max_length=60, default=OWN_SOURCE, help_text="Message ids are unique within it."
     )
 
-    def validate_source(self, key: str) -> str:
-        """Refuse the sources of our own program and of files."""
-        if Source.objects.filter(key=key).exclude(kind=Source.Kind.API).exists():
-            raise serializers.ValidationError("This source is not one of applications; choose another name.", "taken")
-        return key
+
+class _Items(serializers.ListField):
+    """A list of items, which are judged one by one later."""
+
+    child = serializers.JSONField(allow_null=True)
+
+    def run_child_validation(self, data: list[Any]) -> list[Any]:
+        """Give the items as they are."""
+        return data
 
 
 class EventBatchSerializer(_BatchSerializer):
     """Some events."""
 
-    events = serializers.ListField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
+    events = _Items(min_length=1, max_length=MOST_ITEMS)
 
 
 class CustomerBatchSerializer(_BatchSerializer):
     """Some customers."""
 
-    customers = serializers.ListField(child=serializers.JSONField(allow_null=True), min_length=1, max_length=MOST_ITEMS)
+    customers = _Items(min_length=1, max_length=MOST_ITEMS)
 
 
 SOURCE = serializers.SlugField(required=False, max_length=60, help_text="Message ids are unique within it.")
@@ -160,7 +165,10 @@ class _BatchView(Door):
         body = serializer(data=request.data)
         body.is_valid(raise_exception=True)
         asked = body.validated_data
-        outcome = intake.put(kind, asked[kind], asked["source"], timezone.now())
+        try:
+            outcome = intake.put(kind, asked[kind], asked["source"], timezone.now())
+        except intake.SourceTaken as error:
+            raise serializers.ValidationError({"source": [ErrorDetail(str(error), "taken")]}) from error
         told = {
             "received": outcome.received,
             "stored": outcome.stored,

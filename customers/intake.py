@@ -24,6 +24,10 @@ Reader = Callable[[Sequence[object], datetime, Read | None], Read]
 READERS: dict[str, Reader] = {"events": batch_items.read_events, "customers": batch_items.read_customers}
 
 
+class SourceTaken(Exception):
+    """The name of a source of our own program, or of files."""
+
+
 class Fault(NamedTuple):
     """Why an item was refused: its place in the batch, from 0, and the field in it."""
 
@@ -100,7 +104,7 @@ _counter = _Counter()
 def put(kind: str, items: Sequence[object], source: str, received: datetime) -> Outcome:
     """Store the items of a batch (`events` or `customers`) as told by a source; give what became of each.
 
-    Raises what the database raises; then nothing is known, and the batch may be sent again.
+    Raises SourceTaken, or what the database raises; then nothing is known, and the batch may be sent again.
     """
     ticket = _Ticket(kind, source, items, received)
     _counter.serve(ticket)
@@ -152,4 +156,6 @@ def _outcome(taken: Taken, result: ingest.Result | None, begin: int, count: int)
 
 def _source(key: str) -> Source:
     made, _ = Source.objects.get_or_create(key=key, defaults={"name": key, "kind": Source.Kind.API})
+    if made.kind != Source.Kind.API:
+        raise SourceTaken("This source is not one of applications; choose another name.")
     return made

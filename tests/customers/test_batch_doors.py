@@ -286,7 +286,7 @@ def anything(dice: random.Random) -> dict[str, Any]:
         "message_id": f"m{dice.randrange(40)}" + dice.choice(["", "", "", "y" * 100]),
         "name": dice.choice(["Page Viewed", "Page Viewed", "Product Viewed", "Unheard Of", "n" * 121]),
     }
-    optional = {
+    optional: dict[str, list[Any]] = {
         "occurred_at": ["2026-05-31T10:00:00+02:00", "1850-01-01T00:00:00Z", "2026-06-03T00:00:00Z", None],
         "value": [1.5, 10**20, None],
         "currency": ["EUR", "EURO", None],
