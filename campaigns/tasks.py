@@ -25,6 +25,7 @@ from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
 from customers import erasure, import_work, once, uploads
 from scoring import training_work, watch
+from segments import field_alerts
 
 SOON = 2  # seconds: whoever is busy that long lets the hint go, so that no more go round than there are free workers
 
@@ -92,6 +93,7 @@ def train() -> None:
 def watch_models() -> None:
     watch.watch(timezone.now())
     save_rates.watch(timezone.now())
+    field_alerts.watch(timezone.now())
 
 
 @shared_task

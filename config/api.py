@@ -22,7 +22,7 @@ from customers.problems import NowhereView, refusals
 from scoring import api as scoring
 from scoring import model_doors, score_doors, target_doors, training_doors
 from segments import api as segments
-from segments import field_doors, hand_doors, member_doors, version_doors
+from segments import field_doors, hand_doors, member_doors, quality_doors, version_doors
 
 
 class CustomerSerializer(FactsSerializer):
@@ -86,6 +86,8 @@ urlpatterns: list[URLPattern] = [
     path("targets/questions/", target_doors.QuestionsView.as_view(), name="target-questions"),
     path("targets/count/", target_doors.CountView.as_view(), name="target-count"),
     path("targets/<str:key>/", target_doors.TargetView.as_view(), name="target"),
+    path("quality/", quality_doors.FieldsQualityView.as_view(), name="quality"),
+    path("quality/<path:field>/", quality_doors.FieldQualityView.as_view(), name="quality-field"),
     path("fields/", field_doors.FieldsView.as_view(), name="fields"),
     path("segments/", segments.SegmentsView.as_view(), name="segments"),
     path("segments/preview/", segments.PreviewView.as_view(), name="segment-preview"),

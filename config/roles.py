@@ -34,6 +34,11 @@ TABLE: tuple[Ability, ...] = (
         ("marketer", "operator"),
     ),
     Ability("Open a closed address again", ("customers.delete_suppression",), ("operator",)),
+    Ability(
+        "See how good the data of each field is",
+        ("customers.view_fieldquality",),
+        ("marketer", "analyst", "integrator", "operator"),
+    ),
     Ability("See segments", ("segments.view_segment",), ("marketer", "approver", "analyst")),
     Ability(
         "Make, change and delete segments",

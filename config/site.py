@@ -307,6 +307,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Events", "bolt", "customers_event"),
                 ("Suppressions", "block", "customers_suppression"),
                 ("Topics", "topic", "customers_topic"),
+                ("Data quality", "fact_check", "customers_fieldquality"),
             ],
         ),
         (

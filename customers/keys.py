@@ -50,6 +50,7 @@ class Scope(models.TextChoices):
     WEBHOOKS_WRITE = "webhooks:write", "Make, change and delete webhooks; send messages again"
     EVENTS_WRITE = "events:write", "Send customers and events"
     IMPORTS_READ = "imports:read", "Read which files were imported, and what became of their lines"
+    QUALITY_READ = "quality:read", "Read how good the data of each field is"
 
 
 # What somebody must be allowed to do before giving it to a key.
@@ -77,6 +78,7 @@ NEEDED: dict[str, str] = {
     Scope.WEBHOOKS_WRITE: "campaigns.change_webhook",
     Scope.EVENTS_WRITE: "customers.add_event",
     Scope.IMPORTS_READ: "customers.view_import",
+    Scope.QUALITY_READ: "customers.view_fieldquality",
 }
 
 

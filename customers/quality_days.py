@@ -70,6 +70,18 @@ def note(of_import: Import, records: Records, result: Result, at: datetime) -> N
         FieldQuality.objects.bulk_create(rows)
 
 
+def newest() -> list[FieldQuality]:
+    """Give all fields as they were counted last."""
+    return list(counted_last().order_by("pk"))
+
+
+def counted_last() -> QuerySet[FieldQuality]:
+    """Give the rows of the last count."""
+    counted = FieldQuality.objects.filter(of_import=None)
+    last = counted.order_by("-day").values_list("day", flat=True).first()
+    return counted.filter(day=last) if last else counted.none()
+
+
 def _is_due(taken_at: datetime) -> bool:
     """Tell whether the snapshot's day was not counted yet, or a file came since."""
     last = FieldQuality.objects.filter(of_import=None).aggregate(at=Max("as_of"))["at"]

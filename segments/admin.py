@@ -6,25 +6,35 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.views import ChangeList
 
-from customers.admin import BaseAdmin, LargeAdmin
+from customers.admin import BaseAdmin, LargeAdmin, ReadOnlyAdmin
 from customers.customer_page import CUSTOMER_PANELS
-from customers.models import Customer
+from customers.models import Customer, FieldQuality
 from customers.panels import Cell, Panel, column, link, moment, number, tag
-from segments import by_hand_page, definition, segment_page, views, words
+from segments import (
+    by_hand_page,
+    definition,
+    field_alerts,
+    quality_page,
+    quality_rules,
+    segment_page,
+    views,
+    words,
+)
 from segments.fields import catalogue
 from segments.forms import SegmentForm, written
 from segments.models import Membership, MembershipChange, Segment, SegmentExport, SegmentVersion
 
 UNKNOWN_SHOWN = 10
-SEES_CUSTOMERS = "customers.view_customer"
+SEES_CUSTOMERS, SEES_QUALITY = "customers.view_customer", "customers.view_fieldquality"
 
 
 class SegmentList(ChangeList):  # type: ignore[misc]
@@ -76,7 +86,9 @@ class SegmentAdmin(BaseAdmin):
         return ("key",) if obj else ()
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Begin with a copy of another segment where a link asks for one."""
+        """Begin with a copy of another segment, or with those whose data is odd, where a link asks for it."""
+        if begun := _begun(request):
+            return begun
         found = Segment.objects.filter(pk=_number(request.GET.get("from", ""))).first()
         if found is None:
             return {"kind": request.GET.get("kind", "")}
@@ -262,6 +274,43 @@ class SegmentExportAdmin(LargeAdmin):
     search_fields = ("by",)
     fields = (("at", "segment"), ("by", "format"), ("rows", "fields"))
     next_step = "Nobody has taken the members of a segment out yet."
+
+
+@admin.register(FieldQuality)
+class FieldQualityAdmin(ReadOnlyAdmin):
+    """What the values of every field are like."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Give all fields, or the page of the one that is asked for."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        context = {**self.admin_site.each_context(request), "opts": self.opts}
+        if name := request.GET.get("field", "").replace("\x00", ""):
+            shown = quality_page.of_one(name, request)
+            if shown is None:
+                raise Http404("No field has this name.")
+            return TemplateResponse(request, "admin/quality_field.html", context | shown)
+        listed = {"title": "Data quality", **quality_page.listed(request)}
+        return TemplateResponse(request, "admin/quality.html", context | listed)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the page of the field that was counted."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        row = get_object_or_404(FieldQuality, pk=object_id if object_id.isdecimal() else 0)
+        return HttpResponseRedirect(field_alerts.page(row.field))
+
+
+def _begun(request: HttpRequest) -> dict[str, Any]:
+    """Give the rule of customers whose value of a field is missing or odd, where a link asks for them."""
+    row = FieldQuality.objects.filter(pk=_number(request.GET.get("quality", ""))).first()
+    where = request.GET.get("where", "")
+    if row is None or where not in quality_rules.offered(row) or not request.user.has_perm(SEES_QUALITY):
+        return {}
+    name = f"{row.label}: {quality_rules.WORDS[where].lower()}"[:120]
+    return {"name": name, "rule_json": written(quality_rules.rule_of(row, where))}
 
 
 def _number(text: str) -> int:

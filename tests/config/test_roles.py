@@ -53,6 +53,7 @@ TABLES: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "customers.customer": ({M, O}, NOBODY, NOBODY, NOBODY),
     "customers.event": ({M, O}, NOBODY, NOBODY, NOBODY),
     "customers.eventname": ({M, N, I, O}, {I, O}, {I, O}, NOBODY),
+    "customers.fieldquality": ({M, N, I, O}, NOBODY, NOBODY, NOBODY),
     "customers.import": ({I, O}, {I, O}, NOBODY, NOBODY),
     "customers.product": ({M, N, I, O}, NOBODY, NOBODY, NOBODY),
     "customers.quarantine": ({I, O}, NOBODY, NOBODY, NOBODY),
