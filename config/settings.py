@@ -187,6 +187,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
+        "FieldTypeEnum": "customers.models.Attribute.Type",
         "ImportKindEnum": "customers.models.Import.Kind",
         "ImportStateEnum": "customers.models.Import.State",
         "SegmentKindEnum": "segments.models.Segment.Kind",

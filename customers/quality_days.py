@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import NamedTuple
 
 import polars as pl
@@ -149,14 +150,14 @@ def _facts(taken_at: datetime, lake: Lake) -> Iterator[Told]:
     """Give the facts of a snapshot, some columns at a time."""
     pinned, labels = columns.pin(taken_at), _labels()
     names = [name for name in labels if name in pinned.names]
-    newest, unfit = _newest(lake, taken_at), _unfit(lake, taken_at)
+    known_at, unfit = _newest(lake, taken_at), _unfit(lake, taken_at)
     for start in range(0, len(names), AT_ONCE):
         some = names[start : start + AT_ONCE]
         frame = pinned.unkept(some)
         for name in some:
             kind, label = labels[name]
             bare = name.removeprefix("attributes.")
-            yield Told(name, label, kind, _column(name, frame[name], kind), unfit.get(bare, 0), newest.get(bare))
+            yield Told(name, label, kind, _column(name, frame[name], kind), unfit.get(bare, 0), known_at.get(bare))
 
 
 def _newest(lake: Lake, until: datetime) -> dict[str, datetime]:
@@ -166,21 +167,32 @@ def _newest(lake: Lake, until: datetime) -> dict[str, datetime]:
 
 
 def _unfit(lake: Lake, until: datetime) -> dict[str, int]:
-    """Count the customers whose last value of a fact is not of its type, which may have been changed since."""
-    types = {name: kind for name, kind in attributes.known_types().items() if kind != Type.TEXT}
-    wrong = [
-        (pl.col("name") == name) & attributes.is_unfit(pl.col("value"), kind).fill_null(False)
-        for name, kind in types.items()
-    ]
-    if not wrong:
+    """Count the customers whose last value of a fact is not of its type.
+
+    Such a value is refused at the door: only where the type was changed since, or at the first count, they are looked
+    for.
+    """
+    last = {row.field: row for row in newest()}
+    wanted: dict[str, list[str]] = {}
+    for name, kind in attributes.known_types().items():
+        row = last.get(f"attributes.{name}")
+        if kind != Type.TEXT and (row is None or row.kind != kind or row.figures["unfit"]):
+            wanted.setdefault(kind, []).append(name)
+    if not wanted:
         return {}
-    changes = lake.attributes(Scope()).filter(pl.col("known_at") <= until)
-    found = changes.filter(pl.any_horizontal(wrong)).select("customer_id", "name").unique().collect(engine="streaming")
+    wrong = pl.any_horizontal(
+        pl.col("name").is_in(names) & attributes.is_unfit(pl.col("value"), kind).fill_null(False)
+        for kind, names in wanted.items()
+    )
+    told = lake.attributes(Scope()).filter(
+        pl.col("known_at") <= until, pl.col("name").is_in([*chain(*wanted.values())])
+    )
+    found = told.filter(wrong).select("customer_id", "name").unique().collect(engine="streaming")
     if found.is_empty():
         return {}
-    of_them = changes.join(found.lazy(), on=["customer_id", "name"], how="semi").sort("known_at", "change_id")
-    last = of_them.group_by("customer_id", "name").last().filter(pl.any_horizontal(wrong))
-    return dict(last.group_by("name").len().collect().iter_rows())
+    of_them = told.join(found.lazy(), on=["customer_id", "name"], how="semi").sort("known_at", "change_id")
+    latest = of_them.group_by("customer_id", "name").last().filter(wrong)
+    return dict(latest.group_by("name").len().collect().iter_rows())
 
 
 def _events(taken_at: datetime, lake: Lake) -> Iterator[Told]:

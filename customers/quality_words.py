@@ -34,7 +34,7 @@ def _of_values(kind: str, figures: Figures) -> list[Trouble]:
     filled = figures["filled"]
     found = []
     if figures["rows"] and not filled:
-        found.append(Trouble(SOME, "empty", "Nobody has a value.", 1.0))
+        found.append(Trouble(TOLD, "empty", "Nobody has a value."))
     if figures["unfit"]:
         found.append(_unfit(kind, figures))
     if kind == Attribute.Type.DATE:

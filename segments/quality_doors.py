@@ -95,7 +95,7 @@ class QualityPageSerializer(serializers.Serializer[Any]):
     next = serializers.URLField(allow_null=True)
 
 
-class DaySerializer(serializers.Serializer[Any]):
+class FilledDaySerializer(serializers.Serializer[Any]):
     """How many values a field had on a day."""
 
     day = serializers.DateField()
@@ -114,7 +114,7 @@ class TreatedSerializer(serializers.Serializer[Any]):
 class WholeFieldSerializer(FieldQualitySerializer):
     """A field with its history, and who uses it."""
 
-    history = DaySerializer(many=True, help_text="The last 90 days, in order.")
+    history = FilledDaySerializer(many=True, help_text="The last 90 days, in order.")
     models = TreatedSerializer(many=True)
     segments = serializers.ListField(child=serializers.CharField(), help_text="Keys of the segments that ask it.")
 

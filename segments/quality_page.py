@@ -16,7 +16,7 @@ from customers.charts import Part
 from customers.models import FieldQuality, Quarantine
 from customers.panels import Cell, Panel, lines, link, moment, number, share, tag, when
 from customers.quality import EPOCH
-from customers.quality_words import BAD, SOME, Trouble
+from customers.quality_words import BAD, SOME, TOLD, Trouble
 from segments import field_alerts, field_uses, quality_rules
 from segments.field_uses import Uses
 
@@ -24,7 +24,7 @@ DAYS = 90
 LAST_REFUSED = 20_000  # records that are looked through for examples
 EXAMPLES = 10
 FILES = 10
-TAGS = {BAD: ("changed", "bad"), SOME: ("look", "wait"), 0: ("fine", "good")}
+TAGS = {BAD: ("changed", "bad"), SOME: ("look", "wait"), TOLD: ("fine", "good")}
 SHOWN = {"": "All fields", "trouble": "With something wrong", "used": "In use"}
 MOVED = {"few": "too few to say", "no": "as before", "some": "somewhat", "strong": "strongly"}
 SPARK_WIDE, SPARK_HIGH = 90, 22
@@ -44,7 +44,7 @@ class Line(NamedTuple):
 
     @property
     def tag(self) -> SafeString:
-        return tag(*TAGS[self.level])
+        return tag(*TAGS[self.level]) if self.level or not self.troubles else tag("empty")
 
     @property
     def address(self) -> str:
@@ -85,7 +85,7 @@ def troubles_of(row: FieldQuality) -> list[Trouble]:
 
 def _by_trouble(one: Line) -> tuple[int, bool, float, str]:
     worst = max((trouble.share for trouble in one.troubles), default=0.0)
-    return -one.level, not one.uses.names, -worst, one.row.label.casefold()
+    return -one.level, not one.uses.names, -worst if one.level else 0.0, one.row.label.casefold()
 
 
 def _sparks(rows: Sequence[FieldQuality]) -> Mapping[str, SafeString]:
@@ -155,7 +155,7 @@ def _stands(row: FieldQuality, request: HttpRequest) -> Panel:
 
 
 def _told(one: Trouble) -> SafeString:
-    return format_html("{} {}", tag(*TAGS[one.level]), one.sentence)
+    return format_html("{} {}", tag(*TAGS[one.level]), one.sentence) if one.level else format_html("{}", one.sentence)
 
 
 def _rules(row: FieldQuality, request: HttpRequest) -> list[SafeString]:

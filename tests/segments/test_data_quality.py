@@ -33,6 +33,10 @@ def staff(client: Client) -> Client:
 
 @pytest.fixture
 def world() -> None:
+    count_people()
+
+
+def count_people() -> None:
     """Count customers whose birthdays partly lie ahead, and of whom a third has no age and two an odd one."""
     Attribute.objects.create(name="age", label="Age", type="number")
     Attribute.objects.create(name="plan", label="Plan", type="text")
