@@ -151,7 +151,7 @@ def _stands(row: FieldQuality, request: HttpRequest) -> Panel:
     found = [_told(one) for one in troubles_of(row)]
     drawing = lines([*found, *_rules(row, request)]) if found or _rules(row, request) else None
     note = "" if found else "Nothing is wrong with it."
-    return Panel("As it stands", note, facts=facts, drawing=drawing)
+    return Panel(f"{row.label}, as it stands", note, facts=facts, drawing=drawing)
 
 
 def _told(one: Trouble) -> SafeString:
@@ -190,7 +190,7 @@ def _histogram(row: FieldQuality) -> Panel | None:
     parts = [Part(_at(bar, is_date), many) for bar, many in zip(bars, heights, strict=False)]
     rows = [(f"from {part.label}", number(part.value)) for part in parts]
     note = "The first and the last column hold what lies beyond." if row.figures["low"] is not None else ""
-    drawing = charts.columns(parts, f"customers by {row.label}")
+    drawing = charts.columns(parts, f"how many by {row.label}")
     return Panel("How its values lie", note, head=("Value", "How many"), rows=rows, drawing=drawing, is_folded=True)
 
 
