@@ -263,11 +263,13 @@ def _decided(cycle: Cycle, frame: pl.DataFrame, *, is_whole: bool) -> Outcome:
 
     Whom a later small cycle has looked at keeps her memberships, and fires nothing.
     """
-    newer = pl.Series(looked_at_since(cycle) if is_whole else [], dtype=pl.Int64)
-    is_old = pl.col("customer_id").is_in(newer.implode())
-    frame = frame.with_columns(cause=pl.when(is_old).then(pl.lit(causes.START)).otherwise("cause"))
+    current = frame
+    if newer := looked_at_since(cycle) if is_whole else []:
+        is_old = pl.col("customer_id").is_in(pl.Series(newer).implode())
+        frame = frame.with_columns(cause=pl.when(is_old).then(pl.lit(causes.START)).otherwise("cause"))
+        current = frame.filter(~is_old)
     with transaction.atomic():
-        changes = membership.refresh(frame.filter(~is_old) if len(newer) else frame, cycle.as_of)
+        changes = membership.refresh(current, cycle.as_of)
         happened = news.occurred(cycle, frame, occurrences.events_waited_for())
         decisions = decide.decide(frame, changes, cycle.as_of, is_whole=is_whole, happened=happened)
     kinds = Counter(changes["kind"].to_list())
