@@ -96,8 +96,10 @@ class Column:
 
     @cached_property
     def told(self) -> pl.Series:
-        """The values that there are; those of lists one by one."""
+        """The values that there are, of numbers the finite ones; those of lists one by one."""
         there = self.values.drop_nulls()
+        if there.dtype.is_float():
+            return there.filter(there.is_finite())
         return there.explode().drop_nulls() if isinstance(there.dtype, pl.List) else there
 
     @property

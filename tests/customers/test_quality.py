@@ -50,6 +50,11 @@ def test_values_half_of_which_are_the_same_have_no_fences() -> None:
     assert found["top"] == [["0", 90], ["5", 10]]
 
 
+def test_what_is_no_finite_number_is_left_out() -> None:
+    found = look(Column(pl.Series([1.0, 2.0, float("nan"), float("inf"), None])), T)
+    assert (found["distinct"], found["quartiles"][-1]) == (2, 2.0)
+
+
 def test_dates_to_come_and_before_1900_are_counted() -> None:
     days = [date(2026, 6, 2)] * 4 + [date(1899, 12, 31)] * 2 + [date(2026, 6, 1), date(1980, 1, 1)]
     found = look(Column(pl.Series(days)), T)
