@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from customers.problems import Problem
 
 ONE = '(W/)?"[0-9a-f]{16}"'  # weak where a proxy packed the answer
-FORM = {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)$", "minLength": 1}
+FORM = {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)?$"}
 IF_MATCH = OpenApiParameter(
     "If-Match",
     FORM,

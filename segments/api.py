@@ -94,7 +94,11 @@ class SegmentChangeSerializer(SegmentInSerializer):
     """What is changed of a segment: its kind is not."""
 
     between: ClassVar[dict[str, Any]] = {
-        "anyOf": [{"properties": {"rule": NEVER}}, {"properties": {"score": NEVER}}],
+        "anyOf": [
+            {"properties": {"rule": NEVER, "score": NEVER}},
+            {"properties": {"kind": {"const": "rule"}, "rule": NEVER}},
+            {"properties": {"kind": {"const": "rule"}, "score": NEVER}},
+        ]
     }
 
 

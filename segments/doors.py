@@ -26,7 +26,7 @@ from segments.why import NotYetKnown
 ONE = r'(W/)?"[0-9]{1,9}"'  # weak where a proxy packed the answer
 IF_MATCH = OpenApiParameter(
     "If-Match",
-    {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)$", "minLength": 1},
+    {"type": "string", "pattern": rf"^(\*|{ONE}( *, *{ONE})*)?$"},
     OpenApiParameter.HEADER,
     description="The ETag of the segment as it was read: 412 where somebody changed it since. Without it, any will do.",
 )
