@@ -1,6 +1,7 @@
 """REST about trainings: asked for, and watched until they have ended."""
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,13 +13,19 @@ from rest_framework.response import Response
 from customers import audit
 from customers.api import Door
 from customers.keys import Scope
+from customers.listing import Listing, Narrowed
 from customers.problems import NothingSerializer, refusals
 from scoring import training_queue
 from scoring.doors import target_of, valid, who
 from scoring.horizons import newest
 from scoring.models import TrainingRun
 
-MOST_SHOWN = 50
+LISTING = Listing(
+    "trainings",
+    {"asked_at": "asked_at"},
+    {"state": Narrowed("state", TrainingRun.State.values)},
+    is_newest_first=True,
+)
 
 
 class TrainingSerializer(serializers.Serializer[Any]):
@@ -36,10 +43,11 @@ class TrainingSerializer(serializers.Serializer[Any]):
     finished_at = serializers.DateTimeField(allow_null=True)
 
 
-class TrainingListSerializer(serializers.Serializer[Any]):
-    """The last trainings of a target, the newest first."""
+class TrainingPageSerializer(serializers.Serializer[Any]):
+    """A page of a target's trainings, the newest first."""
 
     results = TrainingSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
 
 
 class TrainingsView(Door):
@@ -47,12 +55,19 @@ class TrainingsView(Door):
 
     required_scope = Scope.MODELS_READ
     write_scope = Scope.MODELS_WRITE
+    parameters: ClassVar[set[str]] = LISTING.parameters
 
-    @extend_schema(operation_id="models_trainings", responses={200: TrainingListSerializer, **refusals(400, 404)})
+    @extend_schema(
+        operation_id="models_trainings",
+        parameters=LISTING.described,
+        responses={200: TrainingPageSerializer, **refusals(400, 404)},
+    )
     def get(self, request: Request, target: str) -> Response:
-        """Give the last trainings, with how far those are that have not ended."""
-        runs = target_of(target).training_runs.select_related("target", "version").order_by("-pk")
-        return Response(TrainingListSerializer({"results": runs[:MOST_SHOWN]}).data)
+        """List the trainings, the newest first, with how far those are that have not ended."""
+        asked = target_of(target)
+        listing = replace(LISTING, name=f"trainings of {asked.key}")
+        runs = asked.training_runs.select_related("target", "version")
+        return listing.page(request, runs, lambda found: TrainingSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="models_train",

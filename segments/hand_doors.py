@@ -1,5 +1,6 @@
 """REST about what is set by hand: pins, and the members of lists."""
 
+from dataclasses import replace
 from typing import IO, Any, ClassVar
 
 from django.utils import timezone
@@ -10,9 +11,10 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import identity, paging
+from customers import identity
 from customers.api import Door
 from customers.keys import Scope
+from customers.listing import Listing, Narrowed
 from customers.problems import Problem, StrictJSONParser, StrictSerializer, refusals
 from segments import lists, pins
 from segments.definition import name_of
@@ -24,6 +26,9 @@ from segments.pins import Pinned
 MOST_BYTES = 64 * 2**20  # a million ids of 60 letters
 HOW = {"add": lists.add, "remove": lists.remove, "replace": lists.replace}
 DEFAULT_NAME, BODY = "upload", "body"
+WHEN = {"stored": "pk", "at": "at"}
+PINS = Listing("pins", WHEN, {"kind": Narrowed("kind", SegmentPin.Kind.values)})
+CHANGES = Listing("list", WHEN, {"how": Narrowed("how", ListChange.How.values)}, is_newest_first=True)
 
 
 class PlainParser(BaseParser):
@@ -122,20 +127,19 @@ class PinsView(Door):
 
     required_scope = Scope.SEGMENTS_READ
     write_scope = Scope.SEGMENTS_WRITE
-    parameters: ClassVar[set[str]] = paging.PARAMETERS
+    parameters: ClassVar[set[str]] = PINS.parameters
 
     @extend_schema(
         operation_id="segments_pins_list",
-        parameters=paging.DESCRIBED,
+        parameters=PINS.described,
         responses={200: PinPageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, public_id: str) -> Response:
         """List the customers who were set by hand, with who did so and why."""
         segment = segment_of(public_id)
-        at = paging.place(request, f"pins of {segment.public_id}")
-        found = segment.pins.filter(pk__gt=at.after or 0).select_related("customer").order_by("pk")[: at.limit + 1]
-        rows = [{**PinSerializer(one).data, "_key": one.pk} for one in found]
-        return paging.page(request, at, rows, lambda row: int(row["_key"]))
+        listing = replace(PINS, name=f"pins of {segment.public_id}")
+        rows = segment.pins.select_related("customer")
+        return listing.page(request, rows, lambda found: PinSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="segments_pins_create",
@@ -170,21 +174,19 @@ class ListView(Door):
     parser_classes = [StrictJSONParser, PlainParser, CsvParser, FileParser]
     required_scope = Scope.SEGMENTS_READ
     write_scope = Scope.SEGMENTS_WRITE
-    parameters: ClassVar[set[str]] = paging.PARAMETERS | {"how", "column", "name"}
+    parameters: ClassVar[set[str]] = CHANGES.parameters | {"column", "name"}
 
     @extend_schema(
         operation_id="segments_list_changes",
-        parameters=paging.DESCRIBED,
+        parameters=CHANGES.described,
         responses={200: ListChangePageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, public_id: str) -> Response:
         """List what was done to a list, the newest first."""
         segment = _list_of(public_id)
-        at = paging.place(request, f"list of {segment.public_id}")
-        rows = segment.list_changes.order_by("-pk")
-        found = (rows.filter(pk__lt=at.after) if at.after else rows)[: at.limit + 1]
-        shown = [{**ListChangeSerializer(one).data, "_key": one.pk} for one in found]
-        return paging.page(request, at, shown, lambda row: int(row["_key"]))
+        listing = replace(CHANGES, name=f"list of {segment.public_id}")
+        rows = segment.list_changes.all()
+        return listing.page(request, rows, lambda found: ListChangeSerializer(found, many=True).data)
 
     @extend_schema(
         operation_id="segments_list_change",

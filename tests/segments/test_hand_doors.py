@@ -104,3 +104,23 @@ def test_writing_by_hand_needs_the_scope_for_writing(client: Client) -> None:
         address = f"segments/{friends.public_id}/{place}/"
         is_problem(send(client, "POST", address, {"ids": ["c-0"]}, ("segments:read",)), 403)
     assert members("friends") == []
+
+
+def test_pins_are_sorted_and_narrowed(client: Client) -> None:
+    german = saved("german")
+    cycle(people("DE", "AT", "DE"))
+    address = f"segments/{german.public_id}/pins/"
+    for kind, name in (("include", "c-1"), ("exclude", "c-0"), ("include", "c-2")):
+        send(client, "POST", address, {"customers": [name], "kind": kind})
+
+    def listed(query: str) -> list[str]:
+        found, after = [], f"{address}?limit=1&{query}"
+        while after:
+            page = send(client, "GET", after.removeprefix("http://testserver/api/v1/"), None).json()
+            found += [one["external_id"] for one in page["results"]]
+            after = page["next"]
+        return found
+
+    assert listed("sort=-at") == ["c-2", "c-0", "c-1"]
+    assert listed("kind=include") == ["c-1", "c-2"]
+    is_problem(send(client, "GET", f"{address}?sort=reason", None), 400)
