@@ -15,7 +15,15 @@ from campaigns.calls import doors as call_doors
 from campaigns.dry_run import doors as dry_run_doors
 from campaigns.offers import doors as offer_doors
 from campaigns.webhooks import doors as webhook_doors
-from customers import batch_doors, consent_doors, customer_doors, device_doors, import_doors, suppression_doors
+from customers import (
+    batch_doors,
+    consent_doors,
+    customer_doors,
+    device_doors,
+    import_doors,
+    source_doors,
+    suppression_doors,
+)
 from customers.api import Door, FactsSerializer, customer_of
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
@@ -69,6 +77,8 @@ urlpatterns: list[URLPattern] = [
     ),
     path("imports/", import_doors.ImportsView.as_view(), name="imports"),
     path("imports/<str:public_id>/", import_doors.ImportView.as_view(), name="import"),
+    path("sources/", source_doors.SourcesView.as_view(), name="sources"),
+    path("sources/<str:key>/", source_doors.SourceView.as_view(), name="source"),
     path("suppressions/", suppression_doors.SuppressionsView.as_view(), name="suppressions"),
     path("suppressions/do-not-call/", call_doors.DoNotCallView.as_view(), name="do-not-call"),
     path("suppressions/<str:suppression>/", suppression_doors.SuppressionView.as_view(), name="suppression"),

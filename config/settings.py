@@ -190,6 +190,8 @@ SPECTACULAR_SETTINGS = {
         "FieldTypeEnum": "customers.models.Attribute.Type",
         "ImportKindEnum": "customers.models.Import.Kind",
         "ImportStateEnum": "customers.models.Import.State",
+        "SourceKindEnum": "customers.models.Source.Kind",
+        "OtherSourceKindEnum": "customers.source_doors.OTHERS",
         "SegmentKindEnum": "segments.models.Segment.Kind",
         "PinKindEnum": "segments.models.SegmentPin.Kind",
         "MoveEnum": "segments.models.MembershipChange.Kind",

@@ -49,6 +49,8 @@ class Scope(models.TextChoices):
     WEBHOOKS_READ = "webhooks:read", "Read webhooks and what was sent to them"
     WEBHOOKS_WRITE = "webhooks:write", "Make, change and delete webhooks; send messages again"
     EVENTS_WRITE = "events:write", "Send customers and events"
+    SOURCES_READ = "sources:read", "Read where customers and events come from"
+    SOURCES_WRITE = "sources:write", "Make and change sources"
     IMPORTS_READ = "imports:read", "Read which files were imported, and what became of their lines"
     QUALITY_READ = "quality:read", "Read how good the data of each field is"
 
@@ -77,6 +79,8 @@ NEEDED: dict[str, str] = {
     Scope.WEBHOOKS_READ: "campaigns.view_webhookmessage",
     Scope.WEBHOOKS_WRITE: "campaigns.change_webhook",
     Scope.EVENTS_WRITE: "customers.add_event",
+    Scope.SOURCES_READ: "customers.view_source",
+    Scope.SOURCES_WRITE: "customers.change_source",
     Scope.IMPORTS_READ: "customers.view_import",
     Scope.QUALITY_READ: "customers.view_fieldquality",
 }
