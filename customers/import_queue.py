@@ -1,15 +1,14 @@
 """Imports that people asked for: rows that wait, claimed by one worker at a time, held by a lease."""
 
-import secrets
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from customers import imports
+from customers import imports, leases
 from customers.customer_mapping import CustomerColumns, Permission
 from customers.event_mapping import EventColumns
 from customers.ingest import Result
@@ -50,34 +49,29 @@ def claim() -> Import | None:
     with transaction.atomic():
         lapsed = Q(state=State.RUNNING, lease_until__lte=Now())
         Import.objects.filter(lapsed, attempts__gte=MOST_ATTEMPTS).update(
-            state=State.FAILED, error=LOST, finished_at=Now(), token="", lease_until=None
+            state=State.FAILED, error=LOST, finished_at=Now(), **leases.FREE
         )
         free = Import.objects.filter(lapsed | Q(state=State.WAITING)).order_by("started_at", "pk")
         asked = free.select_for_update(skip_locked=True).first()
         if asked is None:
             return None
-        held = {"state": State.RUNNING, "token": secrets.token_hex(16), "lease_until": Now() + LEASE}
-        Import.objects.filter(pk=asked.pk).update(**held, attempts=F("attempts") + 1)
+        Import.objects.filter(pk=asked.pk).update(**leases.taken(LEASE), attempts=F("attempts") + 1)
     asked.refresh_from_db()
     return asked
 
 
 def tell(asked: Import, stage: str, portion: float) -> None:
     """Store how far a claimed import is, and hold it longer. Raises ImportLost."""
-    if not _held(asked).update(stage=stage[:60], portion=portion, lease_until=Now() + LEASE):
+    if not leases.held(asked).update(stage=stage[:60], portion=portion, lease_until=Now() + LEASE):
         raise ImportLost(f"The import of {asked.file_name} is held by somebody else.")
 
 
 def finish(asked: Import, result: Result, at: datetime) -> None:
     """Store what became of the lines of a claimed import."""
     told = {name: getattr(result, name) for name in imports.COUNTS}
-    _held(asked).update(**told, state=State.DONE, finished_at=at, stage="Done", portion=1.0, token="", lease_until=None)
+    leases.held(asked).update(**told, state=State.DONE, finished_at=at, stage="Done", portion=1.0, **leases.FREE)
 
 
 def fail(asked: Import, sentence: str, at: datetime) -> None:
     """Store why a claimed import ended early."""
-    _held(asked).update(state=State.FAILED, error=sentence[:2000], finished_at=at, token="", lease_until=None)
-
-
-def _held(asked: Import) -> "QuerySet[Import]":
-    return Import.objects.filter(pk=asked.pk, state=State.RUNNING, token=asked.token)
+    leases.held(asked).update(state=State.FAILED, error=sentence[:2000], finished_at=at, **leases.FREE)

@@ -4,10 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from customers import import_queue, imports, ingest, prepared, quality_days, uploads
+from customers import import_queue, imports, ingest, leases, prepared, quality_days, uploads
 from customers.customer_mapping import CustomerColumns
 from customers.import_queue import Columns, ImportLost
 from customers.ingest import Result
+from customers.leases import Queue
 from customers.mapping import WrongMapping
 from customers.models import Import
 from customers.prepared import Prepared
@@ -18,24 +19,8 @@ READ, CHECKED = 0.05, 0.25  # portions of the work, as they are shown
 
 def work(now: Callable[[], datetime]) -> Import | None:
     """Do the import that has waited longest; give it as it ended. None where there is none to do."""
-    asked = import_queue.claim()
-    if asked is None:
-        return None
-    try:
-        result = _stored(asked)
-    except (Unreadable, WrongMapping) as refused:
-        import_queue.fail(asked, str(refused), now())
-    except ImportLost:
-        pass
-    except BaseException as error:
-        if isinstance(error, Exception):  # whoever is told to stop leaves it to the next worker
-            import_queue.fail(asked, f"It broke: {type(error).__name__}: {error}", now())
-        raise
-    else:
-        import_queue.finish(asked, result, now())
-        uploads.remove(asked.sha256)
-    asked.refresh_from_db()
-    return asked
+    refusals = (Unreadable, WrongMapping)
+    return leases.work(Queue(import_queue.claim, _stored, _finish, import_queue.fail, refusals, ImportLost), now)
 
 
 def prepare(table: Table, columns: Columns, received: datetime) -> Prepared:
@@ -43,6 +28,11 @@ def prepare(table: Table, columns: Columns, received: datetime) -> Prepared:
     if isinstance(columns, CustomerColumns):
         return prepared.customers(table, columns, received)
     return prepared.events(table, columns, received)
+
+
+def _finish(asked: Import, result: Result, at: datetime) -> None:
+    import_queue.finish(asked, result, at)
+    uploads.remove(asked.sha256)
 
 
 def _stored(asked: Import) -> Result:

@@ -4,13 +4,12 @@ What pages and REST need of them, without what the work itself needs (campaigns.
 that back-tests never take the workers from the cycles.
 """
 
-import secrets
 from copy import copy
 from datetime import datetime, timedelta
 
 import polars as pl
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from campaigns import plan, triggers, variants
@@ -18,7 +17,7 @@ from campaigns.models import Backtest, Campaign
 from campaigns.plan import PlanError
 from campaigns.steps import StepError
 from campaigns.triggers import EventTrigger, HandTrigger, ScheduleTrigger, ScoreTrigger, SegmentTrigger, Trigger
-from customers import audit, history
+from customers import audit, history, leases
 from customers.audit import Actor
 from customers.history import Scope
 from scoring.models import ModelVersion
@@ -112,7 +111,7 @@ def plan_of(asked: Backtest) -> Campaign:
 def cancel(asked: Backtest, by: Actor, at: datetime) -> bool:
     """End a back-test that waits or runs; False where it has ended already."""
     ended = Backtest.objects.filter(pk=asked.pk, state__in=OPEN)
-    if not ended.update(state=State.CANCELLED, token="", lease_until=None, ended_at=at, working=None):
+    if not ended.update(state=State.CANCELLED, **leases.FREE, ended_at=at, working=None):
         return False
     audit.note(at, by, "back-test cancelled", asked.campaign.key)
     return True
@@ -130,14 +129,13 @@ def claim() -> Backtest | None:
             return None
         lapsed = Q(state=State.RUNNING, lease_until__lte=Now())
         Backtest.objects.filter(lapsed, asked_at__lte=Now() - LONGEST_TRIED).update(
-            state=State.FAILED, problem=LOST, token="", lease_until=None, ended_at=Now(), working=None
+            state=State.FAILED, problem=LOST, **leases.FREE, ended_at=Now(), working=None
         )
         free = Backtest.objects.filter(lapsed | Q(state=State.WAITING)).order_by("asked_at", "pk")
         asked = free.select_for_update(skip_locked=True, of=("self",)).select_related("campaign").first()
         if asked is None:
             return None
-        claimed = {"state": State.RUNNING, "token": secrets.token_hex(16)}
-        Backtest.objects.filter(pk=asked.pk).update(**claimed, lease_until=Now() + LEASE)
+        Backtest.objects.filter(pk=asked.pk).update(**leases.taken(LEASE))
     asked.refresh_from_db()
     return asked
 
@@ -145,26 +143,20 @@ def claim() -> Backtest | None:
 def tell(asked: Backtest, days_done: int, working: bytes | None = None) -> None:
     """Store how far a claimed back-test is, and hold it longer. Raises BacktestLost."""
     kept = {} if working is None else {"working": working}
-    if not _held(asked).update(days_done=days_done, lease_until=Now() + LEASE, **kept):
+    if not leases.held(asked).update(days_done=days_done, lease_until=Now() + LEASE, **kept):
         raise BacktestLost(f"The back-test of {asked} is held by somebody else, or was cancelled.")
 
 
 def finish(asked: Backtest, result: dict[str, object], at: datetime) -> None:
     """Store what a claimed back-test found."""
-    _held(asked).update(
-        state=State.DONE, result=result, token="", lease_until=None, ended_at=at, working=None, days_done=asked.days
+    leases.held(asked).update(
+        state=State.DONE, result=result, **leases.FREE, ended_at=at, working=None, days_done=asked.days
     )
 
 
 def fail(asked: Backtest, problem: str, at: datetime) -> None:
     """Store why a claimed back-test cannot be."""
-    _held(asked).update(
-        state=State.FAILED, problem=problem[:LONGEST], token="", lease_until=None, ended_at=at, working=None
-    )
-
-
-def _held(asked: Backtest) -> "QuerySet[Backtest]":
-    return Backtest.objects.filter(pk=asked.pk, state=State.RUNNING, token=asked.token)
+    leases.held(asked).update(state=State.FAILED, problem=problem[:LONGEST], **leases.FREE, ended_at=at, working=None)
 
 
 def _trigger(campaign: Campaign) -> Trigger:

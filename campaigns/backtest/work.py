@@ -8,30 +8,17 @@ from campaigns.backtest.asking import BacktestError, BacktestLost
 from campaigns.backtest.memory import Memory, unpacked
 from campaigns.backtest.replay import Period, Replay, times
 from campaigns.models import Backtest
+from customers import leases
 from customers.generations import LakeError
+from customers.leases import Queue
 
 KEPT_EVERY = 10  # days after which what is remembered is stored: a worker who takes over goes on from there
 
 
 def work(now: Callable[[], datetime]) -> Backtest | None:
     """Do the back-test that has waited longest; give it as it ended. None where there is none to do."""
-    asked = asking.claim()
-    if asked is None:
-        return None
-    try:
-        result = _acted(asked)
-    except (BacktestError, LakeError) as refused:
-        asking.fail(asked, str(refused), now())
-    except BacktestLost:
-        pass
-    except BaseException as error:
-        if isinstance(error, Exception):  # whoever is told to stop leaves it to the next worker
-            asking.fail(asked, f"It broke: {type(error).__name__}: {error}", now())
-        raise
-    else:
-        asking.finish(asked, result, now())
-    asked.refresh_from_db()
-    return asked
+    refusals = (BacktestError, LakeError)
+    return leases.work(Queue(asking.claim, _acted, asking.finish, asking.fail, refusals, BacktestLost), now)
 
 
 def _acted(asked: Backtest) -> dict[str, object]:
