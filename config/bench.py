@@ -28,6 +28,7 @@ from campaigns import assigned, cycle, dry_run, kept_sums, measure, programme
 from campaigns.models import Cycle, Programme
 from config import (
     bench_backtest,
+    bench_cpu,
     bench_decisions,
     bench_events,
     bench_imports,
@@ -64,7 +65,6 @@ SCORES: bulk.Schema = {
     "as_of": pl.Datetime,
     "value": pl.Float64,
 }
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -326,7 +326,7 @@ def _taken_in(bench: Bench) -> None:
     """Time batches of events over HTTP; the senders work on the same cores."""
     with _clock() as clock:
         told = bench_intake.measure(END + timedelta(minutes=30), _free_ports(bench_intake.WEB))
-    clock.seconds = told.pop("seconds")
+    clock.seconds, clock.cpu = told.pop("seconds"), told.pop("cpu")
     bench.add("events over REST, 100 a batch", clock, **told)
 
 
@@ -520,42 +520,18 @@ def _copied_in(frame: pl.DataFrame) -> float:
 @contextmanager
 def _clock() -> Iterator[Clock]:
     clock = Clock()
-    began, cpu, database = time.perf_counter(), time.process_time(), _postgres_cpu()
+    began, cpu, database = time.perf_counter(), time.process_time(), bench_cpu.of_postgres()
     yield clock
     clock.seconds = time.perf_counter() - began
-    clock.database = _postgres_cpu() - database
+    clock.database = bench_cpu.of_postgres() - database
     clock.cpu = time.process_time() - cpu + clock.database
     clock.peak_mb = _peak_mb()
-
-
-def _postgres_cpu() -> float:
-    """Give the CPU seconds that PostgreSQL's processes have used; 0 where they are not on this machine."""
-    if connection.vendor != "postgresql":
-        return 0.0
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        own = _stat(cursor.fetchone()[0])
-    if own is None:
-        return 0.0
-    postmaster = int(own[1])
-    stats = [_stat(int(path.name)) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    live = sum(int(stat[11]) + int(stat[12]) for stat in stats if stat and int(stat[1]) == postmaster)
-    ended = _stat(postmaster)
-    return (live + (int(ended[13]) + int(ended[14]) if ended else 0)) / TICKS
 
 
 def _peak_mb() -> float:
     """Give the most memory this process has had; what getrusage says would hold its parent's too."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
     return int(found[1]) / 1024 if found else 0.0
-
-
-def _stat(pid: int) -> list[str] | None:
-    """Give /proc/<pid>/stat after the name: state, parent, ... user and system ticks, those of ended children."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
 
 
 def _lake_bytes() -> dict[str, int]:
