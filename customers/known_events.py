@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import polars as pl
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from customers import bulk, catalogue, cleaning, ingest, refusal
 from customers.models import Identity, Source
@@ -66,7 +66,10 @@ def store(rows: Iterable[Row], apart: set[str], source_key: str, received: datet
     _store_products(plain)
     with connection.cursor() as cursor:
         events = f"[{','.join(_json(row, received) for row in plain)}]"
-        cursor.execute(STORE, [events, source_key, Source.Kind.API.value, Identity.Kind.EXTERNAL.value])
+        try:
+            cursor.execute(STORE, [events, source_key, Source.Kind.API.value, Identity.Kind.EXTERNAL.value])
+        except IntegrityError:  # a customer was merged or erased meanwhile: the other way looks her up again
+            return NOTHING
         found, stored = (json.loads(ids) if ids else [] for ids in cursor.fetchone())
     return Taken(
         frozenset(row["line"] for message_id in found for row in told[message_id]),

@@ -36,6 +36,11 @@ ORDER = {
     ],
 }
 
+STORE_FOR_NOBODY = """
+WITH told AS (SELECT %s, %s, %s, %s)
+INSERT INTO customers_identity (kind, value, customer_id, known_at) SELECT 'external', 'gone', -1, now() FROM told
+RETURNING value, value"""
+
 
 def view(n: int, **changes: Any) -> dict[str, Any]:
     return {"customer": "ann", "message_id": f"v{n}", "name": "Page Viewed", **changes}
@@ -335,6 +340,19 @@ def test_events_of_known_customers_need_no_frames(monkeypatch: pytest.MonkeyPatc
     items = [view(1), view(2), view(2), view(3, occurred_at="2026-05-31T10:00:00+02:00", value=3)]
     assert intake.put("events", items, "api", NOW) == intake.Outcome(4, 2, 2, ())
     assert Event.objects.get(message_id="v3").occurred_at == datetime(2026, 5, 31, 8, tzinfo=UTC)
+
+
+@pytest.mark.door
+@pytest.mark.django_db(transaction=True)
+def test_an_event_whose_customer_is_merged_or_erased_meanwhile_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    intake.put("events", [view(1)], "api", NOW)
+    # As the database refuses it: a row for somebody who is not there any more.
+    refused = STORE_FOR_NOBODY if connection.vendor == "postgresql" else known_events.STORE
+    monkeypatch.setattr(known_events, "STORE", refused)
+    assert intake.put("events", [view(2)], "api", NOW) == intake.Outcome(1, 1, 0, ())
+    assert Event.objects.count() == 2
 
 
 @pytest.mark.parametrize(
