@@ -16,6 +16,7 @@ from typing import TypedDict
 import numpy as np
 import polars as pl
 
+from customers import shares
 from customers.cleaning import EARLIEST, SAMPLE
 from customers.mapping import NO, YES
 from customers.personal import PERSONAL_VALUES
@@ -333,15 +334,4 @@ def change_of_share(now: int, of_now: int, before: int, of_before: int, sure: fl
     """Give the interval of how much a share changed, at so many standard errors."""
     if not of_now or not of_before:
         return -1.0, 1.0
-    one, other = now / of_now, before / of_before
-    low_one, high_one = _wilson(one, of_now, sure)
-    low_other, high_other = _wilson(other, of_before, sure)
-    low = one - other - math.hypot(one - low_one, high_other - other)
-    high = one - other + math.hypot(high_one - one, other - low_other)
-    return low, high
-
-
-def _wilson(share: float, rows: int, sure: float) -> tuple[float, float]:
-    middle = share + sure**2 / (2 * rows)
-    half = sure * math.sqrt(share * (1 - share) / rows + sure**2 / (4 * rows**2))
-    return max((middle - half) / (1 + sure**2 / rows), 0.0), min((middle + half) / (1 + sure**2 / rows), 1.0)
+    return shares.difference((now, of_now), (before, of_before), sure)

@@ -1,29 +1,26 @@
 """Intervals for one look, decided on before: of a share, a difference, a ratio."""
 
 from collections.abc import Sequence
-from math import exp, hypot, isfinite, sqrt
+from math import exp, isfinite, sqrt
 
 from scipy.special import ndtri, stdtrit
 
 from campaigns.stats.values import CONFIDENCE, ENOUGH, Contrast, Difference, Interval, Mean, Proportion, WeightedMean
+from customers import shares
 
 
 def wilson(share: Proportion, confidence: float = CONFIDENCE) -> Interval:
     """Give the score interval of a share of at least one (Wilson 1927)."""
-    p, n, z = share.successes / share.n, share.n, float(ndtri(0.5 + confidence / 2))
-    shrunk = 1 + z * z / n
-    middle, half = (p + z * z / (2 * n)) / shrunk, z / shrunk * sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2)
-    return Interval(p, max(0.0, middle - half), min(1.0, middle + half))
+    return Interval(share.successes / share.n, *shares.wilson(share.successes, share.n, _errors(confidence)))
 
 
 def difference_of_proportions(one: Proportion, other: Proportion, confidence: float = CONFIDENCE) -> Difference:
     """Give one minus other, with the hybrid score interval without continuity correction (Newcombe 1998, method 10)."""
     if message := too_few(one.n, other.n):
         return Difference(None, message)
-    a, b = wilson(one, confidence), wilson(other, confidence)
-    value = a.value - b.value
-    below, above = hypot(a.value - a.low, b.high - b.value), hypot(a.high - a.value, b.value - b.low)
-    return Difference(Interval(value, value - below, value + above))
+    value = one.successes / one.n - other.successes / other.n
+    low, high = shares.difference((one.successes, one.n), (other.successes, other.n), _errors(confidence))
+    return Difference(Interval(value, low, high))
 
 
 def pooled_ratio(strata: Sequence[tuple[Proportion, Proportion]], confidence: float = CONFIDENCE) -> Difference:
@@ -42,7 +39,7 @@ def pooled_ratio(strata: Sequence[tuple[Proportion, Proportion]], confidence: fl
     if up == 0.0 or down == 0.0:
         return Difference(None, "No interval: in one of the arms there is no case to compare.")
     spread = sum((x + y) * n1 * n0 / n**2 - x * y / n for (x, y), (n1, n0, n) in zip(counts, sizes, strict=True))
-    half = float(ndtri(0.5 + confidence / 2)) * sqrt(max(0.0, spread) / (up * down))
+    half = _errors(confidence) * sqrt(max(0.0, spread) / (up * down))
     return Difference(Interval(up / down, up / down * exp(-half), up / down * exp(half)))
 
 
@@ -110,3 +107,8 @@ def too_few(one: int, other: int) -> str:
     if min(one, other) >= ENOUGH:
         return ""
     return f"Too few customers to compare: {one} against {other}; each side needs {ENOUGH}."
+
+
+def _errors(confidence: float) -> float:
+    """Give how many standard errors to each side hold so much of the normal distribution."""
+    return float(ndtri(0.5 + confidence / 2))
