@@ -1,4 +1,4 @@
-"""Intervals of shares by the score method, and of the difference of two: for quality of data and for campaigns alike."""
+"""Intervals of shares by the score method, and of the difference of two, for data and campaigns alike."""
 
 from math import hypot, sqrt
 
