@@ -14,8 +14,7 @@ from campaigns.channels import gateway
 from campaigns.channels.gateway import Caller
 from campaigns.models import Campaign, Gateway
 from campaigns.steps import PushStep, SmsStep
-from campaigns.webhooks import calling
-from customers import audit
+from customers import audit, calling
 from customers.models import AuditEntry, new_public_id
 from customers.panels import Panel
 

@@ -14,7 +14,7 @@ from django.core import mail
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 
-from campaigns.webhooks.addresses import allowed
+from customers.addresses import allowed
 
 MOST_BUCKETS = 1024
 LEAST_PASSWORD = 16

@@ -12,8 +12,9 @@ from campaigns.channels.email import offer_values
 from campaigns.gate import Passed
 from campaigns.models import Gateway, Webhook, WebhookMessage
 from campaigns.steps import PushStep, SmsStep
-from campaigns.webhooks import calling, signing
-from campaigns.webhooks.calling import Answer
+from campaigns.webhooks import signing
+from customers import calling
+from customers.calling import Answer
 from customers.models import Channel
 
 UNKNOWN = "unknown_address"

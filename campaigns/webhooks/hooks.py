@@ -8,10 +8,10 @@ from django.db.models import ProtectedError
 from django.urls import reverse
 
 from campaigns.models import Webhook, WebhookMessage
-from campaigns.webhooks import addresses, outbox, signing
-from campaigns.webhooks.addresses import AddressRefused, Resolve
+from campaigns.webhooks import outbox, signing
 from campaigns.webhooks.notices import Type
-from customers import alerts, audit
+from customers import addresses, alerts, audit
+from customers.addresses import AddressRefused, Resolve
 from customers.alerts import Cause
 from customers.audit import Actor
 from customers.models import Alert

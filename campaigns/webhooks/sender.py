@@ -20,7 +20,7 @@ from django.db.models.functions import Now
 
 from campaigns.models import Webhook, WebhookAttempt, WebhookMessage
 from campaigns.webhooks import hooks, retries, signing
-from campaigns.webhooks.calling import Answer, Caller, call
+from customers.calling import Answer, Caller, call
 from customers.models import new_public_id
 
 LEASE = timedelta(minutes=2)  # much longer than a call takes

@@ -10,7 +10,7 @@ from django.test import Client
 from campaigns import trial_message
 from campaigns.models import Campaign, Delivery, Gateway, Programme
 from campaigns.trial_message import TrialError
-from campaigns.webhooks.calling import Answer
+from customers.calling import Answer
 from customers.models import AuditEntry, Event
 from tests.campaigns import people
 from tests.campaigns.people import T0

@@ -7,8 +7,8 @@ import pytest
 from django.core.checks import run_checks
 from pytest_django import Settings
 
-from campaigns.webhooks import addresses, calling
-from campaigns.webhooks.addresses import AddressRefused, allowed, is_public, look
+from customers import addresses, calling
+from customers.addresses import AddressRefused, allowed, is_public, look
 from tests.campaigns.webhooks.receivers import receiving, saying
 
 PUBLIC = "93.184.216.34"

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from campaigns.webhooks import calling
-from campaigns.webhooks.calling import Answer
+from customers import calling
+from customers.calling import Answer
 from tests.campaigns.webhooks.receivers import dripping, flooding, hanging, receiving, saying
 
 SHORT = 0.4  # seconds

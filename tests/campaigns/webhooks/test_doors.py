@@ -8,7 +8,7 @@ from standardwebhooks import Webhook as Receiving
 
 from campaigns.models import Webhook, WebhookMessage
 from campaigns.webhooks import outbox, sender
-from campaigns.webhooks.calling import Answer
+from customers.calling import Answer
 from customers.models import AuditEntry
 from segments.models import Segment
 from tests.campaigns.test_campaign_doors import Caller

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from campaigns.models import Webhook, WebhookMessage
 from campaigns.webhooks import outbox, sender
-from campaigns.webhooks.calling import Answer
+from customers.calling import Answer
 from segments.models import Segment
 from tests.campaigns.webhooks.receivers import SECRET, webhook
 

@@ -15,8 +15,9 @@ from standardwebhooks import Webhook as Receiving
 from standardwebhooks.webhooks import WebhookVerificationError
 
 from campaigns.models import Webhook, WebhookAttempt, WebhookMessage
-from campaigns.webhooks import calling, hooks, outbox, retries, sender
-from campaigns.webhooks.calling import Answer, Caller
+from campaigns.webhooks import hooks, outbox, retries, sender
+from customers import calling
+from customers.calling import Answer, Caller
 from customers.models import Alert
 from tests.campaigns.webhooks.receivers import SECRET, T0, flooding, hanging, receiving, saying, webhook
 

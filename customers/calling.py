@@ -7,21 +7,28 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from http.client import HTTPException
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 import certifi
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from campaigns.webhooks.addresses import AddressRefused, Resolve, Target, look, resolve
+from customers.addresses import AddressRefused, Resolve, Target, look, resolve
 
 SECONDS = 15.0  # for the whole exchange: Standard Webhooks advises 15 to 30
 ANSWER = 64 * 1024  # bytes of an answer that are read
 MOST_TRIED = 4  # addresses of one host
+PART = 256 * 1024  # bytes that are read at once
+MOST_TAG = 300
+OK = 200
+
+
+class TooLarge(ValueError):
+    """What an address holds is too large to take."""
 
 
 class Answer(NamedTuple):
@@ -120,6 +127,60 @@ def _exchange(target: Target, body: bytes, headers: Mapping[str, str], deadline:
         connection.close()
 
 
+class Limits(NamedTuple):
+    """How much is taken, how long it may last, and which hosts and networks of our own may be asked."""
+
+    most_bytes: int
+    seconds: float
+    allow: Sequence[str]
+
+
+class Fetched(NamedTuple):
+    """What an address gave: a status and its two tags, or the sentence that says why there is nothing."""
+
+    status: int | None
+    etag: str = ""
+    last_modified: str = ""
+    error: str = ""
+
+
+def fetch(url: str, headers: Mapping[str, str], out: IO[bytes], limits: Limits, find: Resolve = resolve) -> Fetched:
+    """Write what an address holds to `out`, whole or not at all: of what is too large nothing is of use.
+
+    Whatever the other side does, this ends in time; a redirect is not followed.
+    """
+    began = time.monotonic()
+    try:
+        target = look(url, find, limits.allow)
+    except AddressRefused as refused:
+        return Fetched(None, error=str(refused))
+    deadline = _Deadline(max(limits.seconds - (time.monotonic() - began), 0.001))
+    connection = _connection(target, deadline)
+    try:
+        connection.request("GET", target.path, headers=headers, preload_content=False, decode_content=False)
+        response = connection.getresponse()
+        if response.status == OK:
+            _copy(response, out, limits.most_bytes, deadline)
+        tags = (response.headers.get(name, "")[:MOST_TAG] for name in ("ETag", "Last-Modified"))
+        return Fetched(response.status, *tags)
+    except (HTTPError, HTTPException, OSError, ValueError) as error:
+        return Fetched(None, error="It did not answer in time." if deadline.is_over else _said(error))
+    finally:
+        connection.close()
+        deadline.end()
+
+
+def _copy(response: BaseHTTPResponse, out: IO[bytes], most: int, deadline: _Deadline) -> None:
+    """Write a whole body. Raises TooLarge, and TimeoutError where the end came first."""
+    size = 0
+    while part := response.read1(PART, decode_content=False):
+        size += len(part)
+        if size > most:
+            raise TooLarge(f"It is larger than {most // 1_000_000:,} MB.")
+        out.write(part)
+    deadline.left()  # what was shut at the end looks whole where no length was told
+
+
 def _read(response: BaseHTTPResponse, deadline: _Deadline) -> bytes:
     """Give the first bytes of an answer, as many as there are before the end; its status stands already."""
     parts: list[bytes] = []
@@ -137,6 +198,8 @@ def _read(response: BaseHTTPResponse, deadline: _Deadline) -> bytes:
 
 
 def _said(error: Exception) -> str:
+    if isinstance(error, TooLarge):
+        return str(error)
     if isinstance(error, TimeoutError) or "timed out" in str(error):
         return "It did not answer in time."
     cause = error.__cause__ or error

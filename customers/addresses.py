@@ -45,7 +45,7 @@ class Target(NamedTuple):
 
 
 class Allowed(NamedTuple):
-    """What WEBHOOK_ALLOW names: hosts and networks of our own that may be called, also by http and on any port."""
+    """Hosts and networks of our own that may be called, also by http and on any port."""
 
     hosts: frozenset[str]
     networks: tuple[Network, ...]
@@ -58,7 +58,7 @@ def resolve(host: str, port: int) -> list[str]:
 
 
 def allowed(entries: Sequence[str]) -> Allowed:
-    """Parse WEBHOOK_ALLOW. Raises ValueError that names the entry."""
+    """Parse a setting such as WEBHOOK_ALLOW. Raises ValueError that names the entry."""
     hosts, networks = set(), []
     for entry in (one.strip().lower() for one in entries if one.strip()):
         try:
@@ -70,19 +70,22 @@ def allowed(entries: Sequence[str]) -> Allowed:
     return Allowed(frozenset(hosts), tuple(networks))
 
 
-def look(url: str, find: Resolve = resolve) -> Target:
-    """Give whom an address leads to, after looking at every address of the host. Raises AddressRefused."""
+def look(url: str, find: Resolve = resolve, allow: Sequence[str] | None = None) -> Target:
+    """Give whom an address leads to, after looking at every address of the host. Raises AddressRefused.
+
+    `allow` names hosts and networks of our own that may be called; without it those of WEBHOOK_ALLOW.
+    """
     parts = _parts(url)
     host = _host(parts)
     port = _port(parts)
-    ours = allowed(settings.WEBHOOK_ALLOW)
+    ours = allowed(settings.WEBHOOK_ALLOW if allow is None else allow)
     addresses = _addresses(host, port, find)
     refused = [why for one in addresses if (why := _refusal(host, one, ours))]
     if refused:
         raise AddressRefused(refused[0])
     if host not in ours.hosts and not all(_is_ours(one, ours) for one in addresses):
         if parts.scheme != "https":
-            raise AddressRefused("The address must begin with https://: what is sent must not be read on its way.")
+            raise AddressRefused("The address must begin with https://: nobody must read what goes this way.")
         if port not in PORTS:
             raise AddressRefused(f"The port {port} is not called; {' and '.join(map(str, PORTS))} are.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -112,7 +115,7 @@ def _parts(url: str) -> SplitResult:
     if parts.scheme not in DEFAULT_PORTS:
         raise AddressRefused("The address must begin with https://.")
     if "@" in parts.netloc:
-        raise AddressRefused("A name or password before the host is not accepted: each message is signed instead.")
+        raise AddressRefused("A name or password before the host is not accepted.")
     if parts.fragment or not f"{parts.path}{parts.query}".isascii():
         raise AddressRefused("After the host only letters of ASCII are accepted, and no #.")
     return parts
