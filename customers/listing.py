@@ -97,9 +97,9 @@ def refusal(path: str, message: str) -> Problem:
     return Problem(400, f"bad_{path}", message, [{"path": path, "code": f"bad_{path}", "message": message}])
 
 
-def _plain(row: Model, column: str) -> str | int:
+def _plain(row: Model, column: str) -> str | float:
     value = row.pk if column == "pk" else getattr(row, column)
-    return value if isinstance(value, (str, int)) else str(value.isoformat())
+    return value if isinstance(value, (str, int, float)) else str(value.isoformat())
 
 
 def _after(model: type[Model], column: str, held: list[Any], *, is_descending: bool) -> Q:

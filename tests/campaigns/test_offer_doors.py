@@ -158,3 +158,13 @@ def test_a_file_of_redemptions_tells_the_lines_it_refused() -> None:
 def test_each_scope_opens_its_own_doors(scope: str, method: str, path: str) -> None:
     Offer.objects.create(key="ten", name="Ten off", value=10.0)
     assert Shop(scope).ask(method, path, {}).status_code == 403
+
+
+def test_offers_sorted_by_their_value_go_on_behind_a_page() -> None:
+    shop = Shop()
+    for key, value in (("half", 0.5), ("ten", 10.0), ("two", 2.0)):
+        shop.ask("post", "", TEN | {"key": key, "value": value})
+    first = shop.ask("get", "?sort=value&limit=2").json()
+    rest = shop.ask("get", f"?{first['next'].partition('?')[2]}").json()
+    assert [one["key"] for one in first["results"] + rest["results"]] == ["half", "two", "ten"]
+    assert rest["next"] is None
