@@ -132,6 +132,7 @@ def scores_in_rows(customer_ids: pl.Series, targets: Collection[str] | None = No
 
 
 def _placed(rows: pl.DataFrame, target: str, order: ranking.Order | None) -> pl.DataFrame:
-    stands = {"percentile": None, "rank": None, "band": ""} if order is None else order.placed(rows["value"]).to_dict()
+    nowhere = {"percentile": None, "rank": None, "band": pl.lit("")}
+    stands = nowhere if order is None else order.placed(rows["value"]).to_dict()
     told = rows.with_columns(target=pl.lit(target)).with_columns(**stands)
     return told.select(pl.col(name).cast(dtype) for name, dtype in TOLD.items())

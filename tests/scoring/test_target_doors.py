@@ -191,3 +191,11 @@ def test_the_admin_names_who_uses_a_target_and_deletes_none_that_is_used(admin_c
     assert "segment" in admin_client.get(address).content.decode()
     admin_client.post(address, {"post": "yes"})
     assert Target.objects.filter(pk=target.pk).exists()
+
+
+def test_a_customer_is_read_with_her_scores_though_a_target_was_never_scored(client: Client) -> None:
+    stored_world()
+    Target.objects.create(key="new", label="New", kind="no_event", event="Order Completed", created_at=world.T)
+    for address, name in (("customers/c-0000/", "scores"), ("customers/c-0000/scores/", "results")):
+        answer = client.get(f"/api/v1/{address}", headers=bearer("customers:read"))
+        assert [one["target"] for one in answer.json()[name]] == ["lapse"]
