@@ -25,6 +25,8 @@ from segments.pins import Pinned
 
 MOST_BYTES = 64 * 2**20  # a million ids of 60 letters
 HOW = {"add": lists.add, "remove": lists.remove, "replace": lists.replace}
+A_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+A_FILE: dict[str, Any] = {**A_TEXT, "format": "binary"}
 DEFAULT_NAME, BODY = "upload", "body"
 WHEN = {"stored": "pk", "at": "at"}
 PINS = Listing("pins", WHEN, {"kind": Narrowed("kind", SegmentPin.Kind.values)})
@@ -127,6 +129,7 @@ class PinsView(Door):
 
     required_scope = Scope.SEGMENTS_READ
     write_scope = Scope.SEGMENTS_WRITE
+    has_delete_body = True
     parameters: ClassVar[set[str]] = PINS.parameters
 
     @extend_schema(
@@ -197,9 +200,9 @@ class ListView(Door):
         ],
         request={
             "application/json": IdsInSerializer,
-            "text/plain": OpenApiTypes.STR,
-            "text/csv": OpenApiTypes.STR,
-            "application/octet-stream": OpenApiTypes.BINARY,
+            "text/plain": A_TEXT,
+            "text/csv": A_TEXT,
+            "application/octet-stream": A_FILE,
         },
         responses={200: ListChangeSerializer, **refusals(400, 404, 413)},
     )

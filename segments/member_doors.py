@@ -34,6 +34,7 @@ FIELDS = OpenApiParameter(
     "fields", OpenApiTypes.STR, description="Fields to add, such as country,features.spend_90d,scores.lapse."
 )
 Method = Callable[..., StreamingHttpResponse]
+A_TEXT = {"type": "string", "minLength": 1}
 START = (-1, 0)
 SCORE = re.compile(r"scores\.([^.]+)\Z")
 
@@ -315,7 +316,7 @@ class ExplainView(Door):
 
     @extend_schema(
         operation_id="segments_explain",
-        parameters=[OpenApiParameter("customer", OpenApiTypes.STR, required=True, description="An external id.")],
+        parameters=[OpenApiParameter("customer", A_TEXT, required=True, description="An external id.")],
         responses={200: WhySerializer, **refusals(400, 404, 409)},
     )
     def get(self, request: Request, public_id: str) -> Response:

@@ -29,7 +29,8 @@ from segments.api import KEY
 from segments.hand_doors import BODY, CsvParser, FileParser, PlainParser
 from segments.models import Segment
 
-FILE = {"text/plain": OpenApiTypes.STR, "text/csv": OpenApiTypes.STR, "application/octet-stream": OpenApiTypes.BINARY}
+A_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
+FILE = {"text/plain": A_TEXT, "text/csv": A_TEXT, "application/octet-stream": {**A_TEXT, "format": "binary"}}
 CODES = Listing("codes", narrowed={"state": Narrowed("state", OfferCode.State.values)})
 HIDDEN = "This is no code that was given for this offer, or it is another customer's."
 
