@@ -1,5 +1,6 @@
 """All segments' rules as they stand now: parsed, in reach of each other, with the cut-points they compare with."""
 
+import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -18,6 +19,40 @@ from segments.rules.operators import Cut, CutKey, cut_key
 log = logging.getLogger(__name__)
 STORED = ("key", "pk", "rule", "problem")
 LONGEST = 300  # letters of a problem
+
+
+class _Parsed:
+    """Rules as this process parsed them last, by key, while all that they may name stays the same.
+
+    What a rule asks about events may name properties, which are read from the lake: that is parsed each time.
+    """
+
+    def __init__(self) -> None:
+        self.kept: tuple[Fields, dict[str, tuple[str, Rule]]] = (Fields({}), {})
+
+    def rule(self, key: str, data: object, fields: Fields) -> Rule:
+        """Give what `parse` gives. Raises RuleError."""
+        text = json.dumps(data)
+        if '"event"' in text:
+            return parse(data, fields, key)
+        rules = self._among(fields)
+        before, rule = rules.get(key, ("", None))
+        if rule is None or before != text:
+            rule = parse(data, fields, key)
+            rules[key] = text, rule
+        return rule
+
+    def _among(self, fields: Fields) -> dict[str, tuple[str, Rule]]:
+        """Give the rules that were parsed with the same fields, events and segments."""
+        known, rules = self.kept
+        if known is not fields:
+            same = all(getattr(known, one) == getattr(fields, one) for one in ("fields", "events", "segments"))
+            rules = rules if same else {}
+            self.kept = fields, rules
+        return rules
+
+
+PARSED = _Parsed()
 
 
 @dataclass(frozen=True)
@@ -71,7 +106,7 @@ def _read(segments: list[tuple[str, int, object, str]], fields: Fields) -> Ruleb
     problems: dict[str, str] = {}
     for key, _, data, _ in segments:
         try:
-            rules[key] = parse(data, fields, key)
+            rules[key] = PARSED.rule(key, data, fields)
         except RuleError as error:
             problems[key] = str(error)
     _spread(problems, rules)

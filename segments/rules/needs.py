@@ -1,5 +1,6 @@
 """What a rule needs before it can be answered: columns, events, segments, cut-points."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -43,8 +44,9 @@ class Needs:
     earlier: frozenset[str] = frozenset()
 
 
+@functools.lru_cache(maxsize=4096)
 def needs(rule: Rule) -> Needs:
-    """Give what a rule reads, its referenced segments' own needs not included."""
+    """Give what a rule reads, its referenced segments' own needs not included; looked for once a process."""
     nodes = list(walk(rule.root))
     conditions = [node for node in nodes if isinstance(node, Condition)]
     histories = [node for node in nodes if isinstance(node, History)]

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from customers import bulk, history
-from customers.models import Customer, Event, EventName, Source
+from customers.models import Attribute, Customer, Event, EventName, Source
 from segments import membership
 from segments.models import Cut, Membership, MembershipChange, Segment
 
@@ -95,6 +95,29 @@ def test_leavers_are_removed() -> None:
     assert members("german") == ["c-1", "c-2"]
     assert ("german", "c-0", "left") in changes()
     assert Membership.objects.get(customer__external_id="c-1").since == AS_OF
+
+
+def test_a_changed_rule_or_field_shows_in_the_next_refresh() -> None:
+    gold = {"field": "attributes.plan", "op": "is", "value": "gold"}
+    Attribute.objects.create(name="plan", type=Attribute.Type.TEXT)
+    german, rich = segment("german", GERMAN), segment("rich", gold)
+    frame = people("DE", "AT").with_columns(pl.Series("attributes.plan", ["gold", "basic"]))
+    membership.refresh(frame, AS_OF)
+    Segment.objects.filter(pk=german.pk).update(rule={"version": 1, "rule": {**GERMAN, "value": "AT"}})
+    Attribute.objects.update(type=Attribute.Type.NUMBER)
+    membership.refresh(frame, AS_OF + HOUR)
+    rich.refresh_from_db()
+    assert members("german") == ["c-1"]
+    assert rich.problem.startswith("rule.op: no operator 'is' for number")
+    Attribute.objects.update(type=Attribute.Type.TEXT)
+    membership.refresh(frame, AS_OF + 2 * HOUR)
+    rich.refresh_from_db()
+    assert rich.problem == ""
+    Segment.objects.filter(key="german").delete()
+    Segment.objects.filter(pk=rich.pk).update(rule={"version": 1, "rule": {"segment": "german", "op": "in"}})
+    membership.refresh(frame, AS_OF + 3 * HOUR)
+    rich.refresh_from_db()
+    assert rich.problem.startswith("rule: no segment named 'german'")
 
 
 def test_a_small_frame_never_removes_others() -> None:
