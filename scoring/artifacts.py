@@ -55,11 +55,12 @@ def read(version: ModelVersion) -> Served:
 def from_bytes(content: bytes) -> Served:
     """Give the model in a skops file whose types are all on the allow-list. Raises ArtifactError."""
     try:
-        untrusted = set(skops_io.get_untrusted_types(data=content)) - set(TRUSTED)
-        if untrusted:
-            raise ArtifactError(f"The model file holds types that are not trusted: {', '.join(sorted(untrusted))}.")
         plain: dict[str, Any] = skops_io.loads(content, trusted=list(TRUSTED))
-    except (zipfile.BadZipFile, KeyError, ValueError, UntrustedTypesFoundException) as error:
+    except UntrustedTypesFoundException as error:  # before anything was made of it
+        untrusted = set(skops_io.get_untrusted_types(data=content)) - set(TRUSTED)
+        message = f"The model file holds types that are not trusted: {', '.join(sorted(untrusted))}."
+        raise ArtifactError(message) from error
+    except (zipfile.BadZipFile, KeyError, ValueError) as error:
         raise ArtifactError(f"The model file is not a whole skops file: {error}.") from error
     if not isinstance(plain, dict) or plain.get("form") != FORM:
         raise ArtifactError("The model file was written by another version of the program; train the target again.")
