@@ -115,7 +115,7 @@ def lock(buckets: list[int]) -> None:
 
 def _differences(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], as_of: datetime) -> pl.DataFrame:
     """Store the new bits of all the frame's buckets, and give who entered and who left."""
-    few = picked.pick(frame, answers) if frame.height <= FEW else []
+    few = picked.pick(frame, answers) if answers and frame.height <= FEW else []
     whole = sorted(set(frame["bucket"].unique().to_list()) - {one.bucket for one in few})
     found = [_compared_few(frame, answers, few, as_of)] if few else []
     return pl.concat(found + [_compared(frame, answers, bucket, as_of) for bucket in whole])
@@ -128,16 +128,18 @@ def _compared_few(
     ids = frame["customer_id"].to_numpy()
     rows = MembershipChange.objects.filter(among("customer_id", ids), as_of__gt=as_of).values_list(*PAIR)
     later = _by_segment(rows)
+    segments, asked = list(answers), np.stack(list(answers.values()))
     parts = []
     for bits in few:
         moved: list[tuple[int, str, bitmaps.Ints]] = []
-        own = ids[bits.rows]
-        for segment, mask in answers.items():
-            was, now = bits.inside(segment), mask[bits.rows]
-            now = np.where(np.isin(own, later[segment]), was, now) if segment in later else now
-            if (was != now).any():
-                moved += [(segment, KIND.ENTERED, own[now & ~was]), (segment, KIND.LEFT, own[was & ~now])]
-                bits.put(segment, now)
+        own, was, now = ids[bits.rows], bits.inside(segments), asked[:, bits.rows]
+        for row, segment in enumerate(segments):
+            if segment in later:
+                now[row] = np.where(np.isin(own, later[segment]), was[row], now[row])
+        for row in np.flatnonzero((was != now).any(axis=1)).tolist():
+            segment, before, after = segments[row], was[row], now[row]
+            moved += [(segment, KIND.ENTERED, own[after & ~before]), (segment, KIND.LEFT, own[before & ~after])]
+            bits.put(segment, before, after)
         parts.append(_changes(moved, bits.bucket))
     picked.write(few)
     return pl.concat(parts)

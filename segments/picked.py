@@ -10,6 +10,8 @@ from segments.bitmaps import Flags, Ints
 from segments.bitmaps import store as store_bitmaps
 from segments.models import Bitmap, Bucket
 
+Bytes = np.ndarray[tuple[int], np.dtype[np.uint8]]
+Table = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 MANY = 8  # times as many customers in a bucket as are asked about
 
 
@@ -23,29 +25,30 @@ class Picked:
     bitmaps: dict[int, Bitmap]
     unsaved: set[int] = field(default_factory=set)
 
-    def inside(self, segment: int) -> Flags:
-        """Say which of the customers are members."""
-        packed = np.frombuffer(bytes(self.bitmaps[segment].bits), dtype=np.uint8)
+    def inside(self, segments: Iterable[int]) -> Table:
+        """Say which of the customers are members: a row for each segment."""
         at = self.places >> 3
-        there = at < len(packed)  # what a bitmap lacks are customers who came after it was written
-        found = np.zeros(len(at), dtype=np.uint8)
-        found[there] = packed[at[there]] & self._masks()[there]
-        return found.astype(bool)
+        found: Table = np.stack([self._bits(segment)[at] for segment in segments]) & self._masks() != 0
+        return found
 
-    def put(self, segment: int, inside: Flags) -> None:
-        """Say which of the customers are members from now on."""
-        one, was = self.bitmaps[segment], self.inside(segment)
-        packed = np.frombuffer(bytes(one.bits), dtype=np.uint8)
-        bits = np.pad(packed, (0, max(0, int(self.places.max() >> 3) + 1 - len(packed))))
-        turned = was != inside
+    def put(self, segment: int, was: Flags, inside: Flags) -> None:
+        """Say which of the customers, of whom some were members, are so from now on."""
+        one, turned = self.bitmaps[segment], was != inside
+        bits = self._bits(segment).copy()
         np.bitwise_xor.at(bits, self.places[turned] >> 3, self._masks()[turned])
         entered, left = int((inside & turned).sum()), int((was & turned).sum())
         one.bits, one.size = bits.tobytes(), one.size + entered - left
         one.entered, one.left = one.entered + entered, one.left + left
         self.unsaved.add(segment)
 
-    def _masks(self) -> "np.ndarray[tuple[int], np.dtype[np.uint8]]":
-        found: np.ndarray[tuple[int], np.dtype[np.uint8]] = (0x80 >> (self.places & 7)).astype(np.uint8)
+    def _bits(self, segment: int) -> Bytes:
+        """Give a bitmap, which may lack customers who came after it was written, with all of these."""
+        packed = np.frombuffer(bytes(self.bitmaps[segment].bits), dtype=np.uint8)
+        missing = int(self.places.max() >> 3) + 1 - len(packed)
+        return np.pad(packed, (0, missing)) if missing > 0 else packed
+
+    def _masks(self) -> Bytes:
+        found: Bytes = (0x80 >> (self.places & 7)).astype(np.uint8)
         return found
 
 
