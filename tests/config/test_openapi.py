@@ -81,6 +81,21 @@ def test_whatever_can_be_changed_has_a_state_to_change_it_from(document: Documen
                 assert "412" in operations[method]["responses"], f"{method} {path}"
 
 
+def test_operations_are_grouped_by_what_they_are_about(document: Document) -> None:
+    for path, operations in document["paths"].items():
+        assert {tag for one in operations.values() for tag in one["tags"]} == {path.split("/")[3]}
+
+
+def test_a_delete_that_takes_a_body_says_so(document: Document) -> None:
+    bodies = {
+        path: operations["delete"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
+        for path, operations in document["paths"].items()
+        if "requestBody" in operations.get("delete", {})
+    }
+    assert bodies == {"/api/v1/segments/{public_id}/pins/": "UnpinInRequest"}
+    assert document["components"]["schemas"]["UnpinInRequest"]["required"] == ["customers"]
+
+
 def test_every_code_of_a_refusal_is_told_to_integrators() -> None:
     told = (ROOT / "docs" / "integrators.md").read_text()
     apps = ("customers", "scoring", "segments", "campaigns", "config")
