@@ -64,9 +64,9 @@ test: .venv/.test
 bench: .venv/.test
 	$(BIN)/python -m tests.servers large $(BIN)/python manage.py bench $(if $(SIZE),--$(SIZE)) --json var/bench.json
 
-# The large proofs at full size, into docs/evidence; PROOF="kills lake" runs some of them.
+# The large proofs at full size, into docs/evidence; PROOF="kills lake" runs some of them, SIZE=20 at another size.
 prove: .venv/.test $(if $(PROOF),$(if $(filter schema,$(PROOF)),.venv/.schema),.venv/.schema)
-	$(BIN)/python -m tests.prove $(PROOF)
+	$(BIN)/python -m tests.prove $(PROOF) $(if $(SIZE),--size $(SIZE))
 
 PRODUCTION := DEBUG=0 SECRET_KEY=0kq8vJ2mWc7-this-key-is-for-the-check-only-Zr41xTn9bLqe PUBLIC_URL=https://cusp.example ALLOWED_HOSTS=cusp.example
 

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 
 class Rule(NamedTuple):
-    """Codes of problems, the operations that answer with them (by how their ids begin), and why no schema says it."""
+    """Codes of problems, the operations that answer with them (none: all), and why no schema says it."""
 
     codes: tuple[str, ...]
     operations: tuple[str, ...]
@@ -16,49 +16,75 @@ SIGNED = "A cursor is signed: one that was made up is refused, whatever it looks
 THERE = "It names something else (a segment, a field, a campaign, a customer), which must be there."
 PLAN = "The parts of a plan fit together (a goal, its days, its variants and their shares) and name what must be there."
 RULES: tuple[Rule, ...] = (
-    Rule(("bad_cursor", "bad_since"), ("",), SIGNED),
-    Rule(
-        ("bad_text",),
-        ("",),
-        "No text holds a NUL, nor half of a pair of surrogates: not even in the names of free objects.",
-    ),
+    Rule(("bad_cursor",), (), SIGNED),
+    Rule(("bad_since",), ("segments_changes", "decisions_list", "deliveries_list"), SIGNED),
     Rule(
         ("bad_rule",),
-        ("segments_",),
-        "A rule is a language of its own (docs/integrators.md), and names fields, events and segments that must exist.",
+        ("segments_create", "segments_update", "segments_preview"),
+        "A rule is a language of its own (docs/integrators.md), and names fields, events and segments that must exist; "
+        "a list has none.",
     ),
-    Rule(("bad_campaign",), ("campaigns_",), PLAN),
     Rule(
-        ("bad_campaign", "unknown"), ("call_tasks_list", "decisions_list", "deliveries_list", "campaigns_under"), THERE
+        ("bad_campaign",),
+        (
+            "campaigns_approval_ask",
+            "campaigns_backtest_begin",
+            "campaigns_create",
+            "campaigns_send",
+            "campaigns_update",
+            "campaigns_widen",
+        ),
+        PLAN,
     ),
-    Rule(("no_segment", "no_campaign"), ("campaigns_", "offers_"), THERE),
-    Rule(("bad_segments",), ("webhooks_",), THERE),
-    Rule(("unknown_field", "unknown_segment"), ("segments_members", "segments_overlap", "campaigns_report"), THERE),
+    Rule(("bad_campaign",), ("call_tasks_list", "decisions_list", "deliveries_list"), THERE),
+    Rule(("unknown",), ("campaigns_under_way",), THERE),
+    Rule(
+        ("no_segment",),
+        ("campaigns_approval_ask", "campaigns_create", "campaigns_update", "offers_create", "offers_update"),
+        THERE,
+    ),
+    Rule(("bad_segments",), ("webhooks_change",), THERE),
+    Rule(
+        ("unknown_field",),
+        ("segments_members", "segments_members_csv", "segments_members_ndjson", "segments_members_parquet"),
+        THERE,
+    ),
+    Rule(("unknown_segment",), ("campaigns_report",), THERE),
     Rule(
         ("bad_target",),
-        ("targets_",),
+        ("targets_create", "targets_count"),
         "Which answers a question takes, and which attributes and events there are, is told by other calls.",
     ),
     Rule(
         ("bad_url",),
-        ("webhooks_",),
+        ("webhooks_create", "webhooks_change"),
         "An address must lead to the open internet: what its name resolves to cannot be seen in it.",
     ),
+    Rule(("bad_address",), ("suppressions_create",), "Whether a text is an address follows from its channel."),
+    Rule(("bad_numbers",), ("do_not_call_upload",), "Telephone numbers follow the plans of their countries."),
     Rule(
-        ("bad_address", "bad_numbers"),
-        ("suppressions_", "do_not_call_"),
-        "Whether a text is an address follows from its channel, and of telephone numbers from the plans of countries.",
+        ("bad_agent",),
+        ("call_tasks_claim", "call_tasks_outcome", "call_tasks_release"),
+        "An agent is somebody who may log in here and work in the queue.",
     ),
     Rule(
-        ("bad_file", "bad_line", "no_file", "bad_list", "no_list"),
-        ("offers_codes_", "offers_redemptions_", "segments_list", "segments_pins_"),
-        "A file is read by its content: its columns and lines, and whether the list or the offer takes any.",
+        ("bad_file",),
+        ("offers_codes_upload", "offers_redemptions_import"),
+        "A file is read by its content: its columns and lines, and whether the offer takes any.",
     ),
     Rule(
-        ("bad_key", "bad_kind", "bad_codes_from", "bad_ends_at", "bad_stock"),
-        ("offers_update", "offers_create", "campaigns_update"),
-        "What may be changed follows from what is stored: codes that were given, a beginning that is later.",
+        ("bad_list", "no_list"),
+        ("segments_list_change", "segments_list_changes"),
+        "A list is read by its content, and a segment with a rule has none.",
     ),
+    Rule(
+        ("bad_key",),
+        ("offers_update", "webhooks_change"),
+        "A key stays: only the one that is stored may be told again.",
+    ),
+    Rule(("bad_codes_from",), ("offers_update",), "Where codes come from stays once there are some."),
+    Rule(("bad_ends_at",), ("offers_create", "offers_update"), "An end lies behind its beginning."),
+    Rule(("bad_redeemed_at",), ("offers_redeem",), "A purchase does not lie ahead of now."),
 )
 ONE_BY_ONE = (
     "Each item of a batch is judged on its own: a fault in one is told in `errors` of an answer of 200, and `refused` "
@@ -81,4 +107,6 @@ def accepted(operation: str, names: Iterable[str], answer: dict[str, Any]) -> st
 
 
 def _reason(operation: str, code: str | None) -> str | None:
-    return next((rule.reason for rule in RULES if code in rule.codes and operation.startswith(rule.operations)), None)
+    return next(
+        (rule.reason for rule in RULES if code in rule.codes and operation in (rule.operations or (operation,))), None
+    )
