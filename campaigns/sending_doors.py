@@ -12,7 +12,7 @@ from campaigns import sending
 from customers.api import Door
 from customers.keys import Scope
 from customers.models import ApiKey
-from customers.problems import Problem, StrictSerializer, refusals
+from customers.problems import NO_SPACE, Problem, StrictSerializer, refusals
 
 
 class SendingSerializer(serializers.Serializer[Any]):
@@ -29,7 +29,7 @@ class SwitchSerializer(StrictSerializer):
 
     between: ClassVar[dict[str, Any]] = {
         "if": {"properties": {"is_stopped": {"const": True}}},
-        "then": {"required": ["why"], "properties": {"why": {"pattern": r"\S"}}},
+        "then": {"required": ["why"], "properties": {"why": {"pattern": NO_SPACE}}},
     }
 
     is_stopped = serializers.BooleanField()

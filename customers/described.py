@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from customers import once
 from customers.keys import changes_something
-from customers.problems import CONTENT_TYPE, StrictSerializer
+from customers.problems import CONTENT_TYPE, NO_SPACE, StrictSerializer
 
 Document = dict[str, Any]
 TEXT = {"type": "string"}
@@ -23,7 +23,7 @@ REPLAYED: Document = {"Idempotent-Replayed": {"schema": TEXT, "description": "tr
 KEY: Document = {
     "in": "header",
     "name": once.HEADER,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]([ -~]*[!-~])?$"},
     "description": "A name of your own for this call: sent again within a day it is answered alike, not done again.",
 }
 SAME: Document = {
@@ -55,6 +55,9 @@ class DoorSchema(AutoSchema):
             body: Document | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
         finally:
             self.method = method
+        asked = self.get_request_serializer() if body else None
+        if body and (isinstance(asked, dict) or getattr(asked, "between", None)):
+            body["required"] = True
         return body
 
     def _map_basic_serializer(self, serializer: serializers.Serializer[Any], direction: str) -> Document:
@@ -68,7 +71,7 @@ class DoorSchema(AutoSchema):
         """Say of a text that must not be blank that spaces are no text."""
         super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
         if isinstance(field, serializers.CharField) and field.trim_whitespace and schema.get("minLength"):
-            schema.setdefault("pattern", r"\S")
+            schema.setdefault("pattern", NO_SPACE)
 
 
 def _tell_tags(operation: Document) -> None:

@@ -23,6 +23,7 @@ CONTENT_TYPE = "application/problem+json"
 RETRY_SECONDS = 5  # after which a database that was away may be asked again
 MAX_DEPTH = 32
 NEVER: dict[str, Any] = {"not": {}}  # in a schema: a field that must not be there
+NO_SPACE = r"[^\s\u001c-\u001f\u0085]"  # in a schema: some letter is no space, as Python and as ECMA-262 know them
 MAX_BYTES = 2 * 1024 * 1024
 TYPES: tuple[tuple[tuple[type, ...], tuple[type, ...], str], ...] = (
     ((serializers.BooleanField,), (bool,), "true or false"),

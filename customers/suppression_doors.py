@@ -14,7 +14,7 @@ from customers.api import Door, who
 from customers.keys import Scope
 from customers.listing import Listing, Narrowed
 from customers.models import Channel, Suppression
-from customers.problems import Problem, StrictSerializer, refusals
+from customers.problems import NO_SPACE, Problem, StrictSerializer, refusals
 from customers.suppressions import SuppressionError
 
 
@@ -108,7 +108,9 @@ class SuppressionView(Door):
     @extend_schema(
         operation_id="suppressions_delete",
         parameters=[
-            OpenApiParameter("why", {"type": "string", "pattern": r"\S"}, required=True, description="For the audit.")
+            OpenApiParameter(
+                "why", {"type": "string", "pattern": NO_SPACE}, required=True, description="For the audit."
+            )
         ],
         responses={204: None, **refusals(400, 404, 409)},
     )

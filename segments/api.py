@@ -238,7 +238,8 @@ class SegmentView(Door):
             segment = segment_of(public_id, is_locked=True)
             expected = edition(request, segment)
             if segment.kind == Segment.Kind.LIST and body.keys() & {"rule", "score"}:
-                raise Problem(400, "invalid", "rule: A list has members, and no rule.")
+                place = {"path": "rule", "code": "bad_rule", "message": "A list has members, and no rule."}
+                raise Problem(400, "bad_rule", "rule: A list has members, and no rule.", [place])
             for name, value in _asked(body).items():
                 setattr(segment, name, value)
             definition.save(segment, who(request), timezone.now(), expected)

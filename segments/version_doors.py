@@ -4,7 +4,6 @@ from typing import Any, ClassVar
 
 from django.http import Http404
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,13 +11,14 @@ from rest_framework.response import Response
 
 from customers.api import Door
 from customers.keys import Scope
-from customers.problems import Problem, StrictSerializer, refusals
+from customers.problems import NO_SPACE, Problem, StrictSerializer, refusals
 from segments import definition, growth, lists, overlap, versions
 from segments.api import KEY, SegmentSerializer
 from segments.doors import IF_MATCH, edition, etag, refusing, segment_of, valid, who
 from segments.models import Segment
 
 MOST_DAYS = 3650
+DAYS = {"type": "integer", "minimum": 1, "maximum": MOST_DAYS}
 
 
 class EffectSerializer(serializers.Serializer[Any]):
@@ -64,7 +64,7 @@ class CopyInSerializer(StrictSerializer):
 @extend_schema_field(
     {
         "type": "array",
-        "items": {"type": "string", "minLength": 1, "maxLength": 60, "pattern": r"\S"},
+        "items": {"type": "string", "minLength": 1, "maxLength": 60, "pattern": NO_SPACE},
         "minItems": 2,
         "maxItems": 6,
         "uniqueItems": True,
@@ -152,7 +152,7 @@ class SizesView(Door):
 
     @extend_schema(
         operation_id="segments_sizes",
-        parameters=[OpenApiParameter("days", OpenApiTypes.INT, description=f"So many days back, 1 to {MOST_DAYS}.")],
+        parameters=[OpenApiParameter("days", DAYS, description=f"So many days back, 1 to {MOST_DAYS}.")],
         responses={200: SizeListSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, public_id: str) -> Response:
