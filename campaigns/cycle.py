@@ -51,7 +51,10 @@ def turn(cycle: Cycle) -> Iterator[Cycle]:
     """
     deadline = time.monotonic() + WAIT_SECONDS
     while cycle.state == Cycle.State.RUNNING:
-        if work(cycle) or advance(cycle):
+        has_worked = work(cycle)
+        is_whole_stage = has_worked and cycle.kind == Cycle.Kind.SMALL  # each of its stages is one piece
+        has_moved = (is_whole_stage or not has_worked) and advance(cycle)
+        if has_worked or has_moved:
             deadline = time.monotonic() + WAIT_SECONDS
             yield cycle
         elif time.monotonic() > deadline:
@@ -62,9 +65,11 @@ def turn(cycle: Cycle) -> Iterator[Cycle]:
 
 
 def work(cycle: Cycle) -> bool:
-    """Claim a free piece of the cycle's work, or some small ones together, and do it. Give whether there was one."""
-    cycle.refresh_from_db()
-    tasks = cycle_tasks.claim_together(cycle, cycle.portion) if cycle.state == Cycle.State.RUNNING else []
+    """Claim a free piece of the cycle's work, or some small ones together, and do it. Give whether there was one.
+
+    Where others moved the cycle on, or ended it, nothing is free of the stage that is known here.
+    """
+    tasks = cycle_tasks.claim_together(cycle, cycle.portion)
     if not tasks:
         return False
     began, buckets, stage = time.perf_counter(), [task.bucket for task in tasks], tasks[0].stage
@@ -88,11 +93,15 @@ def advance(cycle: Cycle) -> bool:
         return False
     with transaction.atomic():
         following, buckets = stages.following(cycle)
-        if Cycle.objects.filter(pk=cycle.pk, state=Cycle.State.RUNNING, stage=stage).update(stage=following):
+        is_ours = Cycle.objects.filter(pk=cycle.pk, state=Cycle.State.RUNNING, stage=stage).update(stage=following)
+        if is_ours:
             cycle_tasks.plan(cycle, following, buckets)
             if following == Cycle.Stage.DONE:
                 _finish(cycle)
-    cycle.refresh_from_db()
+    if is_ours and following != Cycle.Stage.DONE:
+        cycle.stage = following
+    else:
+        cycle.refresh_from_db()
     return True
 
 
