@@ -12,7 +12,7 @@ from campaigns import cycle, launch, measure, schedule
 from campaigns.calls import making
 from campaigns.models import Campaign, Cycle, Decision, Delivery, Offer, Schedule
 from config.demo_data import Shop
-from customers import history
+from customers import history, quality_days
 from customers.models import Customer, Event, Import
 from scoring import training
 from scoring.models import ModelVersion, Target
@@ -85,6 +85,7 @@ def run(shop: Shop, say: Callable[[str], None], now: datetime) -> None:
     say("The campaigns may fire on imported events, because this calendar lies in the past: the demo asks for that.")
     for as_of in _cycles_to_come(shop):
         turn = cycle.run(as_of)
+        quality_days.count(as_of)
         say(_turned(turn))
     schedule.switch_off([Schedule.Key.FULL_CYCLE, Schedule.Key.SMALL_CYCLE, Schedule.Key.WATCH], now)
     say(
