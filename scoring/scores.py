@@ -193,10 +193,10 @@ def _renamed(reading: Encoding, names: Mapping[str, str]) -> Encoding:
 
 def _rows_before(frame: pl.DataFrame, run: ScoreRun, silent: Collection[ModelVersion]) -> pl.DataFrame:
     """Give the published scores of targets that this run does not rescore, or cannot, of the frame's customers."""
-    before = ranking.published()
     kept = [int(target) for target, at in run.scored_at.items() if datetime.fromisoformat(at) < run.as_of]
     kept += [version.target_id for version in silent]
-    if before is None or before.pk == run.pk or not kept:
+    before = ranking.published() if kept else None
+    if before is None or before.pk == run.pk:
         return pl.DataFrame(schema={**STORED, "as_of": bulk.UTC_MICROSECONDS})
     rows = Score.objects.filter(run=before, target__in=kept)
     if frame.height <= FEW:
