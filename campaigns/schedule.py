@@ -22,7 +22,7 @@ SLOTS, TOUCHES = Schedule.Key.SLOTS, Schedule.Key.TOUCHES
 CALLS, CODES = Schedule.Key.CALLS, Schedule.Key.CODES
 REPORTS = Schedule.Key.REPORTS
 WEBHOOKS, EXPERIMENTS = Schedule.Key.WEBHOOKS, Schedule.Key.EXPERIMENTS
-BACKTESTS, IMPORTS = Schedule.Key.BACKTESTS, Schedule.Key.IMPORTS
+BACKTESTS, IMPORTS, FEEDS = Schedule.Key.BACKTESTS, Schedule.Key.IMPORTS, Schedule.Key.FEEDS
 Work = Callable[[], None]
 
 
@@ -46,6 +46,7 @@ def periods() -> dict[Schedule.Key, int]:
         CODES: 60,
         BACKTESTS: 5,
         IMPORTS: 5,
+        FEEDS: 10,
         REPORTS: 300,
         EXPERIMENTS: 3600,
     }

@@ -24,6 +24,7 @@ from campaigns.calls import watch as call_watch
 from campaigns.offers import lapse
 from campaigns.webhooks import outbox, sender
 from customers import erasure, import_work, once, uploads
+from customers.feeds import looking
 from scoring import training_work, watch
 from segments import field_alerts
 
@@ -163,6 +164,12 @@ def store_uploads() -> None:
     import_work.work(timezone.now)
 
 
+@shared_task
+@schedule.noted(schedule.FEEDS)
+def look_for_files() -> None:
+    looking.look_due(timezone.now)
+
+
 WOKEN: dict[str, Any] = {
     schedule.FULL_CYCLE: resume,
     schedule.SMALL_CYCLE: small_cycle,
@@ -181,6 +188,7 @@ WOKEN: dict[str, Any] = {
     schedule.CODES: release_codes,
     schedule.BACKTESTS: act_out,
     schedule.IMPORTS: store_uploads,
+    schedule.FEEDS: look_for_files,
     schedule.REPORTS: count_reports,
     schedule.EXPERIMENTS: compare_variants,
 }

@@ -1,4 +1,4 @@
-"""The admin of the people who work here, and their roles."""
+"""The admin of the people who work here, and their roles; and the pages that an app cannot register itself."""
 
 from typing import Any
 
@@ -13,11 +13,14 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from customers import audit
 from customers.admin import user_of
+from customers.feeds.pages import FeedAdmin
+from customers.models import Feed
 
 RIGHTS = ("is_superuser", "groups", "user_permissions")
 
 for model in (User, Group):
     admin.site.unregister(model)
+admin.site.register(Feed, FeedAdmin)
 
 
 @admin.register(User)

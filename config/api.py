@@ -25,6 +25,7 @@ from customers import (
     suppression_doors,
 )
 from customers.api import Door, FactsSerializer, customer_of
+from customers.feeds import doors as feed_doors
 from customers.keys import Scope
 from customers.problems import NowhereView, refusals
 from scoring import api as scoring
@@ -75,6 +76,9 @@ urlpatterns: list[URLPattern] = [
     path(
         "customers/<str:external_id>/devices/<path:token>/", device_doors.DeviceView.as_view(), name="customer-device"
     ),
+    path("feeds/", feed_doors.FeedsView.as_view(), name="feeds"),
+    path("feeds/<str:public_id>/", feed_doors.FeedView.as_view(), name="feed"),
+    path("feeds/<str:public_id>/run/", feed_doors.RunView.as_view(), name="feed-run"),
     path("imports/", import_doors.ImportsView.as_view(), name="imports"),
     path("imports/<str:public_id>/", import_doors.ImportView.as_view(), name="import"),
     path("sources/", source_doors.SourcesView.as_view(), name="sources"),

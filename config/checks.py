@@ -33,6 +33,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         _proxies(),
         _provider(),
         _webhook_allow(),
+        _import_hosts(),
+        _import_folders(),
     ]
     return [Error(sentence, id=f"cusp.{number}") for number, sentence in enumerate(found, start=1) if sentence]
 
@@ -100,6 +102,19 @@ def _webhook_allow() -> str:
     except ValueError as error:
         return f"WEBHOOK_ALLOW cannot be used: {error}."
     return ""
+
+
+def _import_hosts() -> str:
+    try:
+        allowed(settings.IMPORT_HOSTS)
+    except ValueError as error:
+        return f"IMPORT_HOSTS cannot be used: {error}."
+    return ""
+
+
+def _import_folders() -> str:
+    wrong = [one for one in settings.IMPORT_FOLDERS if not Path(one).is_absolute() or ".." in Path(one).parts]
+    return f"IMPORT_FOLDERS names {wrong[0]!r}, which is no whole way to a folder." if wrong else ""
 
 
 def _proxies() -> str:

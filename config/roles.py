@@ -114,6 +114,11 @@ TABLE: tuple[Ability, ...] = (
     ),
     Ability("Import files of customers and events", ("customers.add_import",), ("integrator", "operator")),
     Ability(
+        "Schedule imports from folders and addresses",
+        _of("customers", "feed"),
+        ("integrator", "operator"),
+    ),
+    Ability(
         "See imports, and refused records as they were read",
         ("customers.view_import", "customers.view_quarantine", "customers.view_product"),
         ("integrator", "operator"),

@@ -32,6 +32,8 @@ BUCKETS = env.int("BUCKETS", default=16)
 LAKE_URL = env("LAKE_URL", default=str(VAR_DIR / "lake"))
 UPLOADS = env("UPLOADS", default=str(VAR_DIR / "uploads"))  # files on their way in; web and workers share it
 UPLOAD_MOST_MB = env.int("UPLOAD_MOST_MB", default=100)
+IMPORT_FOLDERS = env.list("IMPORT_FOLDERS", default=[])  # files are taken from below these, and from no other folder
+IMPORT_HOSTS = env.list("IMPORT_HOSTS", default=[])  # hosts and networks of our own that files may be fetched from
 REDIS_URL = env("REDIS_URL", default="")
 IS_EMBEDDED = not REDIS_URL
 

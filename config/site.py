@@ -333,6 +333,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 ("Cycles", "autorenew", "campaigns_cycle"),
                 ("Schedules", "schedule", "campaigns_schedule"),
                 ("Imports", "upload_file", "customers_import"),
+                ("Scheduled imports", "schedule_send", "customers_feed"),
                 ("Refused records", "report", "customers_quarantine"),
                 ("Sources", "input", "customers_source"),
                 ("Event names", "label", "customers_eventname"),

@@ -24,7 +24,7 @@ ANSWER = 64 * 1024  # bytes of an answer that are read
 MOST_TRIED = 4  # addresses of one host
 PART = 256 * 1024  # bytes that are read at once
 MOST_TAG = 300
-OK = 200
+OK, UNCHANGED = 200, 304
 
 
 class TooLarge(ValueError):
@@ -161,8 +161,8 @@ def fetch(url: str, headers: Mapping[str, str], out: IO[bytes], limits: Limits, 
         response = connection.getresponse()
         if response.status == OK:
             _copy(response, out, limits.most_bytes, deadline)
-        tags = (response.headers.get(name, "")[:MOST_TAG] for name in ("ETag", "Last-Modified"))
-        return Fetched(response.status, *tags)
+        tags = [response.headers.get(name, "") for name in ("ETag", "Last-Modified")]
+        return Fetched(response.status, *(one if len(one) <= MOST_TAG and one.isprintable() else "" for one in tags))
     except (HTTPError, HTTPException, OSError, ValueError) as error:
         return Fetched(None, error="It did not answer in time." if deadline.is_over else _said(error))
     finally:

@@ -6,6 +6,7 @@ from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from customers import uploads
+from customers.feeds import keeping
 from customers.ingest import Records
 from customers.models import Import
 from customers.panels import Panel, facts_of, link, number
@@ -36,8 +37,15 @@ def panels(item: Import, request: HttpRequest) -> list[Panel]:
         Panel("What became of it", facts=counts, warning=item.error),
         *why,
         _refused(item, request),
-        Panel("How it was read", facts=[*facts_of(item.mapping), ("SHA-256 of the file", item.sha256)]),
+        _read(item, request),
     ]
+
+
+def _read(item: Import, request: HttpRequest) -> Panel:
+    may = keeping.is_model(item) and request.user.has_perm("customers.add_feed")
+    again = render_to_string("admin/import_schedule.html", {"item": item}, request) if may else None
+    facts = [*facts_of(item.mapping), ("SHA-256 of the file", item.sha256)]
+    return Panel("How it was read", facts=facts, drawing=again)
 
 
 def _refused(item: Import, request: HttpRequest) -> Panel:

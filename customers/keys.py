@@ -52,6 +52,7 @@ class Scope(models.TextChoices):
     SOURCES_READ = "sources:read", "Read where customers and events come from"
     SOURCES_WRITE = "sources:write", "Make and change sources"
     IMPORTS_READ = "imports:read", "Read which files were imported, and what became of their lines"
+    IMPORTS_WRITE = "imports:write", "Schedule imports from folders and addresses"
     QUALITY_READ = "quality:read", "Read how good the data of each field is"
 
 
@@ -82,6 +83,7 @@ NEEDED: dict[str, str] = {
     Scope.SOURCES_READ: "customers.view_source",
     Scope.SOURCES_WRITE: "customers.change_source",
     Scope.IMPORTS_READ: "customers.view_import",
+    Scope.IMPORTS_WRITE: "customers.change_feed",
     Scope.QUALITY_READ: "customers.view_fieldquality",
 }
 

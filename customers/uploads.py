@@ -2,6 +2,7 @@
 
 import os
 import secrets
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +18,7 @@ from customers.reading import Table, Unreadable
 KEPT = timedelta(days=1)
 MOST_UNPACKED = 10  # times the largest upload
 MOST_COLUMNS = 300
+TOO_LARGE = "The file is larger than {} MB. Split it, or import it by the command."
 OPEN = (Import.State.WAITING, Import.State.RUNNING)
 
 
@@ -28,17 +30,26 @@ def most_bytes() -> int:
 def keep(file: "UploadedFile[bytes]") -> str:
     """Store a file under its hash, and give that. Raises Unreadable where it is too large."""
     if file.size is None or file.size > most_bytes():
-        raise Unreadable(
-            f"The file is larger than {settings.UPLOAD_MOST_MB} MB. Split it, or import it by the command."
-        )
+        raise Unreadable(TOO_LARGE.format(settings.UPLOAD_MOST_MB))
+    return keep_parts(file.chunks())
+
+
+def keep_parts(parts: Iterable[bytes]) -> str:
+    """Store a file that comes in parts under its hash, and give that. Raises Unreadable where it is too large."""
     folder = Path(settings.UPLOADS)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    part, digest = folder / f"{secrets.token_hex(16)}.part", sha256()
-    with part.open("xb") as out:
-        for chunk in file.chunks():
-            digest.update(chunk)
-            out.write(chunk)
-    os.replace(part, path_of(digest.hexdigest()))
+    part, digest, size = folder / f"{secrets.token_hex(16)}.part", sha256(), 0
+    try:
+        with part.open("xb") as out:
+            for one in parts:
+                size += len(one)
+                if size > most_bytes():
+                    raise Unreadable(TOO_LARGE.format(settings.UPLOAD_MOST_MB))
+                digest.update(one)
+                out.write(one)
+        os.replace(part, path_of(digest.hexdigest()))
+    finally:
+        part.unlink(missing_ok=True)
     return digest.hexdigest()
 
 

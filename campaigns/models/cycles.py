@@ -112,6 +112,7 @@ class Schedule(models.Model):
         EXPERIMENTS = "experiments", "Compare the variants of campaigns"
         BACKTESTS = "backtests", "Act plans out on what was known"
         IMPORTS = "imports", "Store files that were uploaded"
+        FEEDS = "feeds", "Look for files that come in by themselves"
         REPORTS = "reports", "Count what campaigns earned"
 
     key = models.SlugField(max_length=60, unique=True)

@@ -53,6 +53,7 @@ TABLES: dict[str, tuple[set[str], set[str], set[str], set[str]]] = {
     "customers.customer": ({M, O}, NOBODY, NOBODY, NOBODY),
     "customers.event": ({M, O}, NOBODY, NOBODY, NOBODY),
     "customers.eventname": ({M, N, I, O}, {I, O}, {I, O}, NOBODY),
+    "customers.feed": ({I, O}, {I, O}, {I, O}, {I, O}),
     "customers.fieldquality": ({M, N, I, O}, NOBODY, NOBODY, NOBODY),
     "customers.import": ({I, O}, {I, O}, NOBODY, NOBODY),
     "customers.product": ({M, N, I, O}, NOBODY, NOBODY, NOBODY),
@@ -147,6 +148,10 @@ BUTTONS: dict[str, list[tuple[dict[str, object], dict[str, set[str]]]]] = {
     "campaigns.webhookmessage": [({"state": "failed", "body": "{}"}, {"replay": {I}})],
     "customers.alert": [({"state": "open"}, {one: {M, P, N, I, O} for one in ("mine", "day", "week", "done")})],
     "customers.apikey": [({}, {"revoke": {I, O}})],
+    "customers.feed": [
+        ({"is_paused": False}, {"run": {I, O}, "pause": {I, O}}),
+        ({"is_paused": True}, {"resume": {I, O}}),
+    ],
     "customers.suppression": [({"reason": "manual"}, {"open": {O}})],
     "scoring.modelversion": [({"state": "live"}, {"retire": {N}}), ({"state": "retired"}, {"promote": {N}})],
     "scoring.target": [({}, {"train": {N}})],

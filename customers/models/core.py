@@ -520,6 +520,7 @@ class Alert(models.Model):
         CALLS = "calls", "Calls wait for too long"
         WEBHOOK = "webhook", "Another program does not answer"
         QUALITY = "quality", "The data of a field has changed"
+        FEED = "feed", "Files do not come in"
 
     class State(models.TextChoices):
         OPEN = "open", "Open"

@@ -1,0 +1,1 @@
+"""Files that come in by themselves: folders and addresses are looked at again and again."""

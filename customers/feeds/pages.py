@@ -1,0 +1,179 @@
+"""The pages of scheduled imports: where files are looked for and when, how it stands, and what came of each file."""
+
+import copy
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from customers.admin import STATE_TAGS, BaseAdmin, Button, user_of
+from customers.feeds import keeping
+from customers.feeds.keeping import FeedError
+from customers.models import Feed, FeedFile, Import
+from customers.panels import LAST, Cell, Panel, facts_of, link, moment, number, tag
+
+OFFERED = 50  # imports that another one may be made like
+
+
+class ImportChoice(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """An import that went well, by its file and day."""
+
+    def label_from_instance(self, obj: Any) -> str:
+        """Give the words of one choice."""
+        return f"{obj.file_name}, {obj.started_at:%d %B %Y}: {obj.stored + obj.repeated:,} lines of {obj.kind}"
+
+
+class FeedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Where files are looked for, when, and how they are read."""
+
+    like = ImportChoice(
+        queryset=Import.objects.none(),
+        label="Read each file as this import was",
+        widget=UnfoldAdminSelectWidget,
+        help_text="Its columns, types and consents are taken over. First import one file by hand.",
+    )
+
+    class Meta:
+        model = Feed
+        fields = ("name", "folder", "pattern", "url", "every_minutes", "daily_at", "is_paused")
+        labels = {
+            "pattern": "Files like",
+            "url": "Or an address",
+            "every_minutes": "Every so many minutes",
+            "daily_at": "Or once a day at",
+            "is_paused": "Paused",
+        }
+        help_texts = {
+            "folder": "A whole way, below one of those that the operator named in IMPORT_FOLDERS.",
+            "pattern": "Such as customers-*.csv.",
+            "url": "Begins with https:// and leads to the open internet.",
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        done = Import.objects.filter(state=Import.State.DONE).order_by("-pk")[:OFFERED]
+        known = [one.pk for one in done if keeping.is_model(one)]
+        if "like" not in self.fields:
+            return
+        asked = str(self.initial.get("like", ""))
+        named = [int(asked)] if asked.isdecimal() and len(asked) < 10 else []
+        field = self.fields["like"]
+        field.queryset = Import.objects.filter(pk__in=[*known, *named]).order_by("-pk")  # type: ignore[attr-defined]
+        if self.instance.pk:
+            field.required, field.empty_label = False, "As it is now"  # type: ignore[attr-defined]
+
+    def clean(self) -> dict[str, Any]:
+        """Look at the place, and refuse what cannot be at its field."""
+        told = super().clean() or self.cleaned_data
+        if not self.errors:
+            wanted = copy.copy(self.instance)
+            for name in self._meta.fields or ():
+                setattr(wanted, name, told[name])
+            try:
+                keeping.check(wanted)
+                if told.get("like"):
+                    keeping.like(wanted, told["like"])
+            except FeedError as error:
+                self.add_error(error.path, error.message)
+        return told
+
+
+class FeedAdmin(BaseAdmin):
+    """Folders and addresses that are looked at again and again."""
+
+    form = FeedForm
+    list_display = ("name", "place", "rhythm", "state_shown", "last_at", "next_at")
+    next_step = "Import a file by hand first; its page then offers to schedule it."
+    search_fields = ("name", "folder", "url")
+    list_filter = ("is_paused", "kind")
+    ordering = ("name",)
+    fieldsets = (
+        (None, {"fields": ("name", "like")}),
+        ("Where", {"fields": (("folder", "pattern"), "url")}),
+        ("When", {"fields": (("every_minutes", "daily_at"), "is_paused")}),
+    )
+
+    @admin.display(description="Looks at")
+    def place(self, item: Feed) -> str:
+        """Give where files are looked for."""
+        return f"{item.folder}/{item.pattern}" if item.folder else item.url
+
+    @admin.display(description="When")
+    def rhythm(self, item: Feed) -> str:
+        """Give how often that is."""
+        return f"every {item.every_minutes:,} minutes" if item.every_minutes else f"daily at {item.daily_at:%H:%M}"
+
+    @admin.display(description="State")
+    def state_shown(self, item: Feed) -> Cell:
+        """Give how it stands in its colour."""
+        return state_of(item)
+
+    def save_model(self, request: HttpRequest, obj: Feed, form: forms.Form, change: bool) -> None:
+        """Store it through the one door of feeds."""
+        if form.cleaned_data.get("like"):
+            keeping.like(obj, form.cleaned_data["like"])
+        (keeping.store if change else keeping.add)(obj, user_of(request), timezone.now())
+
+    def delete_model(self, request: HttpRequest, obj: Feed) -> None:
+        """Delete it through the one door of feeds."""
+        keeping.remove(obj, user_of(request), timezone.now())
+
+    def lead(self, request: HttpRequest, item: Feed) -> list[Panel]:
+        """Give how it stands."""
+        facts: list[tuple[str, Cell]] = [
+            ("State", state_of(item)),
+            ("Last look", moment(item.last_at) if item.last_at else "not yet"),
+            ("Next look", "when it goes on" if item.is_paused else moment(item.next_at)),
+            ("Files taken", number(item.files.count())),
+        ]
+        return [
+            Panel("How it stands", facts=facts, warning=" ".join(filter(None, (item.look_error, item.import_error))))
+        ]
+
+    def panels(self, request: HttpRequest, item: Feed) -> list[Panel]:
+        """Give its last files, and how they are read."""
+        last = item.files.select_related("of_import").order_by("-pk")[:LAST]
+        head = ("File", "Taken", "State", "Stored", "Repeated", "Refused")
+        empty = "No file was taken yet. It is looked at when it is due, or by “Run now”."
+        return [
+            Panel("Its last files", head=head, rows=[_row(one) for one in last], empty=empty),
+            Panel("How files are read", facts=[("Source", str(item.source)), *facts_of(item.mapping)]),
+        ]
+
+    def buttons(self, request: HttpRequest, item: Feed) -> list[Button]:
+        """Offer those who may change it to run it, to pause it and to let it go on."""
+        if not request.user.has_perm("customers.change_feed"):
+            return []
+        return [Button("resume", "Let it go on", "good")] if item.is_paused else [Button("run", "Run now"), PAUSE]
+
+    def do(self, request: HttpRequest, item: Feed, name: str) -> str:
+        """Do what a button says."""
+        by, now = user_of(request), timezone.now()
+        if name == "run":
+            keeping.run(item, by, now)
+            return "It is looked at within seconds; files of which nothing was stored are taken again."
+        item.is_paused = name == "pause"
+        keeping.store(item, by, now)
+        return "It is paused." if item.is_paused else "It goes on, and is looked at within seconds."
+
+
+PAUSE = Button("pause", "Pause")
+
+
+def state_of(item: Feed) -> SafeString:
+    """Give how a feed stands, in its colour."""
+    if item.is_paused:
+        return tag("Paused", "wait")
+    return tag("Fails", "bad") if item.look_error or item.import_error else tag("Live", "good")
+
+
+def _row(one: FeedFile) -> tuple[Cell, ...]:
+    done = one.of_import
+    if done is None:
+        return one.name, moment(one.taken_at), "–", "–", "–", "–"
+    counts = (number(done.stored), number(done.repeated), number(done.quarantined))
+    return link(done, one.name), moment(one.taken_at), tag(done.get_state_display(), STATE_TAGS[done.state]), *counts
