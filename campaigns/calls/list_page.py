@@ -27,7 +27,9 @@ class ListForm(forms.Form):
         label="File",
         required=False,
         help_text="One number a line; the first cell of each counts.",
-        widget=forms.FileInput(attrs={"class": "cusp-input", "accept": ".csv,.txt,text/csv,text/plain"}),
+        widget=forms.FileInput(
+            attrs={"class": "cusp-input", "accept": ".csv,.txt,text/csv,text/plain", "data-plain": True}
+        ),
     )
     numbers = forms.CharField(
         label="Or numbers, pasted",

@@ -1,5 +1,6 @@
 """What becomes of calls that nobody makes, who is told, and how those who look after the agents see it."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -150,7 +151,9 @@ def test_who_looks_after_the_agents_moves_calls_and_takes_the_list_out(client: C
 def test_a_list_is_uploaded_and_its_bad_lines_are_named(client: Client) -> None:
     client.force_login(User.objects.create_superuser("boss"))
     address = reverse("admin:campaigns_calltask_list")
-    assert "No list was uploaded yet" in client.get(address).content.decode()
+    shown = client.get(address).content.decode()
+    assert "No list was uploaded yet" in shown
+    assert re.search(r'<input type="file"[^>]*data-plain', shown), "unfold's script would look for a field of its own"
     page = client.post(address, {"numbers": "030 1234567\n\nnot a number\n", "country": "DE"}).content.decode()
     assert "Closed for calls: 1 number, 1 of them new." in page
     assert "Line 3 is no phone number: “not a number”." in page

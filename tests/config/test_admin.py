@@ -1,6 +1,7 @@
 """Every page of the admin opens with rows in it, asks the database a bounded number of times, and acts by POST only."""
 
 import re
+from pathlib import Path
 
 import pytest
 from django.contrib import admin
@@ -340,3 +341,10 @@ def test_an_agent_reads_whom_to_call_and_why_and_what_to_say(boss: Client) -> No
     ):
         assert text in page, text
     assert page.count('type="radio"') == len(CallTask.Outcome.values)
+
+
+def test_no_script_writes_the_name_of_a_plain_file_into_another_field() -> None:
+    pages = (Path(__file__).parents[2] / "templates").rglob("*.html")
+    fields = [field for page in pages for field in re.findall(r'<input[^>]*type="file"[^>]*>', page.read_text())]
+    assert len(fields) > 2
+    assert [field for field in fields if "data-plain" not in field] == []
