@@ -56,7 +56,7 @@ class DoorSchema(AutoSchema):
         finally:
             self.method = method
         asked = self.get_request_serializer() if body else None
-        if body and (isinstance(asked, dict) or getattr(asked, "between", None)):
+        if body and (isinstance(asked, dict) or _asks(getattr(asked, "between", {}))):
             body["required"] = True
         return body
 
@@ -72,6 +72,12 @@ class DoorSchema(AutoSchema):
         super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
         if isinstance(field, serializers.CharField) and field.trim_whitespace and schema.get("minLength"):
             schema.setdefault("pattern", NO_SPACE)
+
+
+def _asks(between: Document) -> bool:
+    """Say whether something must be told: one field at least, in every way that a body may be."""
+    ways = [between.get("oneOf", []), between.get("anyOf", [])]
+    return "required" in between or any(way and all("required" in one for one in way) for way in ways)
 
 
 def _tell_tags(operation: Document) -> None:

@@ -55,6 +55,10 @@ class OfferInSerializer(StrictSerializer):
     stock = serializers.IntegerField(required=False, allow_null=True, min_value=0, max_value=2**31 - 1)
     codes_from = serializers.ChoiceField(choices=Offer.Codes.choices, required=False)
     terms = serializers.CharField(max_length=10_000, required=False, allow_blank=True)
+    between: ClassVar[dict[str, Any]] = {
+        "if": {"required": ["is_percent"], "properties": {"is_percent": {"const": True}}},
+        "then": {"properties": {"value": {"maximum": 100}}},
+    }
 
     def validate_audience(self, key: str | None) -> Segment | None:
         """Give the segment of a key."""

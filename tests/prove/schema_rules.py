@@ -83,6 +83,7 @@ RULES: tuple[Rule, ...] = (
         "A key stays: only the one that is stored may be told again.",
     ),
     Rule(("bad_codes_from",), ("offers_update",), "Where codes come from stays once there are some."),
+    Rule(("bad_value",), ("offers_update",), "More than 100 % cannot be taken off, where an offer is in percent."),
     Rule(("bad_ends_at",), ("offers_create", "offers_update"), "An end lies behind its beginning."),
     Rule(("bad_redeemed_at",), ("offers_redeem",), "A purchase does not lie ahead of now."),
 )
