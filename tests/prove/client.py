@@ -148,7 +148,7 @@ def _evidence(made: Generated, rows: list[Followed], servers: str) -> Evidence:
             Table(
                 ("operation", "what the generator left out"),
                 made.warnings,
-                "It takes no text as a body. These operations take the same lines as a file, application/octet-stream, "
+                "The generator takes no text as a body. These operations take the same lines as a file, application/octet-stream, "
                 "which is generated; a list of a segment takes JSON too.",
             ),
         ],
