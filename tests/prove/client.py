@@ -148,8 +148,8 @@ def _evidence(made: Generated, rows: list[Followed], servers: str) -> Evidence:
             Table(
                 ("operation", "what the generator left out"),
                 made.warnings,
-                "The generator takes no text as a body. These operations take the same lines as a file, application/octet-stream, "
-                "which is generated; a list of a segment takes JSON too.",
+                "The generator takes no text as a body. These operations take the same lines as a file, "
+                "application/octet-stream, which is generated; a list of a segment takes JSON too.",
             ),
         ],
         servers,
