@@ -104,6 +104,6 @@ def test_every_page_of_a_row_fits_the_screen(page: Page, live_server: LiveServer
 
 def test_the_pages_of_the_interface_open_without_the_internet(page: Page, live_server: LiveServer) -> None:
     page.goto(f"{live_server.url}/api/docs/")
-    expect(
-        page.get_by_text("segments_members").or_(page.get_by_text("/api/v1/segments/{public_id}/members/")).first
-    ).to_be_visible()
+    # Only what fits the screen is drawn, group by group.
+    expect(page.get_by_role("heading", name="campaigns").first).to_be_visible()
+    expect(page.get_by_text("/api/v1/call-tasks/").first).to_be_visible()
