@@ -16,7 +16,7 @@ from tests.campaigns import people
 from tests.campaigns.people import T0
 from tests.campaigns.webhooks.receivers import webhook
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 PLAN = {
     "name": "Gold",
     "key": "gold",

@@ -16,7 +16,7 @@ from campaigns.models import Asset, Campaign, Delivery, FrequencyCap, MailDesign
 from customers.models import AuditEntry, Customer
 from tests.config import world
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 CONTENT: dict[str, Any] = {
     "subject": "Hello {{ customer.first_name | default: 'there' }}",
     "preheader": "Something new",

@@ -15,7 +15,7 @@ from segments.models import Segment
 from tests.campaigns import people
 from tests.campaigns.people import EMAIL_STEP, T0
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 PLAN = {
     "name": "Gold",
     "key": "gold",

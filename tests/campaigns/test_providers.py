@@ -22,7 +22,7 @@ from tests.campaigns import people
 from tests.campaigns.mailbox import planned_mails
 from tests.campaigns.people import T0
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 SECRET, KEY = "cusp:correct-horse-battery", "key-3ax6xnjp29jd6fds4gc373sgvjxteol0"
 FOLDER = Path(__file__).parent / "feedback"
 PROVIDERS = sorted(path.stem for path in FOLDER.glob("*.json"))

@@ -283,6 +283,7 @@ WHOLE = ("is empty", "has a header and no lines", "not a table", "is not a text 
 
 
 @pytest.mark.long
+@pytest.mark.once
 def test_every_messy_file_loads_or_is_refused_with_line_and_column(staff: Client) -> None:
     files = list(messy())
     if not files and not IS_CI:

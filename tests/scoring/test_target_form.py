@@ -14,7 +14,7 @@ from scoring.models import Target, TrainingRun
 from scoring.questions import QUESTIONS
 from tests.config import world
 
-pytestmark = [pytest.mark.door, pytest.mark.django_db]
+pytestmark = [pytest.mark.door, pytest.mark.once, pytest.mark.django_db]
 ADD = "/admin/scoring/target/add/"
 LAPSE = {"question": "lapse", "lapse-event": "Order Completed", "lapse-horizon_days": "45"}
 DEFAULTS = {"retrain_days": "30", "rescore_hours": "0"}
