@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import re
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -152,7 +153,7 @@ def sweep(folder: Path, manifest: Manifest, tables: Iterable[str], newest: int) 
 def replace(path: Path, content: bytes) -> None:
     """Put a file in place in one step: readers see the old content or the new, also after a crash."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f".{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}.new")  # each thread its own
     draft.write_bytes(content)
     flush(draft)
     draft.replace(path)
