@@ -58,7 +58,6 @@ def resume() -> None:
 def small_cycle() -> None:
     if cycle.run_small(timezone.now()):
         deliver_due.apply_async(expires=SOON)
-        small_cycle.apply_async(expires=SOON)  # what came in meanwhile need not wait for a tick
 
 
 @shared_task

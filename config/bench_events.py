@@ -81,7 +81,7 @@ def measure() -> Measured:
     _alone(now)
     people = _askers(A_SECOND * SECONDS)
     cpu = _children_cpu()
-    last = _last_cycle()
+    last = Cycle.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
     sending.start(None, now)
     try:
         with tempfile.TemporaryDirectory(prefix="cusp-bench-") as folder, _tended(Path(folder)) as notes:
@@ -98,23 +98,17 @@ def measure() -> Measured:
 def tend(until: Path) -> None:
     """Do what is due of small cycles and deliveries, as a worker does, until a file is there.
 
-    A worker is woken by messages after a small cycle, for deliveries and for news that came meanwhile; here whoever
-    turned one makes both due, and others look.
+    A worker is woken for deliveries by a message; here whoever turned a small cycle makes them due, and others look.
     """
     now = timezone.now()
     schedule.switch_off((key for key in schedule.periods() if key not in TENDED), now)
     Schedule.objects.filter(key__in=TENDED).update(next_at=now)
     while not until.exists():
         for key in schedule.tick(timezone.now()):
-            before = _last_cycle()
             tasks.WOKEN[key]()
-            if key == schedule.SMALL_CYCLE and _last_cycle() != before:
-                Schedule.objects.filter(key__in=TENDED).update(next_at=timezone.now())
+            if key == schedule.SMALL_CYCLE:
+                Schedule.objects.filter(key=schedule.DELIVER).update(next_at=timezone.now())
         time.sleep(LOOK_EVERY)
-
-
-def _last_cycle() -> int:
-    return Cycle.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 def _alone(at: datetime) -> None:

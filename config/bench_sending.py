@@ -75,7 +75,7 @@ def written() -> list[tuple[str, str, bytes]]:
 
 def hand_over(mails: list[tuple[str, str, bytes]]) -> None:
     """Give mails to the server over one connection, and do nothing else."""
-    with smtp.Impatient(settings.EMAIL_HOST, settings.EMAIL_PORT) as client:
+    with smtp.Impatient(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=smtp.PATIENCE) as client:
         for mail in mails:
             client.begin_mail()
             client.hand_over(*mail)
