@@ -149,7 +149,7 @@ class SendInSerializer(StrictSerializer):
     def validate_at(self, at: datetime) -> datetime:
         """Refuse a time that lies ahead."""
         if at > timezone.now():
-            raise serializers.ValidationError("This lies ahead.")
+            raise serializers.ValidationError("This lies ahead.", "bad_at")
         return at
 
 

@@ -106,7 +106,7 @@ class FeedsView(FeedDoor):
     @extend_schema(
         operation_id="feeds_create",
         request=FeedInSerializer,
-        responses={201: FeedSerializer, **refusals(400)},
+        responses={201: FeedSerializer, **refusals(400, 409)},
     )
     def post(self, request: Request) -> Response:
         """Schedule an import; it is looked at within seconds."""
@@ -115,9 +115,9 @@ class FeedsView(FeedDoor):
         feed = Feed()
         try:
             _fill(feed, body.validated_data)
+            keeping.add(feed, who(request), timezone.now())
         except FeedError as error:
             raise _refused(error) from error
-        keeping.add(feed, who(request), timezone.now())
         return _answer(feed, 201)
 
 
@@ -133,7 +133,7 @@ class FeedView(FeedDoor):
         operation_id="feeds_change",
         request=FeedInSerializer(partial=True),
         parameters=[tags.IF_MATCH],
-        responses={200: FeedSerializer, **refusals(400, 404, 412)},
+        responses={200: FeedSerializer, **refusals(400, 404, 409, 412)},
     )
     def patch(self, request: Request, public_id: str) -> Response:
         """Change it, pause it or let it go on; it is looked at within seconds."""
@@ -207,8 +207,8 @@ def _check_tag(request: Request, feed: Feed) -> None:
 
 
 def _refused(error: FeedError) -> Problem:
-    told = [{"path": error.path, "code": "invalid", "message": error.message}]
-    return Problem(400, "invalid", error.message, told)
+    status, code = (409, "taken") if error.is_taken else (400, "bad_feed")
+    return Problem(status, code, error.message, [{"path": error.path, "code": code, "message": error.message}])
 
 
 def _found(public_id: str, *, is_locked: bool = False) -> Feed:

@@ -1,12 +1,14 @@
 """Feeds: added, changed, looked at at once and deleted, each with an audit entry."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from django.urls import reverse
 
@@ -28,12 +30,13 @@ NOTHING_STORED = Q(state=Import.State.FAILED) | Q(state=Import.State.DONE, read_
 
 
 class FeedError(ValueError):
-    """A feed that cannot be so: `path` names the field, `message` says why."""
+    """A feed that cannot be so: `path` names the field, `message` says why; `is_taken` where its name is another's."""
 
-    def __init__(self, path: str, message: str) -> None:
+    def __init__(self, path: str, message: str, *, is_taken: bool = False) -> None:
         super().__init__(message)
         self.path = path
         self.message = message
+        self.is_taken = is_taken
 
 
 def is_model(one: Import) -> bool:
@@ -62,8 +65,7 @@ def check(feed: Feed, find: Resolve = addresses.resolve) -> None:
         raise FeedError("every_minutes", "Give either the minutes between two looks or a time of the day.")
     if feed.every_minutes is not None and not 1 <= feed.every_minutes <= LONGEST_MINUTES:
         raise FeedError("every_minutes", f"It is a number from 1 to {LONGEST_MINUTES:,}.")
-    if Feed.objects.filter(name=feed.name).exclude(pk=feed.pk).exists():
-        raise FeedError("name", f"There is a scheduled import called {feed.name} already.")
+    _check_name(feed)
     try:
         if feed.url:
             addresses.look(feed.url, find, settings.IMPORT_HOSTS)
@@ -76,17 +78,36 @@ def check(feed: Feed, find: Resolve = addresses.resolve) -> None:
         raise FeedError("folder", str(refused)) from refused
 
 
+def _check_name(feed: Feed) -> None:
+    if Feed.objects.filter(name=feed.name).exclude(pk=feed.pk).exists():
+        raise FeedError("name", f"There is a scheduled import called {feed.name} already.", is_taken=True)
+
+
+@contextmanager
+def _naming(feed: Feed) -> Iterator[None]:
+    """Store as one commit. Raises FeedError where another was given this name since it was checked."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError:
+        _check_name(feed)
+        raise
+
+
 def add(feed: Feed, by: Actor, at: datetime) -> None:
-    """Store a new feed that was checked; it is looked at at once."""
+    """Store a new feed that was checked; it is looked at at once. Raises FeedError where its name was taken since."""
     feed.created_at = feed.next_at = at
-    with transaction.atomic():
+    with _naming(feed):
         feed.save(force_insert=True)
         audit.note(at, by, "scheduled import added", feed.name, **_told(feed))
 
 
 def store(feed: Feed, by: Actor, at: datetime) -> None:
-    """Store what was changed of a feed and checked; it is looked at at once, and where it looks elsewhere, anew."""
-    with transaction.atomic():
+    """Store what was changed of a feed and checked; it is looked at at once, and where it looks elsewhere, anew.
+
+    Raises FeedError where its name was taken since.
+    """
+    with _naming(feed):
         before = Feed.objects.select_for_update().get(pk=feed.pk)
         anew = ANEW if any(getattr(before, one) != getattr(feed, one) for one in (*PLACE, "mapping")) else {}
         for name, value in {**anew, "next_at": at}.items():

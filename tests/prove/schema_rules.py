@@ -30,13 +30,20 @@ RULES: tuple[Rule, ...] = (
             "campaigns_approval_ask",
             "campaigns_backtest_begin",
             "campaigns_create",
+            "campaigns_dry_run",
+            "campaigns_launch",
             "campaigns_send",
             "campaigns_update",
             "campaigns_widen",
         ),
         PLAN,
     ),
-    Rule(("bad_campaign",), ("call_tasks_list", "decisions_list", "deliveries_list"), THERE),
+    Rule(("bad_campaign",), ("call_tasks_list", "customers_explain", "decisions_list", "deliveries_list"), THERE),
+    Rule(
+        ("bad_feed",),
+        ("feeds_create", "feeds_change"),
+        "A feed names an import that is like it, and a place that the operator has opened; its parts fit together.",
+    ),
     Rule(("unknown",), ("campaigns_under_way",), THERE),
     Rule(
         ("no_segment",),
@@ -86,6 +93,7 @@ RULES: tuple[Rule, ...] = (
     Rule(("bad_value",), ("offers_update",), "More than 100 % cannot be taken off, where an offer is in percent."),
     Rule(("bad_ends_at",), ("offers_create", "offers_update"), "An end lies behind its beginning."),
     Rule(("bad_redeemed_at",), ("offers_redeem",), "A purchase does not lie ahead of now."),
+    Rule(("bad_at",), ("campaigns_send",), "A sending does not lie ahead of now."),
 )
 ONE_BY_ONE = (
     "Each item of a batch is judged on its own: a fault in one is told in `errors` of an answer of 200, and `refused` "

@@ -92,13 +92,25 @@ def test_what_cannot_be_scheduled_is_refused_with_its_place(
     client: Client, headers: dict[str, str], folder: Path, path: str, changes: dict[str, Any]
 ) -> None:
     refused = is_problem(send(client, "POST", "", told(folder, **changes), headers), 400)
-    assert refused["errors"][0]["path"] == path
+    assert (refused["code"], refused["errors"][0]["path"]) == ("bad_feed", path)
     assert not Feed.objects.exists()
 
 
 def test_two_scheduled_imports_have_two_names(client: Client, headers: dict[str, str], folder: Path) -> None:
     send(client, "POST", "", told(folder), headers)
-    assert is_problem(send(client, "POST", "", told(folder), headers), 400)["errors"][0]["path"] == "name"
+    assert is_problem(send(client, "POST", "", told(folder), headers), 409)["errors"][0]["path"] == "name"
+
+
+def test_a_name_that_was_given_meanwhile_is_not_given_twice(
+    client: Client, headers: dict[str, str], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(feed: Feed, **_: Any) -> None:
+        other = of_folder(folder, name=feed.name)
+        assert other.pk
+
+    monkeypatch.setattr(keeping, "check", check)
+    refused = is_problem(send(client, "POST", "", told(folder), headers), 409)
+    assert (refused["code"], refused["errors"][0]["path"]) == ("taken", "name")
 
 
 def test_an_import_that_went_well_is_scheduled_from_its_page(staff: Client, folder: Path) -> None:
