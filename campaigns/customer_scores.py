@@ -1,4 +1,4 @@
-"""A customer's scores over time, of what is stored: the kept runs, each decision's score, and changes of band."""
+"""A customer's scores over time: those of the kept snapshots and runs, each decision's, and changes of band."""
 
 from datetime import datetime
 
@@ -8,11 +8,12 @@ from campaigns.models import Decision
 from customers import charts
 from customers.models import Customer
 from customers.panels import LAST, Panel, moment
+from scoring import earlier
 from scoring.models import BandChange, Score, ScoreRun, Target
 
 KEPT = (
-    "Kept are the scores of the two latest runs, the score that each decision rested on, and every change of band. "
-    "What a score was at other times is not kept."
+    "Drawn are the last score of each of the last 35 days and 24 months, those of the two latest runs and the score "
+    "that each decision rested on. Every change of band is kept."
 )
 
 
@@ -37,7 +38,9 @@ def panel(customer: Customer) -> Panel:
 
 
 def _points(customer: Customer) -> dict[Target, dict[datetime, float]]:
-    found: dict[Target, dict[datetime, float]] = {}
+    targets = {target.key: target for target in Target.objects.order_by("key")}
+    kept = earlier.of_customer(customer, targets)
+    found = {targets[key]: kept[key] for key in targets if key in kept}
     runs = list(ScoreRun.objects.values_list("pk", flat=True))
     for one in Score.objects.filter(run__in=runs, customer=customer).select_related("target"):
         found.setdefault(one.target, {})[one.as_of] = one.value

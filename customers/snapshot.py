@@ -183,6 +183,12 @@ def files(as_of: datetime) -> tuple[File, ...]:
     return tuple(found for path in paths if (found := file_at(path)) is not None)
 
 
+def of_bucket(bucket: int) -> dict[datetime, Path]:
+    """Give where every stored snapshot has the bucket, by time, in order."""
+    there = {time: folder / f"{bucket}.parquet" for time, folder in sorted(_stored().items())}
+    return {time: path for time, path in there.items() if path.exists()}
+
+
 def file_at(path: Path) -> File | None:
     """Give a file as it is now."""
     try:

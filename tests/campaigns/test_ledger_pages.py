@@ -145,7 +145,7 @@ def test_the_page_of_a_customer_tells_the_story_of_one_kind_or_of_all(boss: Clie
     assert "The story so far" in page
     assert page.index("Agreed: E-mail, sale") < page.index("E-mail of Winback: sent")
     assert "what happened when" in page
-    assert "Kept are the scores of the two latest runs" in page
+    assert "Scores over time" in page
     only = boss.get(address, {"kind": "consents"}).content.decode()
     assert "Agreed: E-mail, sale" in only
     assert "E-mail of Winback: sent" not in only
