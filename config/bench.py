@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import polars as pl
 from django.conf import settings
@@ -51,6 +52,7 @@ from segments.fields import catalogue
 from segments.rules import parse
 
 WORKERS = 2
+ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 GAP = timedelta(hours=36)
 DIRTY = 1_000
 TURNS = 10
@@ -188,7 +190,7 @@ def _cycles(bench: Bench, names: dict[str, datetime]) -> list[Cycle]:
 
     The processes stay, as workers do: what they loaded for the first cycle is there for the next.
     """
-    env = {**os.environ, "POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    env = {**os.environ, **ONE_THREAD}
     files = [Path(settings.LAKE_URL) / f"worker-{n}.json" for n in range(WORKERS)]
     moments = [as_of.isoformat() for as_of in names.values()]
     workers = [
@@ -309,17 +311,59 @@ def _small_cycle(bench: Bench) -> None:
 
 def _decisions(bench: Bench) -> None:
     """Time what half a million candidates get, against a raw copy of what is asked of them and of what is written."""
-    at = END + timedelta(hours=1)
-    work = bench_decisions.prepare(at)
-    with _clock() as clock:
-        outcomes = bench_decisions.decide_all(work, at)
+    work = bench_decisions.prepare(END + timedelta(hours=1))
+    clock, outcomes = _shared_out()
+    bench_decisions.end(work)
     with _clock() as asked:
         for _ in work.campaigns:
             _copied_out(Customer.objects.values_list("id", "email", "time_zone", "country")[: bench_decisions.MOST])
             _copied_out(Consent.objects.values_list("customer_id")[: bench_decisions.MOST])
-    floor = asked.seconds + sum(_copied_in(frame) for frame in bench_decisions.written(work))
-    a_second = round(outcomes.total() / clock.seconds)
-    bench.add(f"{outcomes.total():,} decisions", clock, floor, a_second=a_second, outcomes=dict(outcomes))
+    floor = (asked.seconds + sum(_copied_in(frame) for frame in bench_decisions.written(work))) / WORKERS
+    own, database = round(clock.cpu - clock.database, 2), round(clock.database, 2)
+    told = {"a_second": round(outcomes.total() / clock.seconds), "worker_cpu": own, "postgres_cpu": database}
+    bench.add(f"{outcomes.total():,} decisions", clock, floor, **told, outcomes=dict(outcomes))
+
+
+def _shared_out() -> tuple[Clock, Counter[str]]:
+    """Let WORKERS processes of one thread each decide, as they share a cycle; the clock runs when they are ready."""
+    files = [Path(settings.LAKE_URL) / f"decided-{n}.json" for n in range(WORKERS)]
+    commands = [[sys.executable, "manage.py", "bench", "--decide", "--json", str(file)] for file in files]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    workers = [subprocess.Popen(command, env={**os.environ, **ONE_THREAD}, **pipes) for command in commands]
+    _heard(workers)
+    with _clock() as clock:
+        for worker in workers:
+            print("go", file=worker.stdin, flush=True)
+        _heard(workers)
+    if any(worker.wait() for worker in workers):
+        raise SystemExit("The decisions failed.")
+    told = [json.loads(file.read_text()) for file in files]
+    clock.cpu = clock.database + sum(one["cpu"] for one in told)
+    clock.peak_mb = max(one["peak_mb"] for one in told)
+    return clock, sum((Counter(one["outcomes"]) for one in told), Counter[str]())
+
+
+def _heard(workers: list[subprocess.Popen[str]]) -> None:
+    """Wait until each has said a line."""
+    if not all(cast("IO[str]", worker.stdout).readline() for worker in workers):
+        raise SystemExit("The decisions failed.")
+
+
+def _say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+def decide(figures: Path) -> None:
+    """Be one of the workers that decide: say that all is ready, wait for the word, and note what it took."""
+    work, people = bench_decisions.work(), bench_decisions.everybody()
+    _say("ready")
+    sys.stdin.readline()
+    with _clock() as clock:
+        outcomes = sum(bench_decisions.take_part(work, people), Counter[str]())
+    _say("done")
+    told = {"cpu": clock.cpu - clock.database, "peak_mb": clock.peak_mb, "outcomes": outcomes}
+    figures.write_text(json.dumps(told))
 
 
 def _taken_in(bench: Bench) -> None:

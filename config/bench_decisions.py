@@ -3,39 +3,43 @@
 And drafts that are tried: for those beyond a score's line, and for everybody.
 """
 
+import time
 from collections import Counter
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
+from django.conf import settings
 
-from campaigns import decide, looks
-from campaigns.models import Campaign, Decision, Delivery, FrequencyCap
+from campaigns import cycle, cycle_tasks, decide, looks
+from campaigns.cycle_tasks import Outcome
+from campaigns.models import Campaign, Cycle, Decision, Delivery, FrequencyCap
 from customers import bulk
 from customers.models import Customer
 
 CANDIDATES = 500_000
-PIECE = 62_500  # customers at a time, as in a bucket of a million
-MOST = 250_000  # customers: each is wanted by two campaigns or more
+MOST = 250_000  # customers, or some few more: each is wanted by two campaigns or more
+KEY = "wanted-"
 STEP = {"action": "email", "subject": "Hello", "body": "Hello {{ customer.first_name | default: 'there' }}"}
 PEOPLE: bulk.Schema = {"customer_id": pl.Int64, "bucket": pl.Int64, "seed": pl.Int64}
 
 
 class Work(NamedTuple):
-    """The campaigns in the order of their priority, and the customers whom all of them want, in pieces."""
+    """The campaigns in the order of their priority, and the cycle whose workers share the customers' buckets."""
 
     campaigns: list[Campaign]
-    pieces: list[pl.DataFrame]
+    turned: Cycle
 
 
 def prepare(at: datetime) -> Work:
-    """Make the campaigns and caps, and find the customers."""
-    rows = Customer.objects.order_by("bucket", "id").values_list("id", "bucket", "seed")
-    people = bulk.read(rows[:MOST], PEOPLE)
+    """Make the campaigns and caps, and the pieces of work, as a cycle has them when it decides."""
     FrequencyCap.objects.create(channel="email", topic="newsletter", messages=1, days=3)
-    campaigns = [
+    customers = Customer.objects.count()
+    buckets = range(max(1, settings.BUCKETS * min(MOST, customers) // max(1, customers)))
+    for n in range(1, round(CANDIDATES / max(1, min(MOST, customers))) + 1):
         Campaign.objects.create(
-            key=f"wanted-{n}",
+            key=f"{KEY}{n}",
             name=f"Wanted {n}",
             state=Campaign.State.LIVE,
             trigger={"kind": "hand"},
@@ -44,19 +48,42 @@ def prepare(at: datetime) -> Work:
             created_at=at,
             launched_at=at,
         )
-        for n in range(1, CANDIDATES // people.height + 1)
-    ]
-    return Work(campaigns, [firing(piece) for piece in people.iter_slices(PIECE)])
+    turned = cycle.begin(at)
+    Cycle.objects.filter(pk=turned.pk).update(stage=Cycle.Stage.REFRESH)
+    cycle_tasks.plan(turned, Cycle.Stage.REFRESH, buckets)
+    return work()
 
 
-def decide_all(work: Work, at: datetime) -> Counter[str]:
-    """Decide for every campaign about every customer, piece by piece; the later see what the earlier planned."""
-    counts: Counter[str] = Counter()
-    for n, campaign in enumerate(work.campaigns):
-        moment = at + timedelta(minutes=n)
-        for people in work.pieces:
-            counts.update(decide.of(campaign, looks.due(people), moment))
-    return counts
+def work() -> Work:
+    """Give what was prepared."""
+    campaigns = Campaign.objects.filter(key__startswith=KEY).order_by("priority")
+    return Work(list(campaigns), Cycle.objects.get(kind=Cycle.Kind.FULL, state=Cycle.State.RUNNING))
+
+
+def everybody() -> pl.DataFrame:
+    """Give all customers, as those who are due."""
+    rows = Customer.objects.order_by("bucket", "id").values_list("id", "bucket", "seed")
+    return looks.due(firing(bulk.read(rows, PEOPLE)))
+
+
+def take_part(of: Work, people: pl.DataFrame) -> Iterator[Counter[str]]:
+    """Decide about the customers of some buckets after others, as long as any are left; give the counts of each piece.
+
+    A campaign decides about a piece in a transaction of its own. The later see what the earlier planned.
+    """
+    while tasks := cycle_tasks.claim_together(of.turned, of.turned.portion):
+        began, counts = time.perf_counter(), Counter[str]()
+        own = people.filter(pl.col("bucket").is_in([task.bucket for task in tasks]))
+        for n, campaign in enumerate(of.campaigns):
+            counts.update(decide.of(campaign, own, of.turned.as_of + timedelta(minutes=n)))
+        for task in tasks:
+            cycle_tasks.close(task, Outcome({}), began, len(tasks))
+        yield counts
+
+
+def end(of: Work) -> None:
+    """Take the pieces of work away: no cycle was turned."""
+    Cycle.objects.filter(pk=of.turned.pk).delete()
 
 
 def drafts(at: datetime) -> dict[str, Campaign]:

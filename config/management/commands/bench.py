@@ -35,6 +35,7 @@ class Command(BaseCommand):
         parser.add_argument("--inside", nargs=2, type=int, help=SUPPRESS)
         parser.add_argument("--tend", type=Path, help=SUPPRESS)
         parser.add_argument("--turn", nargs="+", type=datetime.fromisoformat, help=SUPPRESS)
+        parser.add_argument("--decide", action="store_true", help=SUPPRESS)
         parser.add_argument("--serve", type=int, help=SUPPRESS)
         parser.add_argument("--send", nargs=2, help=SUPPRESS)
 
@@ -45,6 +46,9 @@ class Command(BaseCommand):
             return
         if options["turn"]:
             bench.turn(options["turn"], options["json"])
+            return
+        if options["decide"]:
+            bench.decide(options["json"])
             return
         if options["serve"]:
             bench_intake.serve(options["serve"])
