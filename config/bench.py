@@ -29,6 +29,7 @@ from campaigns import assigned, cycle, dry_run, kept_sums, measure, programme
 from campaigns.models import Cycle, Programme
 from config import (
     bench_backtest,
+    bench_builder,
     bench_cpu,
     bench_decisions,
     bench_events,
@@ -124,6 +125,7 @@ def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     _stages(bench, second)
     _refreshed(bench)
     _previews(bench)
+    _typed(bench)
     _explanation(bench)
     _scored(bench, seed)
     _small_cycle(bench)
@@ -257,6 +259,16 @@ def _previews(bench: Bench) -> None:
             count = preview.preview(rule, END).count
         bench.add(f"preview, {name}: first", cold, matching=count)
         bench.add(f"preview, {name}: again", _best(lambda rule=rule: preview.preview(rule, END)))  # type: ignore[misc]
+
+
+def _typed(bench: Bench) -> None:
+    """Time a key pressed in the builder until its count is on the screen, where there is a browser."""
+    if not bench_builder.CHROMIUM.exists():
+        return
+    with _clock() as clock:
+        took = bench_builder.measure(END, *_free_ports(1))
+    clock.seconds = took[len(took) // 2]
+    bench.add("keystroke to new count", clock, slowest_ms=round(1000 * took[-1]), keys=len(took))
 
 
 def _explanation(bench: Bench) -> None:
