@@ -44,7 +44,7 @@ from config import (
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
-from customers.models import Consent, Customer, Event, Source
+from customers.models import Consent, Customer, Source
 from scoring import artifacts, ranking, training
 from scoring.models import ModelVersion, Score, Target
 from segments import membership, preview, rulebook
@@ -153,10 +153,11 @@ def _settle() -> None:
 
 
 def _first_sync(bench: Bench) -> None:
-    """Time the first sync of all events, against a raw copy of the same columns out of the database."""
-    columns = ("id", "customer_id", "name", "occurred_at", "known_at", "value", "of_import_id", "order_id")
+    """Time the first sync, against a raw copy of the rows that it reads, table by table and without its joins."""
     with _clock() as raw:
-        _copied_out(Event.objects.values_list(*columns))
+        for source in history.SOURCES:
+            own = [column for column in source.columns.values() if "__" not in column]
+            _copied_out(source.model._default_manager.values_list(*own))
     with _clock() as clock:
         history.sync()
     bench.add("first sync", clock, raw.seconds)
