@@ -34,6 +34,12 @@ BANDS: list[dict[str, Any]] = [
     {"name": "high", "from": 0.7},
 ]
 FOLLOWERS: list[Callable[[pl.DataFrame, datetime], None]] = []  # told of every band that changes, in its transaction
+MOVED: bulk.Schema = {
+    "target_id": pl.Int64,
+    "customer_id": pl.Int64,
+    "band": pl.String,
+    "band_before": pl.String,
+}
 ROWS: bulk.Schema = {"target_id": pl.Int64, "customer_id": pl.Int64, "version_id": pl.Int64, "value": pl.Float64}
 
 Ints = np.ndarray[tuple[int], np.dtype[np.int64]]
@@ -166,7 +172,7 @@ def note(before: pl.DataFrame, after: pl.DataFrame, as_of: datetime) -> None:
     both = after.select("target_id", "customer_id", "band").join(
         before.select("target_id", "customer_id", band_before="band"), on=["target_id", "customer_id"]
     )
-    _insert_moved(both, as_of)
+    _store_moved(_moved(both), as_of)
 
 
 def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before: ScoreRun) -> None:
@@ -180,6 +186,7 @@ def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before
     newer = newer.unique(["target_id", "customer_id"], keep="last", maintain_order=True)
     orders = orders_of(before)
     then = frame.select("customer_id").join(earlier, on="customer_id", how="left", maintain_order="left")
+    found = [pl.DataFrame(schema=MOVED)]
     for key, target in Target.objects.values_list("key", "pk"):
         if f"scores.{key}.band" not in frame.columns or f"scores.{key}" not in then.columns or target not in orders:
             continue
@@ -191,11 +198,15 @@ def note_moved(frame: pl.DataFrame, run: ScoreRun, earlier: pl.DataFrame, before
         if noted.height:
             both = both.join(noted, on="customer_id", how="left")
             both = both.with_columns(band_before=pl.coalesce("last", "band_before")).drop("last")
-        _insert_moved(both, run.as_of)
+        found.append(_moved(both))
+    _store_moved(pl.concat(found), run.as_of)
 
 
-def _insert_moved(both: pl.DataFrame, as_of: datetime) -> None:
-    moved = both.filter((pl.col("band") != pl.col("band_before")) & (pl.col("band_before") != ""))
+def _moved(both: pl.DataFrame) -> pl.DataFrame:
+    return both.filter((pl.col("band") != pl.col("band_before")) & (pl.col("band_before") != "")).select(*MOVED)
+
+
+def _store_moved(moved: pl.DataFrame, as_of: datetime) -> None:
     if moved.is_empty():
         return
     with transaction.atomic():
