@@ -332,11 +332,16 @@ def _types(model: type[models.Model], columns: Sequence[str]) -> list[str]:
 
 
 def _csv(frame: pl.DataFrame) -> str:
-    """Give the frame as CSV. A time that is the same in all rows is written once: that takes half of the rest."""
+    """Give the frame as CSV, bytes as PostgreSQL reads them.
+
+    A time that is the same in all rows is written once: that takes half of the rest.
+    """
     written = "%Y-%m-%d %H:%M:%S%.6f+00"
     times = (column for column in frame if isinstance(column.dtype, pl.Datetime) and not column.null_count())
     same = [column for column in times if len(column) and column.min() == column.max()]
     frame = frame.with_columns(column[:1].dt.strftime(written).new_from_index(0, len(column)) for column in same)
+    packed = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
+    frame = frame.with_columns(pl.format("\\x{}", pl.col(name).bin.encode("hex")).alias(name) for name in packed)
     return frame.write_csv(include_header=False, datetime_format=written)
 
 

@@ -22,6 +22,9 @@ Flags = np.ndarray[tuple[int], np.dtype[np.bool_]]
 Places = Ints | slice  # numbers of customers; a slice is all of them
 FEW = 5_000  # customers who are looked up by id; more are read by bucket
 PAIRS: bulk.Schema = {"segment_id": pl.Int64, "customer_id": pl.Int64}
+KEY = ["segment_id", "bucket"]
+CONTENT = ["bits", "size", "entered", "left"]
+STORED: bulk.Schema = {**dict.fromkeys(KEY, pl.Int64), "bits": pl.Binary, **dict.fromkeys(CONTENT[1:], pl.Int64)}
 
 
 class Totals(NamedTuple):
@@ -89,7 +92,7 @@ class Roster:
 def read(bucket: int, segments: Collection[int]) -> Roster:
     """Give a bucket's roster; the bucket is locked. A segment without a bitmap yet is taken from its rows."""
     ids = _numbers(bytes(Bucket.objects.values_list("ids", flat=True).get(pk=bucket)))
-    there = Bitmap.objects.filter(bucket=bucket, segment__in=segments)
+    there = Bitmap.objects.filter(among("segment_id", segments), bucket=bucket)
     stored = list(there.values_list("segment_id", "bits", "entered", "left"))
     members = {segment: flags(bytes(bits), len(ids)) for segment, bits, _, _ in stored}
     entered, left = {pk: n for pk, _, n, _ in stored}, {pk: n for pk, _, _, n in stored}
@@ -116,7 +119,7 @@ def write(roster: Roster) -> None:
             segment_id=segment,
             bucket=roster.bucket,
             bits=np.packbits(inside).tobytes(),
-            size=int(inside.sum()),
+            size=int(np.count_nonzero(inside)),
             entered=roster.entered[segment],
             left=roster.left[segment],
         )
@@ -127,12 +130,8 @@ def write(roster: Roster) -> None:
 
 def store(bitmaps: Iterable[Bitmap]) -> None:
     """Store bitmaps, in place of those there are."""
-    Bitmap.objects.bulk_create(
-        bitmaps,
-        update_conflicts=True,
-        unique_fields=["segment", "bucket"],
-        update_fields=["bits", "size", "entered", "left"],
-    )
+    rows = [tuple(getattr(one, name) for name in STORED) for one in bitmaps]
+    bulk.upsert(Bitmap, pl.DataFrame(rows, STORED, orient="row"), key=KEY, update=CONTENT)
 
 
 def _renumber_others(roster: Roster) -> None:

@@ -60,7 +60,8 @@ def put(segment: Segment, people: pl.DataFrame, inside: pl.Series, at: datetime)
         part = asked.filter(pl.col("bucket") == bucket)
         with transaction.atomic():
             lock([bucket])
-            changes.append(_write(_compared(part, {segment.pk: part["inside"].to_numpy()}, bucket, as_of), as_of))
+            later = _written_later([bucket], [segment.pk], as_of)
+            changes.append(_write(_compared(part, {segment.pk: part["inside"].to_numpy()}, bucket, later), as_of))
     size = bitmaps.totals([segment.pk]).get(segment.pk, bitmaps.NONE).size
     is_list = segment.kind == Segment.Kind.LIST
     Segment.objects.filter(pk=segment.pk).update(size=size, as_of=as_of if is_list else segment.as_of)
@@ -118,7 +119,8 @@ def _differences(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], as_o
     few = picked.pick(frame, answers) if answers and frame.height <= FEW else []
     whole = sorted(set(frame["bucket"].unique().to_list()) - {one.bucket for one in few})
     found = [_compared_few(frame, answers, few, as_of)] if few else []
-    return pl.concat(found + [_compared(frame, answers, bucket, as_of) for bucket in whole])
+    later = _written_later(whole, list(answers), as_of)
+    return pl.concat(found + [_compared(frame, answers, bucket, later) for bucket in whole])
 
 
 def _compared_few(
@@ -145,8 +147,13 @@ def _compared_few(
     return pl.concat(parts)
 
 
-def _compared(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket: int, as_of: datetime) -> pl.DataFrame:
-    """Store a bucket's new bits, and give who entered and who left; what is stored for a later time stays."""
+def _compared(
+    frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket: int, later: Mapping[int, bitmaps.Ints]
+) -> pl.DataFrame:
+    """Store a bucket's new bits, and give who entered and who left.
+
+    `later` are, by segment, the customers for whom a later time is stored: that stays.
+    """
     of_bucket = (frame["bucket"] == bucket).to_numpy()
     is_here = slice(None) if of_bucket.all() else of_bucket
     ids = frame["customer_id"].to_numpy()[is_here]
@@ -154,7 +161,6 @@ def _compared(frame: pl.DataFrame, answers: Mapping[int, bitmaps.Flags], bucket:
     places = roster.admit(ids)
     if 2 * len(ids) >= len(roster.ids) and roster.dismiss(bitmaps.gone(roster, ids)):
         places = np.searchsorted(roster.ids, ids)
-    later = _written_later(bucket, list(answers), as_of)
     moved: list[tuple[int, str, bitmaps.Ints]] = []
     for segment, mask in answers.items():
         was = roster.members[segment][places]
@@ -179,10 +185,12 @@ def _changes(moved: list[tuple[int, str, bitmaps.Ints]], bucket: int) -> pl.Data
     return rows.select(*CHANGES).sort("segment_id", "kind", "customer_id")
 
 
-def _written_later(bucket: int, segments: list[int], as_of: datetime) -> dict[int, bitmaps.Ints]:
-    """Give by segment the customers whose membership was stored for a later time."""
-    rows = MembershipChange.objects.filter(segment__in=segments, bucket=bucket, as_of__gt=as_of).values_list(*PAIR)
-    return _by_segment(rows)
+def _written_later(buckets: list[int], segments: list[int], as_of: datetime) -> dict[int, bitmaps.Ints]:
+    """Give by segment the customers of these buckets whose membership was stored for a later time."""
+    if not buckets:
+        return {}
+    rows = MembershipChange.objects.filter(among("segment_id", segments), bucket__in=buckets, as_of__gt=as_of)
+    return _by_segment(rows.values_list(*PAIR))
 
 
 def _by_segment(rows: "QuerySet[MembershipChange, Any]") -> dict[int, bitmaps.Ints]:
