@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -73,8 +74,11 @@ class Carrier(Protocol):
     def open(self) -> str:
         """Give why nothing can be handed over now, or nothing."""
 
-    def send(self, passed: gate.Passed) -> Receipt | None:
-        """Hand one message over and give the answer; none when it was certainly not handed over."""
+    def send_all(self, messages: Sequence[gate.Passed], is_over: Callable[[], bool]) -> Iterator[Receipt]:
+        """Hand messages over in turn, each answer as it comes; what has none in the end was certainly not handed over.
+
+        Where it ends in an error, the first without an answer may have been.
+        """
 
     def trouble(self) -> str:
         """Give why nothing more can be handed over, or nothing."""
@@ -231,10 +235,12 @@ class Pace:
         self.run = Run()
         self._handed = 0
         self._began = self._looked = 0.0
+        self._is_over = False
 
     def begin(self) -> None:
         """Start the clock of a group."""
         self._began = self._looked = time.monotonic()
+        self._is_over = False
 
     def taken(self) -> int:
         """Give how many were handed over since this was last asked."""
@@ -244,12 +250,10 @@ class Pace:
     def is_over(self) -> bool:
         """Give whether the rest of the group goes back: it began too long ago, or all sending was stopped meanwhile."""
         now = time.monotonic()
-        if now - self._began > HANDED_WITHIN:
-            return True
-        if now - self._looked < STOP_SEEN_WITHIN:
-            return False
-        self._looked = now
-        return sending.is_stopped()
+        if not self._is_over and now - self._looked >= STOP_SEEN_WITHIN:
+            self._looked = now
+            self._is_over = sending.is_stopped()
+        return self._is_over or now - self._began > HANDED_WITHIN
 
     def end(self, count: int) -> None:
         """Size the next group by how long this one took."""
@@ -272,7 +276,7 @@ def _carry_all(ids: list[int], token: str, until: datetime, carrier: Carrier, pa
 
 
 def _carry(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: Pace) -> Counter[str]:
-    """Take a group through the gate, hand over what passed, one by one, and write down what came of it."""
+    """Take a group through the gate, hand over what passed, and write down what came of it."""
     record = Record(token, until)
     try:
         gated = gate.pass_(ids, token, until, pace.run)
@@ -281,23 +285,17 @@ def _carry(ids: list[int], token: str, until: datetime, carrier: Carrier, pace: 
         answers.keep(record)
         raise
     done = Counter(str(refused.state) for _, refused in gated.refused)
-    handed = 0
     pace.begin()
+    doubtful = 1  # where it ends in an error, nobody knows how far the one in hand came
     try:
-        for passed in gated.passed:
-            if handed and pace.is_over():
-                break
-            handed += 1  # before the call: where it ends in an error, nobody knows how far it came
-            receipt = carrier.send(passed)
-            if receipt is None:
-                handed -= 1
-                break
-            record.answers.append(Answer(passed, receipt))
+        for receipt in carrier.send_all(gated.passed, pace.is_over):
+            record.answers.append(Answer(gated.passed[len(record.answers)], receipt))
+        doubtful = 0
     finally:
-        record.unhanded = [one.delivery.pk for one in gated.passed[handed:]]
+        record.unhanded = [one.delivery.pk for one in gated.passed[len(record.answers) + doubtful :]]
         record.trouble = carrier.trouble()
         done += answers.write(record)
-    pace.end(handed)
+    pace.end(len(record.answers))
     return done
 
 

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 
 from campaigns import decide, deliver, gate, looks, variants
-from campaigns.channels import email, mime, smtp
+from campaigns.channels import email, smtp
 from campaigns.models import Campaign, Delivery, Programme
 from config import bench_decisions
 from customers import bulk
@@ -61,24 +61,23 @@ def send(at: datetime, count: int) -> int:
     return deliver.deliver(at + SOON, count)[Delivery.State.SENT]
 
 
-def written() -> list[tuple[str, str, bytes]]:
+def written() -> list[smtp.Wire]:
     """Give the mails that were sent, with their senders and receivers, written once more."""
     rules = Programme.objects.select_related("logo").get()
     sent = Delivery.objects.filter(decision__campaign__key=KEY, state=Delivery.State.SENT)
     mails = []
     for one in sent.select_related("decision__campaign", "customer"):
         step = variants.step_of(one.decision.campaign, one.decision.variant)
-        mail = email.compose(gate.Passed(one, one.customer, rules, step, None))
-        mails.append((mime.bare(mail.from_email), mime.bare(mail.to[0]), mime.raw(mail)))
+        mails.append(smtp.wire(email.compose(gate.Passed(one, one.customer, rules, step, None))))
     return mails
 
 
-def hand_over(mails: list[tuple[str, str, bytes]]) -> None:
+def hand_over(mails: list[smtp.Wire]) -> None:
     """Give mails to the server over one connection, and do nothing else."""
     with smtp.Impatient(settings.EMAIL_HOST, settings.EMAIL_PORT, timeout=smtp.PATIENCE) as client:
         for mail in mails:
             client.begin_mail()
-            client.hand_over(*mail)
+            client.hand_over(mail)
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """Call tasks: the channel that ends in our own agents' queue."""
 
+from collections.abc import Callable, Iterator, Sequence
+
 from campaigns import render
 from campaigns.calls import making
-from campaigns.channels import Receipt, Result
+from campaigns.channels import Receipt, Result, in_turn
 from campaigns.gate import Passed
 from campaigns.steps import CallStep
 
@@ -15,6 +17,10 @@ class Queue:
 
     def trouble(self) -> str:
         return ""
+
+    def send_all(self, messages: Sequence[Passed], is_over: Callable[[], bool]) -> Iterator[Receipt]:
+        """Hand messages over in turn and give the answers; what has none in the end was certainly not handed over."""
+        return in_turn(self.send, messages, is_over)
 
     def send(self, passed: Passed) -> Receipt:
         """Put one call into the queue."""

@@ -3,6 +3,7 @@
 import contextlib
 import re
 import smtplib
+from collections.abc import Callable, Generator, Iterator, Sequence
 from email.utils import parseaddr
 from functools import lru_cache
 from typing import Any, Self
@@ -23,6 +24,8 @@ ENHANCED = re.compile(r"\b([245])\.(\d{1,3})\.(\d{1,3})\b")
 DJANGO_SMTP = "django.core.mail.backends.smtp.EmailBackend"
 OURS = "campaigns.channels.smtp.Backend"
 MOST_STRIKES = 3  # connections in a row that broke, after which the server is left alone
+CHANCES = 2  # of a mail: its connection may have been closed while nothing was sent
+ACCEPTED = Receipt(Result.ACCEPTED, "Accepted by the mail server.")
 
 
 class Mailer:
@@ -58,11 +61,75 @@ class Mailer:
 
     def send(self, passed: Passed) -> Receipt | None:
         """Hand one mail over and give the answer; none when it was certainly not handed over. In no transaction."""
+        return self._alone(passed, CHANCES)
+
+    def send_all(self, messages: Sequence[Passed], is_over: Callable[[], bool]) -> Iterator[Receipt]:
+        """Hand mails over in turn and give the answers; what has none in the end was certainly not handed over.
+
+        To a server that takes groups of commands a mail's content goes together with the envelope of the next, and the
+        one after that is written meanwhile. Content is sent of one mail at a time: no more are in doubt.
+        """
+        row = _Row(messages, is_over)
+        while row.goes_on() and not self.open():
+            client = getattr(self._backend, "connection", None)
+            is_ours = isinstance(client, smtp.Impatient | smtp.ImpatientSSL)
+            chances = (yield from self._in_groups(client, row)) if is_ours else CHANCES
+            if not chances:
+                continue
+            now = row.messages[row.done]
+            receipt = self.send(now) if chances == CHANCES else self._alone(now, chances)
+            if receipt is None:
+                return
+            row.done += 1
+            yield receipt
+
+    def _in_groups(self, client: Any, row: "_Row") -> Generator[Receipt, None, int]:
+        """Hand mails over until one is refused, lost, or cannot be written.
+
+        Give how many chances the next one has by itself; none: it goes on with it as before.
+        """
+        try:
+            if not client.takes_groups() or (now := row.wire(0)) is None:
+                return CHANCES
+            client.begin_mail()
+            client.offer(now)
+            following = row.wire(1)
+            while now is not None:
+                client.offered(now)
+                if row.is_over():
+                    self._drop()  # the server waits for a content
+                    return 0
+                client.put(now, following)
+                coming = row.wire(2) if following else None
+                receipt = self._accepted(client)
+                row.done += 1
+                yield receipt
+                if self._backend.connection is not client:
+                    return 0
+                client.begin_mail()
+                now, following = following, coming
+        except OSError as error:  # of which every SMTPException is one
+            answer = self._broken(error, client)
+            if isinstance(answer, str):
+                return CHANCES - 1
+            row.done += 1
+            yield answer
+        return 0
+
+    def _accepted(self, client: Any) -> Receipt:
+        try:
+            client.accepted()
+        except smtplib.SMTPDataError as error:
+            return self._answered(error.smtp_code, error.smtp_error, is_begun=True)
+        self._strikes = 0
+        return ACCEPTED
+
+    def _alone(self, passed: Passed, chances: int) -> Receipt | None:
         try:
             message = compose(passed)
         except ValueError as error:
             return Receipt(Result.REFUSED, f"The mail cannot be written: {error}.")
-        for _ in range(2):  # a connection may have been closed while nothing was sent
+        for _ in range(chances):
             if self.open():
                 return None
             answer = self._hand_over(message)
@@ -84,7 +151,7 @@ class Mailer:
         except ValueError as error:
             return Receipt(Result.REFUSED, f"The mail cannot be written: {error}.")
         self._strikes = 0
-        return Receipt(Result.ACCEPTED, "Accepted by the mail server.")
+        return ACCEPTED
 
     def _broken(self, error: OSError, client: Any) -> Receipt | str:
         """Give what an error means: an answer of the server, or a connection that broke."""
@@ -123,6 +190,36 @@ class Mailer:
     def _drop(self) -> None:
         with contextlib.suppress(OSError):
             self._backend.drop() if isinstance(self._backend, smtp.Backend) else self._backend.close()
+
+
+class _Row:
+    """Mails that are handed over in turn: how many have their answer, and the next as they go over the wire."""
+
+    def __init__(self, messages: Sequence[Passed], is_over: Callable[[], bool]) -> None:
+        self.messages = messages
+        self.done = 0
+        self._is_over = is_over
+        self._wires: dict[int, smtp.Wire | None] = {}
+
+    def goes_on(self) -> bool:
+        """Say whether there is another one, and it may begin."""
+        return self.done < len(self.messages) and not self.is_over()
+
+    def is_over(self) -> bool:
+        """Say whether the rest goes back; the first never does."""
+        return self.done > 0 and self._is_over()
+
+    def wire(self, ahead: int) -> smtp.Wire | None:
+        """Give one that is so far ahead; none where there is none, where it may not begin or cannot be written."""
+        number = self.done + ahead
+        if number >= len(self.messages) or (ahead and self.is_over()):
+            return None
+        if number not in self._wires:
+            try:
+                self._wires[number] = smtp.wire(compose(self.messages[number]))
+            except ValueError:
+                self._wires[number] = None
+        return self._wires[number]
 
 
 def compose(passed: Passed) -> EmailMultiAlternatives:

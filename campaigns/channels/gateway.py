@@ -1,13 +1,13 @@
 """SMS and push messages through a gateway: another program, called as Standard Webhooks 1.0.0 says, and its answer."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.utils import timezone
 
 from campaigns import render, sms_parts
-from campaigns.channels import Receipt, Result
+from campaigns.channels import Receipt, Result, in_turn
 from campaigns.channels.email import offer_values
 from campaigns.gate import Passed
 from campaigns.models import Gateway, Webhook, WebhookMessage
@@ -44,6 +44,10 @@ class Connection:
     def trouble(self) -> str:
         """Give why this run hands nothing more over, or nothing."""
         return self._trouble
+
+    def send_all(self, messages: Sequence[Passed], is_over: Callable[[], bool]) -> Iterator[Receipt]:
+        """Hand messages over in turn and give the answers; what has none in the end was certainly not handed over."""
+        return in_turn(self.send, messages, is_over)
 
     def send(self, passed: Passed) -> Receipt | None:
         """Hand one message over and give the answer; none when it was certainly not handed over. In no transaction."""

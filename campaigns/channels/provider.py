@@ -1,5 +1,6 @@
 """Mail through a provider's API (django-anymail): what its answer means, and what it calls the message."""
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Self
 
 import requests
@@ -7,7 +8,7 @@ from anymail.exceptions import AnymailError, AnymailRecipientsRefused
 from django.conf import settings
 from django.core import mail
 
-from campaigns.channels import Receipt, Result
+from campaigns.channels import Receipt, Result, in_turn
 from campaigns.channels.email import compose
 from campaigns.gate import Passed
 
@@ -38,6 +39,10 @@ class Provider:
     def trouble(self) -> str:
         """Give why this run hands nothing more over, or nothing."""
         return self._trouble
+
+    def send_all(self, messages: Sequence[Passed], is_over: Callable[[], bool]) -> Iterator[Receipt]:
+        """Hand messages over in turn and give the answers; what has none in the end was certainly not handed over."""
+        return in_turn(self.send, messages, is_over)
 
     def send(self, passed: Passed) -> Receipt | None:
         """Hand one mail over and give the answer; none when it was certainly not taken and the provider is out."""

@@ -3,7 +3,7 @@
 import smtplib
 import socket
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
@@ -12,6 +12,15 @@ from campaigns.channels import mime
 
 PATIENCE = 60.0  # seconds, where the settings say nothing
 OK, FOR_RECEIVERS, GO_ON, CLOSING = 250, (250, 251), 354, 421  # RFC 5321, 4.2.3
+COMMANDS = 3  # of an envelope
+
+
+class Wire(NamedTuple):
+    """A mail as a server gets it; its content ends with a line."""
+
+    sender: str
+    receiver: str
+    content: bytes
 
 
 class _Lines:
@@ -73,33 +82,68 @@ class _Impatient:
         self.is_content_begun = self.is_content_begun or isinstance(s, bytes)
         super().send(s)  # type: ignore[misc]
 
-    def hand_over(self, sender: str, receiver: str, mail: bytes) -> None:
-        """Hand a mail over; its envelope goes in one piece to a server that takes it so (RFC 2920, PIPELINING).
-
-        `mail` ends with a line. Errors are those of `smtplib.SMTP.sendmail`.
-        """
+    def takes_groups(self) -> bool:
+        """Say whether the server takes several commands in one piece (RFC 2920, PIPELINING)."""
         client: Any = self
         client.ehlo_or_helo_if_needed()
-        if not client.has_extn("pipelining"):
-            client.sendmail(sender, [receiver], mail)
+        return bool(client.has_extn("pipelining"))
+
+    def hand_over(self, wire: Wire) -> None:
+        """Hand a mail over. Errors are those of `smtplib.SMTP.sendmail`."""
+        client: Any = self
+        if not self.takes_groups():
+            client.sendmail(wire.sender, [wire.receiver], wire.content)
             return
-        size = f" size={len(mail)}" if client.has_extn("size") else ""
-        envelope = (f"mail FROM:{_path(sender)}{size}", f"rcpt TO:{_path(receiver)}", "data")
-        client.send("".join(f"{line}{smtplib.CRLF}" for line in envelope))
+        self.offer(wire)
+        self.offered(wire)
+        self.put(wire)
+        self.accepted()
+
+    def offer(self, wire: Wire) -> None:
+        """Send a mail's envelope."""
+        self.send(self._envelope(wire))
+
+    def offered(self, wire: Wire) -> None:
+        """Read what the server says to an envelope; it waits for the content then, or for another mail after errors."""
+        client: Any = self
         answers = [client.getreply()]
-        while len(answers) < len(envelope) and answers[-1][0] != CLOSING:
+        while len(answers) < COMMANDS and answers[-1][0] != CLOSING:
             answers.append(client.getreply())
-        refused = _refused(answers, sender, receiver)
+        refused = _refused(answers, wire.sender, wire.receiver)
         if refused is None:
-            client.send(mail.replace(b"\r\n.", b"\r\n..") + b".\r\n")
-            if (last := client.getreply())[0] == OK:
-                return
-            answers[-1], refused = last, smtplib.SMTPDataError(*last)
-        elif answers[-1][0] == GO_ON:  # to nobody: an empty mail, which the server refuses
+            return
+        if answers[-1][0] == GO_ON:  # to nobody: an empty mail, which the server refuses
             client.send(f".{smtplib.CRLF}")
             client.getreply()
         client.close() if answers[-1][0] == CLOSING else client._rset()
         raise refused
+
+    def put(self, wire: Wire, following: Wire | None = None) -> None:
+        """Send a mail's content, and in the same piece the envelope of the mail that follows (RFC 2920, 3.1)."""
+        envelope = self._envelope(following).encode("ascii") if following else b""
+        self.send(wire.content.replace(b"\r\n.", b"\r\n..") + b".\r\n" + envelope)
+
+    def accepted(self) -> None:
+        """Read what the server says to a content. After a no it waits for another mail (RFC 5321, 4.1.1.4)."""
+        client: Any = self
+        answer = client.getreply()
+        if answer[0] == CLOSING:
+            client.close()
+        if answer[0] != OK:
+            raise smtplib.SMTPDataError(*answer)
+
+    def _envelope(self, wire: Wire) -> str:
+        client: Any = self
+        size = f" size={len(wire.content)}" if client.has_extn("size") else ""
+        return f"mail FROM:{_path(wire.sender)}{size}\r\nrcpt TO:{_path(wire.receiver)}\r\ndata\r\n"
+
+
+def wire(message: EmailMultiAlternatives) -> Wire:
+    """Give a mail to one receiver as it is handed over; raise ValueError for what no mail may hold."""
+    (receiver,) = message.recipients()
+    made = Wire(mime.bare(message.from_email), mime.bare(receiver), mime.raw(message))
+    _path(made.sender), _path(made.receiver)
+    return made
 
 
 def _path(address: str) -> str:
@@ -135,11 +179,9 @@ class Backend(EmailBackend):
         return ImpatientSSL if self.use_ssl else Impatient
 
     def _send(self, email_message: EmailMultiAlternatives) -> bool:
-        (receiver,) = email_message.recipients()
         if not isinstance(self.connection, _Impatient):
             raise smtplib.SMTPServerDisconnected("please run connect() first")
-        sender = mime.bare(email_message.from_email)
-        self.connection.hand_over(sender, mime.bare(receiver), mime.raw(email_message))
+        self.connection.hand_over(wire(email_message))
         return True
 
     def drop(self) -> None:

@@ -32,8 +32,8 @@ class Server:
     until the client goes), or DROP (it hangs up). Elsewhere it answers as it should. `drips` seconds lie between bytes.
     """
 
-    def __init__(self, script: dict[str, str], drips: float = 0.0) -> None:
-        self.script, self.drips = script, drips
+    def __init__(self, script: dict[str, str], drips: float = 0.0, greets: str = "250 here") -> None:
+        self.script, self.drips, self.greets = script, drips, greets
         self.connections = self.contents = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -63,12 +63,12 @@ class Server:
             return
         while line := self._read(client, b"\r\n"):
             word = line[:4].decode().strip().lower()
-            good = {"ehlo": "250 here", "data": "354 go on", "quit": "221 bye"}.get(word, "250 ok")
+            good = {"ehlo": self.greets, "data": "354 go on", "quit": "221 bye"}.get(word, "250 ok")
             if not self._say(client, word, good):
                 return
             if word == "data" and self.script.get("data", "354").startswith("354"):
-                self._read(client, END)
-                self.contents += 1
+                content = self._read(client, END, b"\r\n")  # that of "data"
+                self.contents += content != END
                 if not self._say(client, "end", "250 taken"):
                     return
 
@@ -88,8 +88,7 @@ class Server:
             client.sendall(f"{answer}\r\n".encode())
         return True
 
-    def _read(self, client: socket.socket, end: bytes) -> bytes:
-        found = b""
+    def _read(self, client: socket.socket, end: bytes, found: bytes = b"") -> bytes:
         while not found.endswith(end):
             if not (more := client.recv(1)):
                 return b""
@@ -100,13 +99,13 @@ class Server:
 Start = Callable[..., Server]
 
 
-@pytest.fixture
-def server(settings: Any) -> Iterator[Start]:
-    """Give what starts a bad server that the settings point at."""
+@pytest.fixture(params=["250 here", "250-here\r\n250 PIPELINING"], ids=["one by one", "in groups"])
+def server(request: pytest.FixtureRequest, settings: Any) -> Iterator[Start]:
+    """Give what starts a bad server that the settings point at, with and without groups of commands."""
     with contextlib.ExitStack() as stack:
 
         def start(drips: float = 0.0, **script: str) -> Server:
-            running = Server(script, drips)
+            running = Server(script, drips, request.param)
             stack.callback(running.close)
             use_smtp(settings, running.port)
             settings.EMAIL_TIMEOUT = PATIENCE

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from campaigns import answers, claims, deliver, gate
-from campaigns.channels import Receipt, Result
+from campaigns.channels import Receipt, Result, smtp
 from campaigns.channels.email import Mailer
 from campaigns.models import Delivery, DeliveryAttempt, OfferCode
 from customers import consent
@@ -162,20 +162,69 @@ def test_all_mails_of_a_run_share_one_connection(sink: Sink) -> None:
     assert len(peers) == 1
 
 
-def test_sending_is_on_record_before_the_server_is_called(sink: Sink) -> None:
+def test_sending_is_on_record_before_the_server_is_called(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
     planned_mails(1)
     seen: list[str] = []
-    honest = Mailer.send
+    honest = smtp.Impatient.send
 
-    def looked(mailer: Mailer, passed: Any) -> Any:
+    def looked(client: Any, sent: Any) -> None:
         seen.append(only().state)
-        return honest(mailer, passed)
+        honest(client, sent)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Mailer, "send", looked)
-        deliver.deliver(T0)
-    assert seen == ["sending"]
+    monkeypatch.setattr(smtp.Impatient, "send", looked)
+    deliver.deliver(T0)
+    assert set(seen[:-1]) == {"sending"}, "all but the farewell"
     assert len(sink.taken) == 1
+
+
+def test_content_of_one_mail_at_a_time_is_with_the_server_beside_the_next_envelope(
+    sink: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned_mails(5)
+    sent: list[bytes] = []
+    honest = smtp.Impatient.send
+
+    def noted(client: Any, more: Any) -> None:
+        sent.append(more.encode() if isinstance(more, str) else more)
+        honest(client, more)
+
+    monkeypatch.setattr(smtp.Impatient, "send", noted)
+    assert deliver.deliver(T0) == {"sent": 5}
+    contents = [one for one in sent if b"\r\n.\r\n" in one]
+    assert [one.count(b"Message-ID:") for one in contents] == [1] * 5
+    assert [one.endswith(b"\r\ndata\r\n") for one in contents] == [True] * 4 + [False]
+    receivers = [mail.rcpt_tos for mail in sink.taken]
+    assert receivers == [[f"c{n}@example.test"] for n in range(5)]
+    assert [message["To"] for message in sink.messages()] == [one for (one,) in receivers]
+
+
+@pytest.mark.parametrize("answer", ["451 4.3.0 Try again later", "550 5.7.1 Looks like spam", "drop"])
+def test_what_is_said_of_one_mail_holds_for_no_other(sink: Sink, answer: str) -> None:
+    sink.answers = [OK, answer, OK, OK]
+    planned_mails(4)
+    deliver.deliver(T0)
+    state = {"4": "planned", "5": "failed", "d": "uncertain"}[answer[0]]
+    assert states() == ["sent", state, "sent", "sent"]
+    taken = {message["To"] for message in sink.messages()}
+    assert taken >= {f"c{n}@example.test" for n in (0, 2, 3)}
+
+
+def test_a_mail_that_cannot_be_written_holds_up_none(sink: Sink) -> None:
+    mails = planned_mails(5)
+    for mail in (mails[1], mails[2]):
+        type(mail.customer).objects.filter(pk=mail.customer_id).update(email="not an address\n")
+    assert deliver.deliver(T0) == {"sent": 3, "failed": 2}
+    assert states() == ["sent", "failed", "failed", "sent", "sent"]
+    assert len(sink.taken) == 3
+
+
+def test_once_it_is_over_no_further_content_goes(sink: Sink, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned_mails(5)
+    monkeypatch.setattr(deliver, "STOP_SEEN_WITHIN", 0.0)
+    monkeypatch.setattr("campaigns.deliver.sending.is_stopped", lambda: bool(sink.taken))
+    assert deliver.deliver(T0) == {"sent": 1, "planned": 4}
+    assert len(sink.taken) == 1
+    assert set(DeliveryAttempt.objects.values_list("result", flat=True)) == {"accepted"}
 
 
 def test_several_processes_on_one_sqlite_file_send_each_mail_once(home: Home) -> None:
