@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import wraps
+from itertools import islice
 
 from django.conf import settings
 from django.db import transaction
@@ -67,8 +68,8 @@ def switch_off(keys: Iterable[Schedule.Key], now: datetime) -> None:
     Schedule.objects.filter(key__in=list(keys)).update(is_enabled=False)
 
 
-def tick(now: datetime) -> list[str]:
-    """Claim what is due and begin a full cycle if it is its time; give the keys that a worker should be woken for.
+def tick(now: datetime, most: int | None = None) -> list[str]:
+    """Claim what is due, `most` of it; begin a full cycle if it is its time. Give what a worker should be woken for.
 
     What was missed happens once. A full cycle that is due while one runs stays due until that one has ended.
     """
@@ -76,7 +77,8 @@ def tick(now: datetime) -> list[str]:
     if {row.key: row.every_seconds for row in rows} != periods():
         ensure(now)
         rows = list(Schedule.objects.all())
-    return [row.key for row in rows if row.is_enabled and row.next_at <= now and _claimed(row, now)]
+    due = (row.key for row in rows if row.is_enabled and row.next_at <= now and _claimed(row, now))
+    return list(islice(due, most))
 
 
 def run_now(by: User, now: datetime) -> Cycle:
@@ -106,6 +108,11 @@ def noted(key: Schedule.Key) -> Callable[[Work], Work]:
         return run
 
     return noting
+
+
+def came_again(key: str, since: datetime) -> bool:
+    """Say whether a slot came since then; whoever was woken for it found the work of the slot before going on."""
+    return Schedule.objects.filter(key=key, last_at__gt=since).exists()
 
 
 def _claimed(row: Schedule, now: datetime) -> bool:

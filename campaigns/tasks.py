@@ -56,8 +56,11 @@ def resume() -> None:
 @shared_task
 @schedule.noted(schedule.SMALL_CYCLE)
 def small_cycle() -> None:
-    if cycle.run_small(timezone.now()):
+    began = timezone.now()
+    if cycle.run_small(began):
         deliver_due.apply_async(expires=SOON)
+        if schedule.came_again(schedule.SMALL_CYCLE, began):
+            small_cycle.apply_async(expires=SOON)
 
 
 @shared_task

@@ -98,16 +98,19 @@ def measure() -> Measured:
 def tend(until: Path) -> None:
     """Do what is due of small cycles and deliveries, as a worker does, until a file is there.
 
-    A worker is woken for deliveries by a message; here whoever turned a small cycle makes them due, and others look.
+    A worker is woken by messages for deliveries, and for a slot that came meanwhile; here whoever turned a small cycle
+    makes these due, and others look.
     """
     now = timezone.now()
     schedule.switch_off((key for key in schedule.periods() if key not in TENDED), now)
     Schedule.objects.filter(key__in=TENDED).update(next_at=now)
     while not until.exists():
-        for key in schedule.tick(timezone.now()):
+        for key in schedule.tick(timezone.now(), 1):  # the other worker does what else is due
+            began = timezone.now()
             tasks.WOKEN[key]()
             if key == schedule.SMALL_CYCLE:
-                Schedule.objects.filter(key=schedule.DELIVER).update(next_at=timezone.now())
+                woken = TENDED if schedule.came_again(key, began) else {schedule.DELIVER}
+                Schedule.objects.filter(key__in=woken).update(next_at=timezone.now())
         time.sleep(LOOK_EVERY)
 
 

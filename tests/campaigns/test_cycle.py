@@ -10,9 +10,9 @@ from django.core import mail
 from django.core.management import CommandError, call_command
 from django.db.models.functions import Now
 
-from campaigns import control, cycle, cycle_tasks, deliver, stages, tasks
+from campaigns import control, cycle, cycle_tasks, deliver, schedule, stages, tasks
 from campaigns.cycle_tasks import Outcome
-from campaigns.models import Cycle, CycleTask
+from campaigns.models import Cycle, CycleTask, Schedule
 from customers import snapshot
 from customers.models import Customer
 from segments.models import Segment
@@ -257,6 +257,33 @@ def test_a_worker_is_woken_at_once_to_send_what_a_small_cycle_planned(
     assert len(woken) == 1 + len(mail.outbox), "after a mail there may be more to send"
     tasks.deliver_due()
     assert len(woken) == 2
+
+
+def test_a_slot_that_came_while_a_small_cycle_ran_is_caught_up_with_once(
+    buyers: list[Customer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    woken: list[dict[str, int]] = []
+    monkeypatch.setattr(tasks.deliver_due, "apply_async", lambda **_: None)
+    monkeypatch.setattr(tasks.small_cycle, "apply_async", lambda **options: woken.append(options))
+    honest = cycle.run_small
+
+    def long(as_of: datetime) -> Cycle | None:
+        schedule.ensure(as_of)
+        Schedule.objects.filter(key=schedule.SMALL_CYCLE).update(last_at=as_of + timedelta(seconds=2))
+        return honest(as_of)
+
+    cycle.run(AS_OF)
+    buy(buyers[2], AS_OF + timedelta(minutes=1))
+    monkeypatch.setattr(cycle, "run_small", long)
+    tasks.small_cycle()
+    assert woken == [{"expires": 2}]
+    tasks.small_cycle()
+    assert len(woken) == 1, "there was no news"
+    monkeypatch.setattr(cycle, "run_small", honest)
+    buy(buyers[3], AS_OF + timedelta(minutes=2))
+    Schedule.objects.filter(key=schedule.SMALL_CYCLE).update(last_at=AS_OF)
+    tasks.small_cycle()
+    assert len(woken) == 1, "no slot came meanwhile"
 
 
 def test_explain_tells_why_a_customer_got_a_mail_and_another_did_not(buyers: list[Customer]) -> None:

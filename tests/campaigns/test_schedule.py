@@ -43,6 +43,13 @@ def test_a_row_that_another_tick_claimed_is_left_alone() -> None:
     assert not schedule._claimed(row, NOON)
 
 
+def test_one_thing_is_claimed_at_a_time_where_others_shall_do_the_rest() -> None:
+    first = schedule.tick(NOON, 1)
+    assert len(first) == 1
+    assert len(schedule.tick(NOON)) == len(schedule.periods()) - 1
+    assert schedule.tick(NOON, 1) == []
+
+
 def test_slots_that_were_missed_happen_once() -> None:
     schedule.tick(NOON)
     Cycle.objects.update(state=Cycle.State.DONE)
