@@ -220,6 +220,21 @@ def test_a_fault_is_told_at_its_row_and_keeps_the_rule_from_being_saved(page: Pa
     expect(condition(page, "2").locator(".cb-fault")).to_have_count(0)
 
 
+def test_a_fault_in_a_collapsed_group_is_told_there_and_saving_opens_it(page: Page, live_server: LiveServer) -> None:
+    counted(page, live_server)
+    page.get_by_label("Name").fill("Folded")
+    pick(condition(page, "1"), "country")
+    condition(page, "1").get_by_role("combobox", name="Values").press_sequentially("DE,")
+    page.get_by_role("button", name="Add a group", exact=True).click()
+    pick(condition(page, "2.1"), SCORE, "no order score")
+    condition(page, "2.1").get_by_role("textbox", name="Value").fill("much")
+    page.get_by_role("button", name="Collapse Group 2", exact=True).click()
+    expect(page.get_by_text('Expects a number, got "much".')).to_be_visible()
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(condition(page, "2.1").get_by_role("textbox", name="Value")).to_be_focused()
+    expect(condition(page, "2.1").get_by_text('Expects a number, got "much".')).to_be_visible()
+
+
 def test_an_answer_that_is_late_is_never_shown(page: Page, live_server: LiveServer) -> None:
     counted(page, live_server)
     pick(condition(page, "1"), "country")

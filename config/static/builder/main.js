@@ -66,6 +66,7 @@ async function start(box) {
             json.show(false);
             const place = trees.nodeAt(store.root, error.path);
             const id = place ? place.id : store.root.id;
+            store.show(trees.shown(store.root, id));
             preview.ask();
             view.focus(`${id}/value ${id}/op ${id}/what ${id}/match`);
         },

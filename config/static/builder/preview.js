@@ -57,8 +57,10 @@ export function newPreview(box, store, catalogue, { address, token, key, rule })
 
     function at(path, said, isFault = false) {
         const place = trees.nodeAt(store.root, path);
-        const findings = place && box.querySelector(`[data-findings="${place.id}"]`);
-        if (!findings) return;
+        if (!place) return;
+        // Of what stands in a collapsed group, the group tells.
+        const closed = trees.around(store.root, place.id).find((group) => group.isCollapsed);
+        const findings = box.querySelector(`[data-findings="${closed ? closed.id : place.id}"]`);
         findings.append(said);
         if (!isFault) return;
         said.id = `fault-${place.id}`;

@@ -105,6 +105,18 @@ export function find(root, id, parent = null) {
     return null;
 }
 
+// The groups around a node, the outermost first.
+export function around(root, id) {
+    const { parent } = find(root, id);
+    return parent ? [...around(root, parent.id), parent] : [];
+}
+
+// The tree with every group around a node open, so that it can be seen.
+export function shown(root, id) {
+    return around(root, id).reduce((tree, { id: group }) => change(tree, group, (node) => (
+        node.isCollapsed ? { ...node, isCollapsed: false } : node)), root);
+}
+
 export function leaves(root) {
     return root.group ? root.children.flatMap(leaves) : [root];
 }
@@ -148,14 +160,4 @@ export function move(root, id, way) {
     return change(root, parent.id, (group) => ({
         ...group, children: group.children.toSpliced(index, 1, newGroup("any", [node])),
     }));
-}
-
-// Put a node before or after another one, which does not stand below it.
-export function place(root, id, besideId, isAfter) {
-    const { node } = find(root, id);
-    if (id === besideId || find(node, besideId)) return root;
-    const without = remove(root, id);
-    const beside = find(without, besideId);
-    if (!beside.parent) return root;
-    return put(without, beside.parent.id, beside.index + (isAfter ? 1 : 0), node);
 }
