@@ -29,7 +29,7 @@ def listed() -> dict[str, Any]:
 def operators(type: Type) -> list[dict[str, str]]:
     """Give the operators of a type: name, label, and the form of the value that it takes."""
     rows = [row for row in OPERATORS.values() if row.type == type]
-    return [{"name": row.name, "label": label(row.words), "form": row.argument.form} for row in rows]
+    return [{"name": row.name, "label": row.label or label(row.words), "form": row.argument.form} for row in rows]
 
 
 def label(words: str) -> str:

@@ -44,7 +44,8 @@ class Operator(NamedTuple):
 
     With `cut_point` its meaning is given the Cut in place of the value. With `fold` it looks at folded texts, and this
     folds the value. `against` is its meaning with another field in place of the value, of the type `other`. `span`
-    gives the instants that its value stands for. With `is_slow` it looks at each different text once.
+    gives the instants that its value stands for. With `is_slow` it looks at each different text once. `label` is what a
+    list to pick from says, where its words do not say enough without a value.
     """
 
     type: Type
@@ -60,6 +61,7 @@ class Operator(NamedTuple):
     other: Type | None = None
     span: Callable[[Any, Moment], Span] | None = None
     is_slow: bool = False
+    label: str = ""
 
 
 def value_rows(type: Type) -> tuple[Operator, Operator]:

@@ -97,3 +97,9 @@ def test_every_operator_says_which_form_of_value_it_takes() -> None:
     assert (forms["in_last"], forms["any_of"], forms["top_percent"]) == ("duration", "texts", "percent")
     labels = {one["name"]: one["label"] for one in picker.operators(Type.NUMBER)}
     assert (labels["top_percent"], labels["has_value"]) == ("is in the top … %", "is known")
+
+
+def test_operators_of_dates_are_told_apart_by_their_labels() -> None:
+    labels = [one["label"] for one in picker.operators(Type.DATE)]
+    assert len({*labels}) == len(labels)
+    assert {"is between", "is in the next", "is in the next calendar"} <= {*labels}
