@@ -25,7 +25,7 @@ def panels(segment: Segment, request: HttpRequest) -> list[Panel]:
         size_over_time(segment),
         *([members(segment, Wanted.of(request.GET))] if sees_customers else []),
         moved(segment),
-        pins(segment, may_change and sees_customers),
+        pins(segment, request if may_change and sees_customers else None),
         listed(segment) if segment.kind == Segment.Kind.LIST else versions(segment, may_change),
     ]
 
@@ -87,8 +87,8 @@ def moved(segment: Segment) -> Panel:
     return Panel("Entered and left lately", head=head, rows=rows, empty="Nobody has entered or left yet.")
 
 
-def pins(segment: Segment, may_change: bool) -> Panel:
-    """Give who was set by hand, with a form to set more."""
+def pins(segment: Segment, request: HttpRequest | None) -> Panel:
+    """Give who was set by hand, with a form to set more for the request of who may."""
     found = segment.pins.select_related("customer").order_by("-at", "-pk")
     take_away = reverse("admin:segments_segment_unpin", args=[segment.pk])
     rows = [
@@ -98,13 +98,13 @@ def pins(segment: Segment, may_change: bool) -> Panel:
             one.reason or "–",
             one.by or "–",
             moment(one.at),
-            *([_unpin(take_away, one.customer.external_id)] if may_change else []),
+            *([_unpin(take_away, one.customer.external_id)] if request else []),
         )
         for one in found[: 2 * LAST]
     ]
-    head = ("Customer", "What", "Why", "By", "Since", *([""] if may_change else []))
+    head = ("Customer", "What", "Why", "By", "Since", *([""] if request else []))
     form = {"address": reverse("admin:segments_segment_pin", args=[segment.pk])}
-    drawing = render_to_string("admin/segment_pin.html", form) if may_change else None
+    drawing = render_to_string("admin/segment_pin.html", form, request) if request else None
     empty = "Nobody is set by hand. Who is goes before the rule."
     return Panel("Set by hand", head=head, rows=rows, drawing=drawing, empty=empty)
 

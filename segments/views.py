@@ -111,7 +111,7 @@ def overlap(request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
 def reach(segment: Segment) -> JsonResponse:
     """Answer how many of a segment's people in the latest snapshot can be reached by each channel."""
     try:
-        found = previews.preview(segment.rule, timezone.now())
+        found = previews.preview(segment.rule, timezone.now(), segment.key)
     except (previews.NoSnapshot, RuleError) as error:
         return JsonResponse({"text": str(error)})
     by = [f"{n:,} by {Channel(name).label.lower()}" for name, n in found.reachable.items()]

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from campaigns.models import Campaign
 from customers.models import Customer, Identity
-from segments import membership, movement
+from segments import definition, membership, movement, pins
 from segments.models import Segment
 from tests.config import world
 from tests.segments.test_preview import stored_snapshot
@@ -264,6 +264,17 @@ def test_a_customer_set_by_hand_is_a_member_until_the_rule_decides_again(boss: C
     assert not segment.pins.exists()
 
 
+def test_a_browser_may_send_the_form_that_sets_a_customer_by_hand(boss: Client) -> None:
+    segment = Segment.objects.get()
+    browser = Client(enforce_csrf_checks=True)
+    browser.force_login(User.objects.get(username="boss"))
+    form = section(page_of(browser, segment), "Set by hand")
+    token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', form)[0]
+    posted = {"customer": "c-0005", "kind": "include", "csrfmiddlewaretoken": token}
+    browser.post(reverse("admin:segments_segment_pin", args=[segment.pk]), posted)
+    assert segment.pins.get().customer.external_id == "c-0005"
+
+
 def test_only_who_may_change_a_segment_sets_customers_by_hand(boss: Client, client: Client) -> None:
     person = User.objects.create_user("reader", is_staff=True)
     person.user_permissions.add(Permission.objects.get(codename="view_segment"))
@@ -343,6 +354,14 @@ def test_who_can_be_reached_is_asked_after_the_page_and_only_by_those_who_may_se
     assert "no snapshot" in boss.get(address).json()["text"]
     client.force_login(User.objects.create_user("new", is_staff=True))
     assert client.get(address).status_code == 403
+
+
+def test_who_can_be_reached_counts_the_members_of_a_list_and_those_set_by_hand(boss: Client) -> None:
+    world.take_snapshot()
+    friends = definition.save(Segment(key="friends", name="Friends", kind="list"), None, world.T)
+    pins.put(friends, [Customer.objects.get(external_id="c-0005").pk], pins.Pinned("include", "", "boss", world.T))
+    told = boss.get(reverse("admin:segments_segment_reach", args=[friends.pk])).json()["text"]
+    assert ", of 1 (" in told
 
 
 def test_a_segment_is_filed_in_a_folder_with_tags_and_found_by_them(boss: Client) -> None:
