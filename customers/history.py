@@ -30,6 +30,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from customers import bulk, generations
 from customers.generations import LakeError as LakeError
 from customers.generations import Manifest, Mark, Part
+from customers.ids import held
 from customers.models import AttributeChange, Customer, Event, OrderLine
 from customers.rows import numbered, ordered
 from customers.tombstones import without_erased
@@ -238,7 +239,7 @@ class Lake:
         )
         is_held = Q(generation=None) | Q(generation__gt=self.generation)
         frame = without_erased(frame, scope.buckets, is_held)
-        return frame if scope.ids is None else frame.filter(pl.col("customer_id").is_in(scope.ids))
+        return frame if scope.ids is None else frame.filter(held("customer_id", scope.ids))
 
 
 class _OfFew(Lake):
@@ -253,7 +254,7 @@ class _OfFew(Lake):
         if table not in self._read:
             self._read[table] = self._lake._table(table, Scope(ids=self._ids)).collect()
         rows = self._read[table].lazy()
-        return rows if scope.ids is None else rows.filter(pl.col("customer_id").is_in(scope.ids))
+        return rows if scope.ids in (None, self._ids) else rows.filter(held("customer_id", scope.ids))
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -351,7 +352,7 @@ class _Writer:
 
     def _without(self, target: str, part: Part, ids: list[int]) -> list[Part]:
         """Give the part where it holds none of the ids, else one with the other rows, or none."""
-        path, is_one = self.folder / part.path, pl.col("customer_id").is_in(ids)
+        path, is_one = self.folder / part.path, held("customer_id", ids)
         rows = pl.scan_parquet(path, glob=False, hive_partitioning=False)
         if not ids or not rows.filter(is_one).select(pl.len()).collect().item():
             return [part]

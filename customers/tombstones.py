@@ -6,6 +6,7 @@ from typing import TypeVar
 import polars as pl
 from django.db.models import Q
 
+from customers.ids import held
 from customers.models import Tombstone
 
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
@@ -17,4 +18,4 @@ def without_erased(frame: Frame, buckets: Collection[int] | None, which: Q) -> F
     if buckets is not None:
         rows = rows.filter(bucket__in=buckets)
     ids = list(rows.values_list("pk", flat=True))
-    return frame.filter(~pl.col("customer_id").is_in(ids)) if ids else frame
+    return frame.filter(~held("customer_id", ids)) if ids else frame

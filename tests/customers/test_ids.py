@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from customers import bulk
-from customers.ids import among
+from customers.ids import among, held
 from customers.models import Consent, Customer
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -40,3 +40,11 @@ def test_a_query_has_one_parameter_however_many_ids_there_are() -> None:
     assert sql.count("%s") == 1
     rows = Customer.objects.filter(among("pk", range(ann.pk, ann.pk + 100_000)))
     assert bulk.read(rows.values_list("pk"), {"id": pl.Int64})["id"].to_list() == [ann.pk]
+
+
+@pytest.mark.parametrize("ids", [(), (3,), (3, 5, 9), tuple(range(2, 200, 2))])
+def test_rows_of_a_frame_are_the_named_ones_or_the_others(ids: tuple[int, ...]) -> None:
+    stored = pl.LazyFrame({"customer_id": list(range(300))})
+    assert stored.filter(held("customer_id", ids)).collect()["customer_id"].to_list() == list(ids)
+    others = stored.filter(~held("customer_id", ids)).collect()["customer_id"].to_list()
+    assert others == [one for one in range(300) if one not in ids]
