@@ -32,6 +32,7 @@ RULES: tuple[Rule, ...] = (
             "campaigns_create",
             "campaigns_dry_run",
             "campaigns_launch",
+            "campaigns_resume",
             "campaigns_send",
             "campaigns_update",
             "campaigns_widen",
