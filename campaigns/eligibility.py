@@ -25,14 +25,14 @@ WAITING = (Delivery.State.PLANNED, Delivery.State.CLAIMED)
 IS_CONTACT = ~Q(channel=Way.DATA)  # of deliveries
 
 
-def among(people: pl.DataFrame, ids: str = "customer", buckets: str = "customer__bucket") -> Q:
+def among(people: pl.DataFrame, ids: str = "customer", buckets: str = "customer__bucket", few: int = FEW) -> Q:
     """Give the condition that keeps a query to these customers when they are few, else to their buckets.
 
     `ids` and `buckets` name the query's own columns.
     """
     if people.is_empty():
         return Q(**{f"{ids}__lt": 0})  # an empty list is no query at all to Django, and no frame to us
-    if people.height <= FEW:
+    if people.height <= few:
         return is_one_of(ids, people["customer_id"])
     return Q(**{f"{buckets}__in": people["bucket"].unique().to_list()})
 
