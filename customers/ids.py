@@ -11,6 +11,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Field, ForeignKey, Lookup, Q
 from django.db.models.sql.compiler import SQLCompiler
 
+VERY_FEW = 12
+
 
 def among(column: str, ids: Iterable[int]) -> Q:
     """Give the condition that a column, named as in `filter`, is one of these ids. Nothing is one of none."""
@@ -20,10 +22,12 @@ def among(column: str, ids: Iterable[int]) -> Q:
 def held(column: str, ids: Collection[int]) -> pl.Expr:
     """Give the same condition of a frame.
 
-    A list of up to a hundred ids becomes as many comparisons, which take longer than to read the files of a lake; the
-    bounds let a reader leave out parts of files that are sorted.
+    Polars makes a comparison for each of up to a hundred ids: of very few, parts of files without any are left out by
+    their bounds; of more, to plan the comparisons takes longer than to read the files of a lake.
     """
     wanted, own = pl.Series(list(ids), dtype=pl.Int64), pl.col(column)
+    if len(wanted) <= VERY_FEW:
+        return own.is_in(wanted.to_list())
     return own.is_between(wanted.min(), wanted.max()) & own.is_in(wanted.implode())
 
 
