@@ -6,7 +6,7 @@ from datetime import datetime
 import polars as pl
 from django.db import IntegrityError, connection, transaction
 
-from customers import attributes, bulk, consent, identity
+from customers import attributes, bulk, consent, identity, side_by_side
 from customers.events import Progress
 from customers.models import Customer
 
@@ -34,17 +34,21 @@ def store(
     numbered = new.with_row_index("place")
     places = numbered.select("external_id", portion=pl.col("place") // size)
     told = Told(*(_cut(frame, places) for frame in (told.addresses, told.facts, told.consents)))
-    created = []
-    for portion in range(-(-len(new) // size)):
+
+    def stored(portion: int) -> pl.DataFrame:
         some = new.slice(portion * size, size)
         theirs = Told(*(_of(frame, portion) for frame in (told.addresses, told.facts, told.consents)))
         try:
-            created.append(_store_portion(some, theirs, received, import_id))
+            return _store_portion(some, theirs, received, import_id)
         except IntegrityError:  # somebody else was faster with one of them
-            continue
-        if on_progress:
-            on_progress(min((portion + 1) * size, len(new)), len(new))
-    return pl.concat(created) if created else pl.DataFrame(schema=CREATED)
+            return pl.DataFrame(schema=CREATED)
+
+    created = [pl.DataFrame(schema=CREATED)]
+    for number, ids in enumerate(side_by_side.each(stored, range(-(-len(new) // size))), start=1):
+        created.append(ids)
+        if on_progress and not ids.is_empty():
+            on_progress(min(number * size, len(new)), len(new))
+    return pl.concat(created)
 
 
 def _cut(frame: pl.DataFrame, places: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from django.db import connection
 
 from customers import newcomers
 from customers.models import AttributeChange, Consent, ConsentChange, Customer, Identity
@@ -55,3 +56,24 @@ def test_who_was_stored_by_somebody_else_meanwhile_is_left_to_the_slower_way() -
     assert newcomers.store(new("ada", "bob"), told("ada", "bob"), NOW, None).is_empty()
     assert not Customer.objects.filter(external_id="bob").exists()
     assert not AttributeChange.objects.exists()
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer")
+@pytest.mark.django_db(transaction=True)
+def test_of_portions_stored_side_by_side_each_is_whole_or_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(newcomers.PORTION, "postgresql", 2)
+    make_customer("dora")
+    names = ["ada", "bob", "carl", "dora", "emil", "fred", "gina"]
+    done: list[tuple[int, int]] = []
+    stored = newcomers.store(new(*names), told(*names), NOW, None, lambda *so_far: done.append(so_far))
+    fresh = ["ada", "bob", "emil", "fred", "gina"]
+    assert stored["external_id"].to_list() == fresh
+    assert done == [(2, 7), (6, 7), (7, 7)]
+    assert dict(Customer.objects.exclude(external_id="dora").values_list("external_id", "pk")) == dict(
+        stored.iter_rows()
+    )
+    for table in (Identity, Consent, ConsentChange):
+        theirs = table.objects.filter(customer__in=stored["customer_id"].to_list())
+        assert set(theirs.values_list("customer__external_id", flat=True)) == set(fresh)
+        assert not table.objects.filter(customer__external_id="carl").exists()
+    assert AttributeChange.objects.count() == 3 * len(fresh)
