@@ -5,8 +5,9 @@ from collections.abc import Collection
 from datetime import datetime
 
 import polars as pl
+from django.db import transaction
 
-from customers import bulk
+from customers import bulk, identity
 from customers.ids import among
 from customers.models import Identity
 
@@ -28,9 +29,11 @@ def store(told: pl.DataFrame, at: datetime) -> int:
     """Store tokens (customer_id, value); a token that was another's is the last one's, who holds the device now."""
     rows = told.select(pl.col(name).cast(dtype) for name, dtype in DEVICES.items()).unique("value", keep="last")
     known = rows.with_columns(kind=pl.lit(DEVICE.value), known_at=pl.lit(at, bulk.UTC_MICROSECONDS))
-    return bulk.upsert(
-        Identity, known, key=["kind", "value"], update=["customer_id", "known_at"], compare=["customer_id"]
-    )
+    with transaction.atomic():
+        identity.hold(known["customer_id"])
+        return bulk.upsert(
+            Identity, known, key=["kind", "value"], update=["customer_id", "known_at"], compare=["customer_id"]
+        )
 
 
 def remove(token: str) -> bool:

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db import IntegrityError, transaction
 
 from customers import bulk
+from customers.ids import among
 from customers.models import PUBLIC_ID_BYTES, Customer, Identity
 
 FEW = 5_000  # up to here ids are asked for one by one; beyond, the whole table is read
@@ -61,10 +62,26 @@ def resolve(known: pl.DataFrame, import_id: int | None = None) -> pl.DataFrame:
 
 
 def _create(new: pl.DataFrame, import_id: int | None) -> None:
-    """Store customers and the identities that point to them; both steps may be repeated."""
-    bulk.insert(Customer, rows_of(new, import_id).with_columns(attributes=pl.lit("{}")), ignore=["external_id"])
-    stored = bulk.read(_by_external_id(new["external_id"]).values_list("external_id", "id", "known_since"), RESOLVED)
-    bulk.insert(Identity, _pointing(stored.join(new, on="external_id", how="semi")), ignore=["kind", "value"])
+    """Store customers and the identities that point to them; both may be there already."""
+    for some in new.iter_slices(FEW):
+        with transaction.atomic():
+            people = rows_of(some, import_id).with_columns(attributes=pl.lit("{}"))
+            bulk.insert(Customer, people, ignore=["external_id"])
+            named = Customer.objects.filter(external_id__in=some["external_id"].to_list())
+            stored = bulk.read(named.values_list("external_id", "id", "known_since"), RESOLVED)
+            hold(stored["customer_id"])
+            bulk.insert(Identity, _pointing(stored), ignore=["kind", "value"])
+
+
+def hold(customer_ids: pl.Series) -> None:
+    """Hold customers until the commit, so that nobody merges or erases them while something is stored that names them.
+
+    Raises IntegrityError where one is gone, as a foreign key would.
+    """
+    ids = customer_ids.unique().sort()
+    rows = Customer.objects.select_for_update(no_key=True).filter(among("pk", ids)).order_by("pk")
+    if len(rows.values_list("pk")) < len(ids):
+        raise IntegrityError("A customer was merged or erased meanwhile.")
 
 
 def rows_of(new: pl.DataFrame, import_id: int | None) -> pl.DataFrame:
@@ -88,11 +105,6 @@ def point(created: pl.DataFrame) -> None:
 def _pointing(customers: pl.DataFrame) -> pl.DataFrame:
     external = pl.lit(Identity.Kind.EXTERNAL.value)
     return customers.select("customer_id", kind=external, value="external_id", known_at="known_since")
-
-
-def _by_external_id(ids: pl.Series) -> "QuerySet[Customer]":
-    everybody = Customer.objects.all()
-    return everybody.filter(external_id__in=ids.to_list()) if len(ids) <= FEW else everybody
 
 
 def _public_ids(count: int) -> pl.Series:

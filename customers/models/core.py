@@ -38,7 +38,7 @@ class Customer(models.Model):
     from it, so that the same customer always draws the same.
     """
 
-    external_id = models.CharField(max_length=200, unique=True)
+    external_id = models.CharField(max_length=200)
     public_id = models.CharField(max_length=32, default=new_public_id, editable=False)
     bucket = models.SmallIntegerField(editable=False)
     seed = models.BigIntegerField(editable=False)
@@ -60,6 +60,7 @@ class Customer(models.Model):
         editable=False,
         on_delete=models.SET_NULL,
         related_name="+",
+        db_constraint=False,  # an import that stored something is never deleted
         help_text="The last import that brought this customer, or changed an address or a permission.",
     )
 
@@ -69,6 +70,10 @@ class Customer(models.Model):
             models.Index(fields=["email"], name="customer_email"),
         ]
         constraints = [
+            # Finds whole ids and how they begin: for `unique` alone PostgreSQL has two indexes.
+            models.UniqueConstraint(
+                fields=["external_id"], name="customer_external_id_unique", opclasses=["varchar_pattern_ops"]
+            ),
             models.UniqueConstraint(fields=["public_id"], name="customer_public_id_unique"),
             models.CheckConstraint(condition=Q(bucket__gte=0), name="customer_bucket_not_negative"),
             models.CheckConstraint(condition=~Q(external_id=""), name="customer_external_id_not_blank"),
@@ -91,14 +96,14 @@ class OfOne(models.Model):
 
 
 class Identity(models.Model):
-    """An identifier that points to a customer."""
+    """An identifier that points to a customer, whom its writer holds (identity.hold): no key is checked."""
 
     class Kind(models.TextChoices):
         EXTERNAL = "external", "External id"
         ANONYMOUS = "anonymous", "Anonymous id"
         DEVICE = "device", "Device for push messages"
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="identities")
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="identities", db_constraint=False)
     kind = models.CharField(max_length=20, choices=Kind.choices)
     value = models.CharField(max_length=200)
     known_at = models.DateTimeField()
@@ -324,10 +329,15 @@ class Topic(models.Model):
 
 
 class Consent(models.Model):
-    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
+    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted.
+
+    Its customer is checked by the ConsentChange that is stored with it.
+    """
 
     pk = models.CompositePrimaryKey("customer_id", "channel", "topic")
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consents", db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="consents", db_index=False, db_constraint=False
+    )
     channel = models.CharField(max_length=10, choices=Channel.choices)
     topic = models.CharField(max_length=60)
     is_granted = models.BooleanField()

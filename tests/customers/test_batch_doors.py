@@ -38,8 +38,8 @@ ORDER = {
 
 STORE_FOR_NOBODY = """
 WITH told AS (SELECT %s, %s, %s, %s)
-INSERT INTO customers_identity (kind, value, customer_id, known_at) SELECT 'external', 'gone', -1, now() FROM told
-RETURNING value, value"""
+INSERT INTO customers_consentchange (customer_id, channel, topic, is_granted, source, at)
+SELECT -1, 'email', 'gone', true, 'gone', now() FROM told RETURNING topic, topic"""
 
 
 def view(n: int, **changes: Any) -> dict[str, Any]:

@@ -5,11 +5,12 @@ from hashlib import blake2b
 
 import polars as pl
 import pytest
+from django.db import IntegrityError, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_django import Settings
 
-from customers import bulk, identity
+from customers import bulk, devices, identity
 from customers.models import Customer, Identity
 from tests.customers.people import make_customer
 
@@ -74,3 +75,14 @@ def test_what_a_killed_run_left_is_completed() -> None:
     Customer.objects.create(external_id="a", seed=seeds.item(), bucket=0, known_since=MARCH)
     identity.resolve(known("a"))
     assert Identity.objects.get(value="a").customer.external_id == "a"
+
+
+@pytest.mark.door
+@pytest.mark.django_db
+def test_nothing_comes_to_point_to_who_is_gone() -> None:
+    here = make_customer("a")
+    with transaction.atomic():
+        identity.hold(pl.Series([here.pk]))
+    with pytest.raises(IntegrityError), transaction.atomic():
+        devices.store(pl.DataFrame({"customer_id": [here.pk + 1], "value": ["t-1"]}), MARCH)
+    assert not Identity.objects.filter(kind=Identity.Kind.DEVICE).exists()
