@@ -42,13 +42,13 @@ def find(external_ids: pl.Series) -> pl.DataFrame:
     return found.join(wanted, on="external_id", how="semi")
 
 
-def resolve(known: pl.DataFrame, import_id: int | None = None) -> pl.DataFrame:
+def resolve(known: pl.DataFrame, import_id: int | None = None, found: pl.DataFrame | None = None) -> pl.DataFrame:
     """Give external_id and customer_id of all; who is new is created, `known_since` moves only back.
 
-    `known` has external_id and known_since, one row an id. The result says in `is_new` who was created. Who is new
-    names the import that told of them, if one did.
+    `known` has external_id and known_since, one row an id; `found` is what `find` gave of them just now, if it was
+    asked. The result says in `is_new` who was created. Who is new names the import that told of them, if one did.
     """
-    before = find(known["external_id"])
+    before = find(known["external_id"]) if found is None else found
     new = known.join(before, on="external_id", how="anti")
     if not new.is_empty():
         _create(new, import_id)

@@ -36,7 +36,7 @@ class ImportCommand(BaseCommand):
         """Give the records of the file by the options. Raises WrongMapping."""
         raise NotImplementedError
 
-    def after(self, read: Prepared) -> list[str]:
+    def after(self, result: Result) -> list[str]:
         """Give lines to print once everything is stored."""
         return []
 
@@ -54,7 +54,7 @@ class ImportCommand(BaseCommand):
             self.stdout.write(line)
         if options["dry_run"]:
             self.stdout.write("Nothing was stored: this was a dry run.")
-        for line in [] if options["dry_run"] else self.after(prepared):
+        for line in [] if options["dry_run"] else self.after(result):
             self.stdout.write(line)
         if options["json"]:
             imports.write_json(options["json"], result, seconds)

@@ -80,7 +80,8 @@ class Records:
 class Result:
     """What became of the lines read; `events` and `customers` count the rows that are new.
 
-    `refused` (cleaning.REFUSED) are those that were set aside, `news` the lines that told something new.
+    `refused` (cleaning.REFUSED) are those that were set aside, `news` the lines that told something new, `people` the
+    ids of all customers told of.
     """
 
     read: int
@@ -92,6 +93,7 @@ class Result:
     customers: int
     refused: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REFUSED), repr=False, compare=False)
     news: pl.Series = field(default_factory=lambda: pl.Series("line", [], pl.Int64), repr=False, compare=False)
+    people: pl.Series = field(default_factory=lambda: pl.Series("customer_id", [], pl.Int64), repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -130,9 +132,10 @@ def put(records: Records, source: Source, received: datetime, on_progress: event
     quarantine(checked.refused, source, received, records.import_id)
     new = ids.filter("is_new")
     changed = pl.concat([touched, new["customer_id"]]).unique()
-    people = _lines_of(checked, ids, changed)
-    counted = _result(records, checked, len(people) + int(fresh["line_count"].sum()), stored_events, len(new))
-    return replace(counted, refused=checked.refused, news=pl.concat([people, fresh["line"]]))
+    lines_told = _lines_of(checked, ids, changed)
+    counted = _result(records, checked, len(lines_told) + int(fresh["line_count"].sum()), stored_events, len(new))
+    news, people = pl.concat([lines_told, fresh["line"]]), ids["customer_id"].unique()
+    return replace(counted, refused=checked.refused, news=news, people=people)
 
 
 def _part(told: events.Progress | None, before: int, total: int) -> events.Progress | None:
@@ -255,7 +258,8 @@ def _customers(
 ) -> pl.DataFrame:
     """Give external_id and customer_id of everybody told of, who `is_new`, and who is stored here, `is_whole`."""
     everybody = _everybody(checked, received)
-    new = everybody.join(identity.find(everybody["external_id"]), on="external_id", how="anti", maintain_order="left")
+    found = identity.find(everybody["external_id"])
+    new = everybody.join(found, on="external_id", how="anti", maintain_order="left")
     told = newcomers.Told(
         checked.customers.select("external_id", *ADDRESSES),
         checked.attributes.drop("line"),
@@ -263,7 +267,7 @@ def _customers(
     )
     created = newcomers.store(new, told, received, records.import_id, on_progress)
     others = everybody.join(created, on="external_id", how="anti", maintain_order="left")
-    known = identity.resolve(others, records.import_id)
+    known = identity.resolve(others, records.import_id, found if new.is_empty() else None)
     return pl.concat([known.with_columns(is_whole=False), created.with_columns(is_new=True, is_whole=True)])
 
 
@@ -312,8 +316,8 @@ def _put_consents(told: pl.DataFrame, received: datetime) -> pl.Series:
     """Store permissions that say something new; give the customers they are of. A withdrawal outlasts any list."""
     if told.is_empty():
         return pl.Series("customer_id", [], dtype=pl.Int64)
-    lasting = consent.without_withdrawn(told)
-    before = consent.standing(lasting["customer_id"]).drop("since")
+    before = consent.standing(told["customer_id"]).drop("since")
+    lasting = consent.without_withdrawn(told, before)
     new = lasting.join(before, on=before.columns, how="anti")
     consent.record(new, received)
     return new["customer_id"]

@@ -5,9 +5,10 @@ from typing import Any
 
 from django.utils import timezone
 
-from customers import consent, customer_mapping, identity, prepared
+from customers import consent, customer_mapping, prepared
 from customers.customer_mapping import CustomerColumns
 from customers.importing import ImportCommand
+from customers.ingest import Result
 from customers.models import Import
 from customers.prepared import Prepared
 from customers.reading import Table
@@ -45,10 +46,7 @@ class Command(ImportCommand):
         )
         return prepared.customers(table, wanted, timezone.now())
 
-    def after(self, read: Prepared) -> list[str]:
-        told = read.records.customers
-        if told is None:
-            return []
-        ids = identity.find(told["external_id"])["customer_id"].unique()
+    def after(self, result: Result) -> list[str]:
+        ids = result.people
         counts = {name: int(consent.reachable(name).is_in(ids.implode()).sum()) for name in ("email", "phone")}
         return [f"reachable by e-mail {counts['email']:,}, by phone {counts['phone']:,} of {len(ids):,} customers"]
