@@ -41,7 +41,7 @@ class Move:
         """Give `country: FR → DE`, or what would have to be so."""
         if self.field is None and self.seen is None:
             return self.label
-        return f"{self.label}: {_told(self.seen)} → {_told(self.value)}"
+        return f"{self.label}: {told(self.seen)} → {told(self.value)}"
 
 
 def of_field(
@@ -66,11 +66,11 @@ def of_leaf(node: Node, is_so: bool, found: Any) -> list[Move]:
     if isinstance(node, EventCondition) and isinstance(node.compare, Comparison) and not isinstance(found, date):
         seen = found or (0 if node.measure in ZERO else None)
         turns = _turns(node.compare, seen, is_so, is_whole=node.measure in WHOLE)
-        return [Move(_label(node), seen, value, _distance(seen, value), leaf=node) for value in turns]
+        return [Move(label(node), seen, value, _distance(seen, value), leaf=node) for value in turns]
     return [Move(f"{'no longer: ' if is_so else ''}{in_words(node)}", None, not is_so, FAR, leaf=node)]
 
 
-def _label(node: EventCondition) -> str:
+def label(node: EventCondition) -> str:
     of = (
         f"{node.measure} {node.field.label} of "
         if node.field
@@ -206,7 +206,7 @@ def _instant(at: date) -> datetime:
     return at if isinstance(at, datetime) else datetime(at.year, at.month, at.day, tzinfo=UTC)
 
 
-def _told(value: Any) -> str:
+def told(value: Any) -> str:
     if value is None:
         return "no value"
     if isinstance(value, bool):

@@ -24,7 +24,7 @@ def panels(segment: Segment, request: HttpRequest) -> list[Panel]:
         *([explained(segment)] if sees_customers else []),
         size_over_time(segment),
         *([members(segment, Wanted.of(request.GET))] if sees_customers else []),
-        moved(segment),
+        moved(segment, sees_customers),
         pins(segment, request if may_change and sees_customers else None),
         listed(segment) if segment.kind == Segment.Kind.LIST else versions(segment, may_change),
     ]
@@ -75,16 +75,27 @@ def size_over_time(segment: Segment) -> Panel:
     return Panel("Size over time", head=head, rows=rows[: LAST // 2], drawing=drawing, empty=empty, is_half=True)
 
 
-def moved(segment: Segment) -> Panel:
-    """Give who entered and left last, and why."""
+def moved(segment: Segment, sees_customers: bool) -> Panel:
+    """Give who entered and left last, and why; by which values only for who may see those of customers."""
     found = MembershipChange.objects.filter(segment=segment).select_related("customer").order_by("-as_of", "-pk")
     latest = list(found[:LAST])
+    reasons = movement.reasons(segment, latest, has_values=sees_customers)
     rows = [
-        (moment(c.as_of), link(c.customer), tag(c.get_kind_display(), "good" if c.kind == "entered" else "wait"), why)
-        for c, why in zip(latest, movement.reasons(segment, latest), strict=True)
+        (
+            moment(c.as_of),
+            link(c.customer),
+            tag(c.get_kind_display(), "good" if c.kind == "entered" else "wait"),
+            _wide(why),
+        )
+        for c, why in zip(latest, reasons, strict=True)
     ]
     head = ("When", "Customer", "What", "Why")
     return Panel("Entered and left lately", head=head, rows=rows, empty="Nobody has entered or left yet.")
+
+
+def _wide(text: str) -> Cell:
+    """Give a sentence that keeps some width where the screen is narrow."""
+    return format_html('<span class="cb-told">{}</span>', text)
 
 
 def pins(segment: Segment, request: HttpRequest | None) -> Panel:
@@ -149,7 +160,7 @@ def versions(segment: Segment, may_change: bool) -> Panel:
                 str(one.number),
                 moment(one.at),
                 one.by_name or str(one.by or "–"),
-                words.told(one.sentence) if one.sentence else words.sentence_of_rule(one.rule, segment.key),
+                _wide(words.told(one.sentence) if one.sentence else words.sentence_of_rule(one.rule, segment.key)),
                 change,
                 _restore(segment, one.number) if is_older else "",
             )
