@@ -235,6 +235,17 @@ def test_a_fault_in_a_collapsed_group_is_told_there_and_saving_opens_it(page: Pa
     expect(condition(page, "2.1").get_by_text('Expects a number, got "much".')).to_be_visible()
 
 
+def test_a_random_share_fits_a_narrow_screen_three_groups_deep(page: Page, live_server: LiveServer) -> None:
+    page.set_viewport_size({"width": min(WIDTHS), "height": 900})
+    counted(page, live_server)
+    page.get_by_role("tab", name="JSON").click()
+    rule = {"all": [{"any": [{"all": [{"sample": 10, "salt": "spring"}]}]}]}
+    page.get_by_label("The rule as JSON").fill(json.dumps(rule))
+    page.get_by_role("tab", name="Builder").click()
+    expect(condition(page, "1.1.1").get_by_role("textbox", name="Word of the draw")).to_be_visible()
+    assert fits(page)
+
+
 def test_an_answer_that_is_late_is_never_shown(page: Page, live_server: LiveServer) -> None:
     counted(page, live_server)
     pick(condition(page, "1"), "country")
