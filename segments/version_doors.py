@@ -162,7 +162,9 @@ class SizesView(Door):
         if not (text.isascii() and text.isdecimal() and len(text) < 6 and 1 <= int(text) <= MOST_DAYS):
             message = f"days must be a whole number from 1 to {MOST_DAYS}."
             raise Problem(400, "bad_days", message, [{"path": "days", "code": "bad_days", "message": message}])
-        return Response(SizeListSerializer({"results": growth.by_day(segment, timezone.now(), int(text))}).data)
+        return Response(
+            SizeListSerializer({"results": growth.by_day(segment, segment.as_of or timezone.now(), int(text))}).data
+        )
 
 
 class DuplicateView(Door):

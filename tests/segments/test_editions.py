@@ -110,8 +110,9 @@ def test_versions_tell_who_changed_what_and_how_the_members_changed(client: Clie
     assert (effect["size"], effect["entered"], effect["left"]) == (1, 1, 2)
     assert between["effect"] is None
     assert (first["sentence_before"], first["effect"]["entered"]) == ("", 2)
-    sizes = call(client, "GET", f"{address}sizes/?days=3650").json()["results"]
-    assert [(one["size"], one["entered"], one["left"]) for one in sizes] == [(1, 3, 2)]
+    for days in (1, 3650):  # before the last refresh, which may be long ago
+        sizes = call(client, "GET", f"{address}sizes/?days={days}").json()["results"]
+        assert [(one["size"], one["entered"], one["left"]) for one in sizes] == [(1, 3, 2)]
 
 
 def test_an_earlier_version_comes_back_as_a_new_one(client: Client) -> None:
