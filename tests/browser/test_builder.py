@@ -202,6 +202,18 @@ def test_the_json_and_the_tree_are_the_same_rule(page: Page, live_server: LiveSe
     expect(page.get_by_label("The rule as JSON")).to_have_value(re.compile('"sample": 25'))
 
 
+def test_a_rule_of_ten_thousand_conditions_is_answered_at_once_and_not_drawn(
+    page: Page, live_server: LiveServer
+) -> None:
+    counted(page, live_server)
+    page.get_by_role("tab", name="JSON").click()
+    huge = {"all": [{"sample": 10, "salt": "x"}] * 10_000}
+    page.get_by_label("The rule as JSON").fill(json.dumps(huge), timeout=5_000)
+    expect(page.get_by_text("It has 10,000 conditions and groups; a rule has at most 200.")).to_be_visible()
+    page.get_by_role("tab", name="Builder").click()
+    expect(page.get_by_role("listitem", name=re.compile("^Condition"))).to_have_count(1)
+
+
 def test_a_fault_is_told_at_its_row_and_keeps_the_rule_from_being_saved(page: Page, live_server: LiveServer) -> None:
     counted(page, live_server)
     page.get_by_label("Name").fill("Faulty")

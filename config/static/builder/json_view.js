@@ -1,14 +1,21 @@
 // The rule as JSON beside the tree: the same rule, written by either.
 
+import { whole } from "./dom.js";
 import * as trees from "./tree.js";
 
 export function written(root) {
     return JSON.stringify({ version: 1, rule: trees.toJson(root) }, null, 2);
 }
 
+// What has more nodes than a rule may have is not drawn: a browser would be busy with it for minutes.
+const MOST = 200;
+
 export function read(text) {
     const json = JSON.parse(text);
-    return trees.fromJson(json !== null && typeof json === "object" && "rule" in json ? json.rule : json);
+    const root = trees.fromJson(json !== null && typeof json === "object" && "rule" in json ? json.rule : json);
+    const count = trees.places(root).length - 1;
+    if (count > MOST) throw new RangeError(`It has ${whole(count)} conditions and groups; a rule has at most ${MOST}.`);
+    return root;
 }
 
 export function newJsonView(box, store) {
@@ -41,7 +48,7 @@ export function newJsonView(box, store) {
             said.textContent = "";
             store.change(next, { typed: "json" });
         } catch (error) {
-            said.textContent = `This is not readable as JSON yet: ${error.message}`;
+            said.textContent = error instanceof RangeError ? error.message : `This is not readable as JSON yet: ${error.message}`;
         }
     });
     store.listen(() => { if (document.activeElement !== text) text.value = written(store.root); });
