@@ -94,7 +94,7 @@ def text(column: pl.Expr) -> pl.Expr:
 
 
 def text_of(column: pl.Series) -> pl.Series:
-    """Give `text` of a column of any type."""
+    """Give `text` of a column of any type; letters are looked at one by one only where some are not of ASCII."""
     cleaned = column.cast(pl.String).str.strip_chars()
     if (cleaned.str.len_bytes() != cleaned.str.len_chars()).any():
         cleaned = cleaned.str.normalize("NFC")
@@ -214,7 +214,7 @@ def _typed_times(column: pl.Series, zone: str) -> pl.Series:
 
 def emails(column: pl.Series) -> pl.Series:
     """Give addresses with their domain in lower case; whatever is no e-mail address is no value."""
-    frame = column.to_frame("email").select(text(pl.col("email")))
+    frame = text_of(column).to_frame("email")
     plain = pl.col("email").str.contains(PLAIN_EMAIL) & (pl.col("email").str.len_bytes() <= 254)
     parts = pl.col("email").str.splitn("@", 2)
     lowered = parts.struct.field("field_0") + "@" + parts.struct.field("field_1").str.to_lowercase()

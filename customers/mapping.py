@@ -15,6 +15,7 @@ from customers.reading import LINE, SURPLUS, Table
 
 YES = ("yes", "true", "y", "t", "1", "x")
 NO = ("no", "false", "n", "f", "0")
+EXACT_NUMBERS = (pl.Float64, pl.Int64, pl.Int32, pl.Int16, pl.Int8)  # as a text they say the same number
 PLAIN_NUMBER = r"^[+-]?(0|[1-9]\d{0,14})?(\.\d+)?([eE][+-]?\d+)?$"
 
 
@@ -87,29 +88,37 @@ def _inferred_from_text(column: pl.Series) -> str:
 
 def as_json(column: pl.Series, type_: str, zone: str) -> pl.Series:
     """Give a column as JSON texts of an attribute type; what does not fit the type stays as the text it is."""
-    frame = column.to_frame("v")
     value = pl.col("v")
     if type_ == Attribute.Type.DATE:
         return _or_text(_dates(column, zone), column)
     if type_ == Attribute.Type.LIST:
         return _lists(column)
     if isinstance(column.dtype, pl.List | pl.Struct | pl.Array):
-        return frame.select(cleaning.text(cleaning.json_text(value, column.dtype))).to_series()
-    said = cleaning.text(value)
+        return column.to_frame("v").select(cleaning.text(cleaning.json_text(value, column.dtype))).to_series()
     if type_ == Attribute.Type.NUMBER:
-        numbers = frame.select(cleaning.number(value.cast(pl.String))).to_series()
-        fitting = numbers.to_frame("v").select(cleaning.json_text(value, pl.Float64())).to_series()
-        is_infinite = said.str.to_lowercase().is_in(cleaning.NO_NUMBER)
-        return _or_text(fitting, frame.select(pl.when(~is_infinite).then(said)).to_series())
+        return _numbers(column)
+    frame = cleaning.text_of(column).to_frame("v")
     if type_ == Attribute.Type.YES_NO:
-        lower = said.str.to_lowercase()
+        lower = value.str.to_lowercase()
         answer = pl.when(lower.is_in(YES)).then(pl.lit("true")).when(lower.is_in(NO)).then(pl.lit("false"))
         return _or_text(frame.select(answer.alias("v")).to_series(), column)
-    return frame.select(cleaning.json_text(said, pl.String()).alias("v")).to_series()
+    return frame.select(cleaning.json_text(value, pl.String()).alias("v")).to_series()
+
+
+def _numbers(column: pl.Series) -> pl.Series:
+    """Give numbers as JSON texts; columns of numbers need not be read as texts, which takes most of the time."""
+    value = pl.col("v")
+    if column.dtype in EXACT_NUMBERS:
+        finite = column.to_frame("v").select(cleaning.finite(value).alias("v"))
+        return finite.select(cleaning.json_text(value, pl.Float64())).to_series()
+    said = cleaning.text_of(column).to_frame("v")
+    fitting = said.select(cleaning.number(value).alias("v")).select(cleaning.json_text(value, pl.Float64())).to_series()
+    is_infinite = value.str.to_lowercase().is_in(cleaning.NO_NUMBER)
+    return _or_text(fitting, said.select(pl.when(~is_infinite).then(value)).to_series())
 
 
 def _or_text(fitting: pl.Series, column: pl.Series) -> pl.Series:
-    said = column.cast(pl.String).to_frame("t").select(cleaning.json_text(cleaning.text(pl.col("t")), pl.String()))
+    said = cleaning.text_of(column).to_frame("t").select(cleaning.json_text(pl.col("t"), pl.String()))
     return fitting.to_frame("f").select(pl.coalesce(pl.col("f"), said.to_series())).to_series()
 
 

@@ -141,8 +141,7 @@ class AttributeChange(models.Model):
 
     The core columns country, city, language, time_zone and birth_date are kept here too, under those names.
     A null `value` says that the attribute was cleared. No key is checked row by row, which would cost as much as all
-    else: whoever writes holds the customers locked. Rows are stored in the order of their imports: on PostgreSQL those
-    of one are found by ranges of pages.
+    else: whoever writes holds the customers locked. PostgreSQL finds the rows of an import by ranges of pages.
     """
 
     customer = models.ForeignKey(
@@ -338,12 +337,10 @@ class Topic(models.Model):
 
 
 class Consent(models.Model):
-    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted.
-
-    Its customer is checked by the ConsentChange that is stored with it.
-    """
+    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
 
     pk = models.CompositePrimaryKey("customer_id", "channel", "topic")
+    # The ConsentChange that is stored with it has its customer checked.
     customer = models.ForeignKey(
         Customer, on_delete=models.CASCADE, related_name="consents", db_index=False, db_constraint=False
     )
