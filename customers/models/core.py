@@ -340,8 +340,7 @@ class Consent(models.Model):
     """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
 
     pk = models.CompositePrimaryKey("customer_id", "channel", "topic")
-    # The ConsentChange that is stored with it has its customer checked.
-    customer = models.ForeignKey(
+    customer = models.ForeignKey(  # checked by the ConsentChange that is stored with it
         Customer, on_delete=models.CASCADE, related_name="consents", db_index=False, db_constraint=False
     )
     channel = models.CharField(max_length=10, choices=Channel.choices)
