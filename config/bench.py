@@ -7,15 +7,13 @@ as there are workers. Seconds are on the wall; CPU seconds are those of this pro
 
 import json
 import os
-import re
 import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,7 +28,6 @@ from campaigns.models import Cycle, Programme
 from config import (
     bench_backtest,
     bench_builder,
-    bench_cpu,
     bench_decisions,
     bench_events,
     bench_imports,
@@ -41,6 +38,7 @@ from config import (
     bench_sending,
     bench_world,
 )
+from config.bench_clock import Clock, best_of, timed
 from config.bench_world import END, Size
 from customers import bulk, columns, features, history, ingest, snapshot
 from customers.history import Scope
@@ -56,7 +54,6 @@ WORKERS = 2
 ONE_THREAD = {"POLARS_MAX_THREADS": "1", "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 GAP = timedelta(hours=36)
 DIRTY = 1_000
-TURNS = 10
 TRAINED_MOST, TRAINED_ON = 100_000, "Order Completed"
 COLUMNS = ("name", "customers", "events", "seconds", "cpu_seconds", "floor_seconds", "ratio", "peak_mb")
 SCORES: bulk.Schema = {
@@ -68,16 +65,6 @@ SCORES: bulk.Schema = {
     "as_of": pl.Datetime,
     "value": pl.Float64,
 }
-
-
-@dataclass
-class Clock:
-    """What a block took: seconds on the wall, CPU seconds, PostgreSQL's among them, and the most megabytes."""
-
-    seconds: float = 0.0
-    cpu: float = 0.0
-    database: float = 0.0
-    peak_mb: float = 0.0
 
 
 @dataclass
@@ -107,7 +94,7 @@ class Bench:
 def run(size: Size, seed: int = 1) -> list[dict[str, Any]]:
     """Make the shop in this process's empty database and lake, and give every figure."""
     bench = Bench(size)
-    with _clock() as clock:
+    with timed() as clock:
         bench_world.fill(size, seed)
     bench.add("fill", clock)
     _settle()
@@ -154,11 +141,11 @@ def _settle() -> None:
 
 def _first_sync(bench: Bench) -> None:
     """Time the first sync, against a raw copy of the rows that it reads, table by table and without its joins."""
-    with _clock() as raw:
+    with timed() as raw:
         for source in history.SOURCES:
             own = [column for column in source.columns.values() if "__" not in column]
             _copied_out(source.model._default_manager.values_list(*own))
-    with _clock() as clock:
+    with timed() as clock:
         history.sync()
     bench.add("first sync", clock, raw.seconds)
 
@@ -171,7 +158,7 @@ def _features(bench: Bench) -> None:
         scope = Scope(bucket=bucket)
         known = Customer.objects.filter(bucket=bucket).order_by("id").values_list("id", "known_since")
         people = bulk.read(known, {"customer_id": pl.Int64, "known_since": pl.Datetime})
-        with _clock() as part:
+        with timed() as part:
             past = features.Past(lake.events(scope), lake.lines(scope), lake.properties(scope))
             features.build(people, past, END, wanted, zone)
         clock.seconds, clock.cpu, clock.peak_mb = clock.seconds + part.seconds, clock.cpu + part.cpu, part.peak_mb
@@ -182,7 +169,7 @@ def turn(times: list[datetime], figures: Path) -> None:
     """Take part in full cycles as of these times, one after the other, and note what each cost this process."""
     noted = []
     for as_of in times:
-        with _clock() as clock:
+        with timed() as clock:
             cycle.run(as_of)
         noted.append([clock.cpu - clock.database, clock.database, clock.peak_mb])
     figures.write_text(json.dumps(noted))
@@ -219,7 +206,7 @@ def _cycles(bench: Bench, names: dict[str, datetime]) -> list[Cycle]:
 def _floor(bench: Bench, turned: Cycle) -> None:
     """Take the floor of the full cycle: what it read and wrote, copied raw, and the predictions alone."""
     parts = {}
-    with _clock() as clock:
+    with timed() as clock:
         _copied_out(Customer.objects.values_list("id", "bucket", "seed", "external_id", "known_since"))
         _copied_out(Consent.objects.values_list("customer_id", "channel", "topic", "is_granted"))
     parts["copy out"] = clock.seconds
@@ -245,7 +232,7 @@ def _refreshed(bench: Bench) -> None:
     clock, moved = Clock(), 0
     for bucket in range(settings.BUCKETS):
         frame = ranking.place(snapshot.load(END, bucket), ranking.published())
-        with _clock() as part:
+        with timed() as part:
             moved += membership.refresh(frame, END).height
         clock.seconds, clock.cpu, clock.peak_mb = clock.seconds + part.seconds, clock.cpu + part.cpu, part.peak_mb
     bench.add("segments refreshed", clock, moved=moved)
@@ -256,17 +243,17 @@ def _previews(bench: Bench) -> None:
     for name, nodes in {"5 conditions": bench_world.PREVIEWED, "an event": bench_world.PREVIEWED_EVENT}.items():
         rule = {"version": 1, "rule": {"all": nodes}}
         columns.forget()
-        with _clock() as cold:
+        with timed() as cold:
             count = preview.preview(rule, END).count
         bench.add(f"preview, {name}: first", cold, matching=count)
-        bench.add(f"preview, {name}: again", _best(lambda rule=rule: preview.preview(rule, END)))  # type: ignore[misc]
+        bench.add(f"preview, {name}: again", best_of(lambda rule=rule: preview.preview(rule, END)))  # type: ignore[misc]
 
 
 def _typed(bench: Bench) -> None:
     """Time a key pressed in the builder until its count is on the screen, where there is a browser."""
     if not bench_builder.CHROMIUM.exists():
         return
-    with _clock() as clock:
+    with timed() as clock:
         took = bench_builder.measure(END, *_free_ports(1))
     clock.seconds = took[len(took) // 2]
     bench.add("keystroke to new count", clock, slowest_ms=round(1000 * took[-1]), keys=len(took))
@@ -278,13 +265,13 @@ def _explanation(bench: Bench) -> None:
     rule_json = {"version": 1, "rule": {"all": bench_world.PREVIEWED}}
     frame = ranking.attach(snapshot.take(Scope(ids=(customer.pk,)), END))
     context = rulebook.behind(parse(rule_json, fields), fields).context(END, [customer.bucket])
-    bench.add("parse and explain", _best(lambda: explain(parse(rule_json, fields), frame, context)))
+    bench.add("parse and explain", best_of(lambda: explain(parse(rule_json, fields), frame, context)))
 
 
 def _scored(bench: Bench, seed: int) -> None:
     """Time as many customers with forty columns, scored by the averaged model in as many threads as workers."""
     by, parts = bench_models.model(seed), bench_models.people(bench.size.customers, seed)
-    with _clock() as clock:
+    with timed() as clock:
         bench_models.score(by, parts, WORKERS)
     bench.add("40 columns scored by the average", clock)
 
@@ -294,27 +281,17 @@ def _trained(bench: Bench, seed: int) -> None:
     target = Target(key="quiet", label="Quiet", kind=Target.Kind.NO_EVENT, event=TRAINED_ON, horizon_days=30)
     target.created_at = END
     target.save()
-    with _clock() as clock:
+    with timed() as clock:
         version = training.train(target, END, seed)
     times = len(version.report["times"])
     bench.add(f"training, {times} times", clock, fields=len(version.features), live=version.state)
-
-
-def _best(work: Callable[[], object]) -> Clock:
-    """Give what the fastest of some turns took."""
-    turns = []
-    for _ in range(TURNS):
-        with _clock() as clock:
-            work()
-        turns.append(clock)
-    return min(turns, key=lambda clock: clock.seconds)
 
 
 def _small_cycle(bench: Bench) -> None:
     """Time what 1,000 customers do at once, from its storing to their decisions."""
     at = END + timedelta(minutes=5)
     ingest.put(bench_world.orders_of(DIRTY, at), Source.objects.get(key="bench"), at)
-    with _clock() as clock:
+    with timed() as clock:
         turned = cycle.run_small(at + timedelta(seconds=1))
     assert turned is not None
     bench.add(
@@ -327,7 +304,7 @@ def _decisions(bench: Bench) -> None:
     work = bench_decisions.prepare(END + timedelta(hours=1))
     clock, outcomes = _shared_out()
     bench_decisions.end(work)
-    with _clock() as asked:
+    with timed() as asked:
         for _ in work.campaigns:
             _copied_out(Customer.objects.values_list("id", "email", "time_zone", "country")[: bench_decisions.MOST])
             _copied_out(Consent.objects.values_list("customer_id")[: bench_decisions.MOST])
@@ -344,7 +321,7 @@ def _shared_out() -> tuple[Clock, Counter[str]]:
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     workers = [subprocess.Popen(command, env={**os.environ, **ONE_THREAD}, **pipes) for command in commands]
     _heard(workers)
-    with _clock() as clock:
+    with timed() as clock:
         for worker in workers:
             print("go", file=worker.stdin, flush=True)
         _heard(workers)
@@ -372,7 +349,7 @@ def decide(figures: Path) -> None:
     work, people = bench_decisions.work(), bench_decisions.everybody()
     _say("ready")
     sys.stdin.readline()
-    with _clock() as clock:
+    with timed() as clock:
         outcomes = sum(bench_decisions.take_part(work, people), Counter[str]())
     _say("done")
     told = {"cpu": clock.cpu - clock.database, "peak_mb": clock.peak_mb, "outcomes": outcomes}
@@ -381,7 +358,7 @@ def decide(figures: Path) -> None:
 
 def _taken_in(bench: Bench) -> None:
     """Time batches of events over HTTP; the senders work on the same cores."""
-    with _clock() as clock:
+    with timed() as clock:
         told = bench_intake.measure(END + timedelta(minutes=30), _free_ports(bench_intake.WEB))
     clock.seconds, clock.cpu = told.pop("seconds"), told.pop("cpu")
     bench.add("events over REST, 100 a batch", clock, **told)
@@ -395,7 +372,7 @@ def _imported(bench: Bench) -> None:
         path = Path(folder, "people.parquet")
         people.write_parquet(path)
         for name in ("customers from Parquet", "the same file again"):
-            with _clock() as clock:
+            with timed() as clock:
                 bench_imports.bring_in(path)
             own, database = round(clock.cpu - clock.database, 2), round(clock.database, 2)
             a_second = round(len(people) / clock.seconds)
@@ -413,21 +390,21 @@ def _free_ports(count: int) -> list[int]:
 
 def _dry_runs(bench: Bench) -> None:
     """Time dry runs, against a raw copy of what is asked of everybody: addresses, consents and scores."""
-    with _clock() as floor:
+    with timed() as floor:
         _copied_out(Customer.objects.values_list("id", "email"))
         _copied_out(Consent.objects.values_list("customer_id"))
         _copied_out(
             Score.objects.filter(run=ranking.published(), target__key="lapse").values_list("customer_id", "value")
         )
     for name, draft in bench_decisions.drafts(END).items():
-        with _clock() as clock:
+        with timed() as clock:
             tried = dry_run.run(draft, END)
         bench.add(f"dry run for {name}", clock, floor.seconds, considered=tried.considered, getting=tried.getting)
 
 
 def _acted_out(bench: Bench) -> None:
     """Time a back-test of 90 days."""
-    with _clock() as clock:
+    with timed() as clock:
         told = bench_backtest.measure(END)
     bench.add("back-test", clock, **told)
 
@@ -437,7 +414,7 @@ def _read_out(bench: Bench) -> None:
     asked = bench_rest.prepare(END)
     for name, more in {"": "", " with five fields": bench_rest.FIVE}.items():
         bench_rest.pages(asked, more)  # once before, as a server that runs has been asked before
-        with _clock() as clock:
+        with timed() as clock:
             took = bench_rest.pages(asked, more)
         third = len(took) // 3
         depths = [sorted(took[n * third : (n + 1) * third])[third // 2] for n in range(3)]
@@ -449,10 +426,10 @@ def _read_out(bench: Bench) -> None:
         told["cpu_ms_a_page"] = round(1000 * clock.cpu / len(took), 2)
         bench.add(f"pages of 1,000 members{name}", clock, pages=len(took), **told)
     count = bench_rest.size(asked)
-    with _clock() as floor:
+    with timed() as floor:
         _copied_out(Customer.objects.values_list("id", "external_id"))
     for form in bench_rest.FORMS:
-        with _clock() as clock:
+        with timed() as clock:
             out = sum(map(len, bench_rest.file(asked, form, END)))
         a_second, a_cpu_second = (round(count / max(used, 0.001)) for used in (clock.seconds, clock.cpu))
         told = {"members": count, "bytes": out, "rows_a_second": a_second, "rows_a_cpu_second": a_cpu_second}
@@ -461,7 +438,7 @@ def _read_out(bench: Bench) -> None:
 
 def _answered(bench: Bench) -> None:
     """Time the way from an event to the mail that answers it, fifty times a second."""
-    with _clock() as clock:
+    with timed() as clock:
         measured = bench_events.measure()
     bench.add("event to accepted mail", clock, **measured.row())
 
@@ -488,23 +465,23 @@ def _reported(bench: Bench) -> None:
     campaign = bench_reports.prepare()
     _settle()
     decisions, plan = campaign.decisions.count(), assigned.plan_of(campaign)
-    with _clock() as raw:
+    with timed() as raw:
         _copied_out(campaign.decisions.values_list("customer_id", "as_of", "arm", "probability", "variant"))
     for name, later in {"counted first": 0, "an hour later": 1, "a day later": 25}.items():
-        with _clock() as clock:
+        with timed() as clock:
             kept_sums.refresh(plan, END + timedelta(hours=later))
         bench.add(f"report, {name}", clock, raw.seconds, decisions=decisions)
-    clock = _best(lambda: measure.measure(campaign, END + timedelta(hours=26)))
+    clock = best_of(lambda: measure.measure(campaign, END + timedelta(hours=26)))
     bench.add("report, read", clock, decisions=decisions)
 
 
 def send(count: int, at: datetime, figures: Path) -> None:
     """Be the one worker that sends so many mails, and note what it took, and what SMTP alone takes."""
     bench_sending.warm(at)
-    with _clock() as clock:
+    with timed() as clock:
         sent = bench_sending.send(at, count)
     mails = bench_sending.written()[-sent:]
-    with _clock() as floor:
+    with timed() as floor:
         bench_sending.hand_over(mails)
     told = {
         "seconds": clock.seconds,
@@ -572,24 +549,6 @@ def _copied_in(frame: pl.DataFrame) -> float:
         seconds = time.perf_counter() - began
         cursor.execute("DROP TABLE bench_floor")
     return seconds
-
-
-@contextmanager
-def _clock() -> Iterator[Clock]:
-    clock = Clock()
-    database = bench_cpu.of_postgres()  # which asks PostgreSQL and reads /proc, so it stays outside what is timed
-    began, cpu = time.perf_counter(), time.process_time()
-    yield clock
-    clock.seconds, own = time.perf_counter() - began, time.process_time() - cpu
-    clock.database = bench_cpu.of_postgres() - database
-    clock.cpu = own + clock.database
-    clock.peak_mb = _peak_mb()
-
-
-def _peak_mb() -> float:
-    """Give the most memory this process has had; what getrusage says would hold its parent's too."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    return int(found[1]) / 1024 if found else 0.0
 
 
 def _lake_bytes() -> dict[str, int]:
