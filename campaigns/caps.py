@@ -119,12 +119,13 @@ def room(found: pl.DataFrame, caps: Iterable[Cap], as_of: datetime, priority: in
     A planned message of a campaign that goes later, by its priority, is in nobody's way: it gives its place up, the
     last one first.
     """
+    in_time = found.sort("at")  # once: a sort in each group takes thirty times as long
     lesser = (pl.col("state") == Delivery.State.PLANNED) & (pl.col("priority") > priority)
     full, giving = [pl.DataFrame(schema=FULL)], [found.select("customer_id", "delivery_id").clear()]
     for cap in caps:
         covered = [pl.lit(value) == pl.col(name) for name, value in _named(cap)]
-        counted = found.filter(pl.col("at") > as_of - cap.window, *covered)
-        firm = counted.filter(~lesser).group_by("customer_id").agg(count=pl.len(), times=pl.col("at").sort())
+        counted = in_time.filter(pl.col("at") > as_of - cap.window, *covered)
+        firm = counted.filter(~lesser).group_by("customer_id").agg(count=pl.len(), times=pl.col("at"))
         filled = firm.filter(pl.col("count") >= cap.messages)
         at = pl.col("times").list.get(pl.col("count") - cap.messages) + cap.window
         full.append(filled.with_columns(free_at=at).select("customer_id", reason=cap.sentences(), free_at="free_at"))
