@@ -77,11 +77,13 @@ def work(cycle: Cycle) -> bool:
         outcome = stages.OF_KIND[Cycle.Kind(cycle.kind)][stage](cycle, buckets)
     except Exception as error:
         log.exception("%s: %s of bucket %s failed", cycle, tasks[0].get_stage_display(), buckets)
-        for task in tasks:
-            cycle_tasks.fail(task, f"{type(error).__name__}: {error}", began, len(tasks))
+        with transaction.atomic():
+            for task in tasks:
+                cycle_tasks.fail(task, f"{type(error).__name__}: {error}", began, len(tasks))
     else:
-        for n, task in enumerate(tasks):
-            cycle_tasks.close(task, outcome if n == 0 else Outcome({}), began, len(tasks))
+        with transaction.atomic():
+            for n, task in enumerate(tasks):
+                cycle_tasks.close(task, outcome if n == 0 else Outcome({}), began, len(tasks))
     return True
 
 
