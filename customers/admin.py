@@ -19,7 +19,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from customers import alerts, audit, customer_page, import_panels, inbox, key_page, keys, suppressions
+from customers import alerts, attributes, audit, customer_page, import_panels, inbox, key_page, keys, suppressions
 from customers.consent_page import ConsentsByHand
 from customers.import_page import ImportsByHand
 from customers.models import (
@@ -408,6 +408,11 @@ class AttributeAdmin(BaseAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Attribute | None = None) -> Sequence[str]:
         """Give name and type, once they are stored: values of that type exist."""
         return ("name", "type") if obj else ()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Give what a deletion takes along, and what asks the attributes and so forbids it."""
+        deleted, counts, missing, protected = super().get_deleted_objects(objs, request)
+        return deleted, counts, missing, [*protected, *(user for one in objs for user in attributes.users(one.name))]
 
 
 @admin.register(ApiKey)

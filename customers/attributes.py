@@ -1,6 +1,6 @@
 """Facts about customers: their history, and the latest of each on the customer."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 
 import polars as pl
 from django.db import transaction
@@ -28,6 +28,7 @@ HISTORY: bulk.Schema = {
     "known_at": pl.Datetime,
 }
 WHEN = ["customer_id", "name", "known_at"]
+USERS: list[Callable[[str], list[str]]] = []  # segments adds what of it asks an attribute of this name
 FORMS = {
     Attribute.Type.NUMBER.value: r"^-?\d",
     Attribute.Type.YES_NO.value: r"^(true|false)$",
@@ -228,3 +229,8 @@ def _set_latest(history: pl.DataFrame, changes: pl.DataFrame) -> None:
         changed = changes.filter(pl.col("name") == name).select("customer_id").unique()
         column = values.filter(pl.col("name") == name).join(changed, on="customer_id", how="semi")
         bulk.update(Customer, column.select(_core(name), id="customer_id"), key=["id"])
+
+
+def users(name: str) -> list[str]:
+    """Name what asks an attribute."""
+    return [user for one in USERS for user in one(name)]

@@ -1,5 +1,6 @@
 """Saving and deleting segments: what cannot be read, or is in use, is refused with the reason."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -7,7 +8,7 @@ import polars as pl
 from django.db import DEFAULT_DB_ALIAS, models, transaction
 from django.db.models.deletion import Collector
 
-from customers import bulk, snapshot
+from customers import attributes, bulk, snapshot
 from customers.models import ApiKey
 from scoring import ranking
 from scoring.models import Target
@@ -103,13 +104,19 @@ def users(segment: Segment) -> list[str]:
 
 def users_of_scores(target: Target) -> list[str]:
     """Name the segments whose rules ask about a target's scores."""
-    rules = Segment.objects.order_by("name").values_list("name", "rule")
     asked = f"scores.{target.key}"
-    return [
-        f"segment {name}"
-        for name, rule in rules
-        if any(field == asked or field.startswith(f"{asked}.") for field in named(rule, "field"))
-    ]
+    return _asking(lambda field: field == asked or field.startswith(f"{asked}."))
+
+
+def users_of_attribute(name: str) -> list[str]:
+    """Name the segments whose rules ask an attribute."""
+    return _asking(lambda field: field == f"attributes.{name}")
+
+
+def _asking(is_meant: Callable[[str], bool]) -> list[str]:
+    """Name the segments whose rules ask such a field."""
+    rules = Segment.objects.order_by("name").values_list("name", "rule")
+    return [f"segment {name}" for name, rule in rules if any(map(is_meant, named(rule, "field")))]
 
 
 def delete(segment: Segment) -> None:
@@ -184,3 +191,4 @@ def _cut(rule: Rule) -> None:
 
 
 USERS.append(users_of_scores)
+attributes.USERS.append(users_of_attribute)

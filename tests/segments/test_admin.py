@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from campaigns.models import Campaign
-from customers.models import Customer, Identity
+from customers.models import Attribute, Customer, Identity
 from segments import definition, membership, movement, pins
 from segments.models import Segment
 from tests.config import world
@@ -187,6 +187,18 @@ def test_a_segment_in_use_is_not_deleted(boss: Client) -> None:
     page = boss.post(reverse("admin:segments_segment_delete", args=[segment.pk]), {"post": "yes"}, follow=True)
     assert page.status_code == 200
     assert Segment.objects.filter(pk=segment.pk).exists()
+
+
+def test_an_attribute_that_a_segment_asks_is_not_deleted(boss: Client) -> None:
+    asked, other = (Attribute.objects.create(name=name, type=Attribute.Type.TEXT) for name in ("tier", "tie"))
+    rule = {"version": 1, "rule": {"any": [{"field": "attributes.tier", "op": "has_value"}]}}
+    Segment.objects.filter(pk=Segment.objects.get().pk).update(name="Gold", rule=rule)
+    page = boss.post(reverse("admin:customers_attribute_delete", args=[asked.pk]), {"post": "yes"}, follow=True)
+    assert "It is used by segment Gold." in page.content.decode()
+    boss.post(reverse("admin:customers_attribute_delete", args=[other.pk]), {"post": "yes"})
+    both = {"action": "delete_selected", "_selected_action": [asked.pk], "post": "yes"}
+    boss.post(reverse("admin:customers_attribute_changelist"), both)
+    assert set(Attribute.objects.filter(pk__in=[asked.pk, other.pk])) == {asked}
 
 
 def test_a_segment_that_a_live_campaign_waits_for_is_not_deleted(boss: Client) -> None:
