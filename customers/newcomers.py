@@ -1,5 +1,6 @@
 """Customers who are new, stored whole at once: with their addresses, facts, permissions and what points to them."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,10 +45,11 @@ def store(
             return pl.DataFrame(schema=CREATED)
 
     created = [pl.DataFrame(schema=CREATED)]
-    for number, ids in enumerate(side_by_side.each(stored, range(-(-len(new) // size))), start=1):
-        created.append(ids)
-        if on_progress and not ids.is_empty():
-            on_progress(min(number * size, len(new)), len(new))
+    with closing(side_by_side.each(stored, range(-(-len(new) // size)))) as portions:
+        for number, ids in enumerate(portions, start=1):
+            created.append(ids)
+            if on_progress and not ids.is_empty():
+                on_progress(min(number * size, len(new)), len(new))
     return pl.concat(created)
 
 

@@ -3,7 +3,7 @@ core busy, and the next portion is made ready meanwhile.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,8 +14,8 @@ Portion = TypeVar("Portion")
 Stored = TypeVar("Stored")
 
 
-def each(store: Callable[[Portion], Stored], portions: Sequence[Portion]) -> Iterator[Stored]:
-    """Give what `store` gives for each portion, in their order; what it raises ends the rest.
+def each(store: Callable[[Portion], Stored], portions: Sequence[Portion]) -> Generator[Stored, None, None]:
+    """Give what `store` gives for each portion, in their order; what it raises, or to close this, ends the rest.
 
     They are stored one after the other on this connection where there is one portion, on SQLite, which has one writer,
     and in an open transaction, to which all of it belongs.
