@@ -32,7 +32,9 @@ class Leaves:
         others = changed or {}
         if not isinstance(node, Group):
             return others[path] if path in others else self.holds[path]
-        frame = self.holds.with_columns(column.alias(place) for place, column in others.items())
+        frame = self.holds
+        if others:
+            frame = frame.with_columns(column.alias(place) for place, column in others.items())
         return frame.select(_joined(node, path).alias("")).to_series()
 
 

@@ -222,7 +222,8 @@ class _Compiler:
         if without := [node for node in cuts if cut_key(node) not in self.context.cuts]:
             raise NeedsFullCycle(without)
         absent = [name for name in folded_fields(nodes) if f"{FOLDED}{name}" not in self.frame.columns]
-        self.frame = self.frame.hstack(folded_columns(self.frame, absent))
+        if absent:
+            self.frame = self.frame.hstack(folded_columns(self.frame, absent))
         self.answer_slow([node for node in conditions if operator(node).is_slow])
         histories = [node for node in nodes if isinstance(node, History)]
         self.join_histories(histories)
@@ -230,8 +231,8 @@ class _Compiler:
         self.answer_by_zone([*local, *(node for node in histories if node.zone == CUSTOMER)])
         samples = [node for node in nodes if isinstance(node, Sample)]
         self.joined |= {node: f"sample:{i}" for i, node in enumerate(samples)}
-        self.frame = self.frame.with_columns(
-            pl.Series(self.joined[node], draw(self.frame["seed"], node.salt)) for node in samples
+        self.frame = self.frame.hstack(
+            [pl.Series(self.joined[node], draw(self.frame["seed"], node.salt)) for node in samples]
         )
         self.join_events([node for node in nodes if isinstance(node, EventCondition | EventSequence)])
         self.join_moves([node for node in nodes if isinstance(node, SegmentHistory)])
@@ -426,9 +427,8 @@ def _with_columns(frame: pl.DataFrame, nodes: list[Node]) -> pl.DataFrame:
     asked = {field.name: field for node in nodes for field in _fields_of(node)}
     types = {name: DTYPES[field.type] for name, field in asked.items()}
     types |= {ZONE: pl.String} if any(getattr(node, "zone", "") == CUSTOMER for node in nodes) else {}
-    return frame.with_columns(
-        pl.lit(None, type).alias(name) for name, type in types.items() if name not in frame.columns
-    )
+    missing = [pl.lit(None, type).alias(name) for name, type in types.items() if name not in frame.columns]
+    return frame.with_columns(missing) if missing else frame
 
 
 def is_folded(node: Node) -> bool:

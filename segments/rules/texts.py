@@ -14,7 +14,7 @@ from segments.rules.nodes import Type
 from segments.rules.subjects import Fold, Meaning, Operator, Subject, is_in, value_rows
 from segments.rules.windows import Moment
 
-FOLDED = "folded:"
+FOLDED, ODD = "folded:", "odd:"
 DOTLESS = "\uf131"  # a sign that no text has
 # A domain stands between the scheme or user of an address and its port or path: jo@example.com, https://example.com/jo.
 BEFORE_DOMAIN = r"^(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[^/?#]*@)?"
@@ -33,9 +33,8 @@ def folded(column: pl.Expr) -> pl.Expr:
 def folded_columns(frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
     """Give `folded:<field>` of some columns; texts of ASCII letters, which most are, take one step, all at once."""
     texts = [name for name in names if frame.schema[name] != pl.List]
-    plain = frame.select(pl.col(texts).str.to_lowercase())
-    odd = frame.select(_is_odd(pl.col(texts)))
-    found = {name: _mended(frame[name], plain[name], odd[name]) for name in texts}
+    told = frame.select(pl.col(texts).str.to_lowercase(), _is_odd(pl.col(texts)).name.prefix(ODD))
+    found = {name: _mended(frame[name], told[name], told[f"{ODD}{name}"]) for name in texts}
     found |= {name: _folded_lists(frame[name]) for name in names if name not in found}
     return [found[name].alias(f"{FOLDED}{name}") for name in names]
 
