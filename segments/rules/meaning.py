@@ -72,6 +72,7 @@ UTC = ZoneInfo("UTC")
 ZONE, OWN_ZONE = "time_zone", "zone:"
 ROW = "row:"
 SEGMENT = "segment:"
+FEW = 100  # customers, of whom answering twice is quicker than finding out what is asked twice
 
 
 class NeedsFullCycle(Exception):
@@ -202,7 +203,10 @@ def _compiled(rules: Mapping[str, Rule], frame: pl.DataFrame, context: Context) 
     compiler.prepare(nodes)
     for level in levels:
         columns = [compiler.answer(key, rule).alias(f"{SEGMENT}{key}") for key, rule in level.items()]
-        compiler.frame = compiler.frame.lazy().with_columns(columns).collect()  # lazy: what two rules ask is asked once
+        if frame.height <= FEW:
+            compiler.frame = compiler.frame.with_columns(columns)
+        else:
+            compiler.frame = compiler.frame.lazy().with_columns(columns).collect()  # what two rules ask is asked once
     return compiler
 
 
