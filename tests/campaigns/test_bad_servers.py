@@ -122,11 +122,10 @@ def send(hours: float = 0) -> dict[str, int]:
     return done
 
 
-def with_a_call(count: int) -> list[Delivery]:
+def with_a_call(count: int) -> None:
     """Make planned mails, and a planned call of another campaign."""
     mails = planned_mails(count)
     people.planned(mails[0].customer, people.campaign("calls", steps=[people.CALL_STEP]), "call")
-    return mails
 
 
 def attempts() -> list[str]:
