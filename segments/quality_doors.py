@@ -1,20 +1,24 @@
 """REST about data quality: what the values of every field are like, and what is wrong with them."""
 
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from django.db.models import Q
 from django.http import Http404
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from customers import quality_days
+from customers import paging, quality_days
 from customers.api import Door
 from customers.keys import Scope
-from customers.listing import Listing, Narrowed
+from customers.listing import refusal
 from customers.models import Attribute, FieldQuality
 from customers.problems import refusals
 from segments import field_uses, quality_page
+from segments.quality_page import Line
 
 MOST_DAYS = 90
 LEVELS = {0: "told", 1: "some", 2: "bad"}
@@ -119,24 +123,60 @@ class WholeFieldSerializer(FieldQualitySerializer):
     segments = serializers.ListField(child=serializers.CharField(), help_text="Keys of the segments that ask it.")
 
 
-LISTING = Listing("quality", narrowed={"kind": Narrowed("kind", Attribute.Type.values)})
+SORTS: Mapping[str, Callable[[Line], tuple[Any, ...]]] = {
+    "trouble": quality_page.by_trouble,
+    "field": lambda one: (one.row.field,),
+    "label": lambda one: (one.row.label.casefold(), one.row.field),
+}
+ORDERS = [turn + name for name in SORTS for turn in ("", "-")]
+WHICH = [name for name in quality_page.SHOWN if name]
+KINDS = list(Attribute.Type.values)
+
+
+def _allowed(name: str, allowed: list[str], description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, OpenApiTypes.STR, enum=allowed, description=description)
 
 
 class FieldsQualityView(Door):
     """`quality/`."""
 
     required_scope = Scope.QUALITY_READ
-    parameters: ClassVar[set[str]] = LISTING.parameters
+    parameters: ClassVar[set[str]] = {*paging.PARAMETERS, "sort", "kind", "which", "words"}
 
     @extend_schema(
         operation_id="quality_list",
-        parameters=LISTING.described,
+        parameters=[
+            *paging.DESCRIBED,
+            _allowed("sort", ORDERS, "trouble, if left out: the worst first, as on the page."),
+            _allowed("kind", KINDS, "Only those."),
+            _allowed("which", WHICH, "Only fields with something wrong, or only those that somebody uses."),
+            OpenApiParameter("words", OpenApiTypes.STR, description="Only fields whose name or label holds this."),
+        ],
         responses={200: QualityPageSerializer, **refusals(400)},
     )
     def get(self, request: Request) -> Response:
-        """List the fields, as they were counted last."""
-        rows = quality_days.counted_last()
-        return LISTING.page(request, rows, lambda found: FieldQualitySerializer(found, many=True).data)
+        """List the fields, as they were counted last, the worst first."""
+        sort = _one_of(request, "sort", ORDERS) or ORDERS[0]
+        kind, which = _one_of(request, "kind", KINDS), _one_of(request, "which", WHICH)
+        words, limit = request.query_params.get("words", ""), paging.limit_of(request)
+        is_descending, key = sort.startswith("-"), SORTS[sort.removeprefix("-")]
+        rows = quality_days.counted_last().filter(Q(kind=kind) if kind else Q())
+        lines = sorted(quality_page.lines_of(rows, words, which), key=key, reverse=is_descending)
+        name = f"quality {sort}"
+        if (held := paging.held(request, name)) is not None:
+            lines = [one for one in lines if (key(one) < tuple(held) if is_descending else key(one) > tuple(held))]
+        shown = lines[:limit]
+        following = paging.further(request, name, key(shown[-1])) if len(lines) > limit else None
+        told = FieldQualitySerializer([one.row for one in shown], many=True).data
+        return paging.answer(list(told), following)
+
+
+def _one_of(request: Request, name: str, allowed: list[str]) -> str:
+    """Give what a request says of a parameter; nothing where it says nothing."""
+    told = request.query_params.get(name)
+    if told is not None and told not in allowed:
+        raise refusal(name, f"{name} is one of {', '.join(allowed)}.")
+    return told or ""
 
 
 class FieldQualityView(Door):

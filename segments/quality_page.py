@@ -1,6 +1,6 @@
 """The pages of data quality: all fields with the worst first, and everything about one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
@@ -36,7 +36,7 @@ class Line(NamedTuple):
     row: FieldQuality
     troubles: list[Trouble]
     uses: Uses
-    spark: SafeString | str
+    spark: SafeString | str = ""
 
     @property
     def level(self) -> int:
@@ -59,17 +59,10 @@ def listed(request: HttpRequest) -> dict[str, Any]:
     """Give what the list shows: fields by how much is wrong with them, or those that hold some words."""
     rows = quality_days.newest()
     words, which = request.GET.get("q", "").strip(), request.GET.get("which", "")
-    uses, sparks = field_uses.by_field(), _sparks(rows)
-    found = [
-        Line(row, troubles_of(row), field_uses.of(row.field, uses), sparks.get(row.field, ""))
-        for row in rows
-        if words.casefold() in f"{row.label} {row.field}".casefold()
-    ]
-    wanted = {"trouble": lambda one: one.troubles, "used": lambda one: one.uses.names}
-    if which in wanted:
-        found = [one for one in found if wanted[which](one)]
+    sparks = _sparks(rows)
+    found = [one._replace(spark=sparks.get(one.row.field, "")) for one in lines_of(rows, words, which)]
     return {
-        "lines": sorted(found, key=_by_trouble),
+        "lines": sorted(found, key=by_trouble),
         "many": len(rows),
         "words": words,
         "which": which,
@@ -78,14 +71,30 @@ def listed(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def lines_of(rows: Iterable[FieldQuality], words: str = "", which: str = "") -> list[Line]:
+    """Give fields with what is wrong and who uses them: those that hold some words, and are of one of `SHOWN`."""
+    uses = field_uses.by_field()
+    found = [
+        Line(row, troubles_of(row), field_uses.of(row.field, uses))
+        for row in rows
+        if words.casefold() in f"{row.label} {row.field}".casefold()
+    ]
+    wanted: Mapping[str, Callable[[Line], bool]] = {
+        "trouble": lambda one: bool(one.troubles),
+        "used": lambda one: bool(one.uses.names),
+    }
+    return list(filter(wanted[which], found)) if which in wanted else found
+
+
 def troubles_of(row: FieldQuality) -> list[Trouble]:
     """Give what is wrong with a field, the worst first."""
     return quality_words.troubles(row.kind, row.figures, row.drift or None)
 
 
-def _by_trouble(one: Line) -> tuple[int, bool, float, str]:
+def by_trouble(one: Line) -> tuple[int, bool, float, str, str]:
+    """Give what puts a field before another: how bad it is, that it is in use, and how many values it concerns."""
     worst = max((trouble.share for trouble in one.troubles), default=0.0)
-    return -one.level, not one.uses.names, -worst if one.level else 0.0, one.row.label.casefold()
+    return -one.level, not one.uses.names, -worst if one.level else 0.0, one.row.label.casefold(), one.row.field
 
 
 def _sparks(rows: Sequence[FieldQuality]) -> Mapping[str, SafeString]:

@@ -155,3 +155,48 @@ def test_programs_read_it_with_a_scope_of_its_own(client: Client) -> None:
     assert client.get("/api/v1/quality/nothing/", headers=held).status_code == 404
     _, other = keys.create("other", ["segments:read"], NOW)
     assert client.get("/api/v1/quality/", headers={"Authorization": f"Bearer {other}"}).status_code == 403
+
+
+@pytest.mark.usefixtures("world")
+def test_programs_get_the_worst_first_in_pages_as_the_page_shows_them(client: Client, staff: Client) -> None:
+    asking("Adults")
+    _, secret = keys.create("shop", ["quality:read"], NOW)
+    held = {"Authorization": f"Bearer {secret}"}
+    shown = [one.row.field for one in staff.get(PAGE).context["lines"]]
+    assert shown[:2] == ["attributes.age", "birth_date"]
+
+    def listed(query: str) -> list[str]:
+        at, found = f"/api/v1/quality/?limit=1{query}", []
+        while at:
+            page = client.get(at, headers=held).json()
+            found += [one["field"] for one in page["results"]]
+            at = page["next"]
+        return found
+
+    assert listed("") == listed("&sort=trouble") == shown
+    assert listed("&sort=-trouble") == shown[::-1]
+    assert listed("&sort=field") == sorted(shown)
+    wrong = [one.row.field for one in staff.get(PAGE, {"which": "trouble"}).context["lines"]]
+    assert listed("&which=trouble") == wrong
+    assert len(wrong) < len(shown)
+    assert listed("&which=used") == ["attributes.age"]
+    assert listed("&words=BIRTH") == ["birth_date"]
+
+
+@pytest.mark.usefixtures("world")
+def test_a_page_goes_on_behind_its_last_field_after_everything_was_counted_anew(client: Client) -> None:
+    _, secret = keys.create("shop", ["quality:read"], NOW)
+    held = {"Authorization": f"Bearer {secret}"}
+    first = client.get("/api/v1/quality/?limit=2&sort=field", headers=held).json()
+    FieldQuality.objects.all().delete()
+    quality_days.count(NOW)
+    rest = client.get(first["next"].replace("limit=2", "limit=100"), headers=held).json()
+    fields = [one["field"] for one in [*first["results"], *rest["results"]]]
+    assert (fields, rest["next"]) == (sorted(FieldQuality.objects.values_list("field", flat=True)), None)
+
+
+@pytest.mark.parametrize("query", ["sort=figures", "kind=blob", "which=best", "unknown=1", "limit=0"])
+def test_only_the_orders_and_filters_that_the_schema_lists_are_taken(client: Client, query: str) -> None:
+    _, secret = keys.create("shop", ["quality:read"], NOW)
+    refused = client.get(f"/api/v1/quality/?{query}", headers={"Authorization": f"Bearer {secret}"})
+    assert (refused.status_code, refused.json()["errors"][0]["path"]) == (400, query.partition("=")[0])
