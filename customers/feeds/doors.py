@@ -14,12 +14,14 @@ from customers import tags
 from customers.api import Door, who
 from customers.feeds import keeping
 from customers.feeds.keeping import FeedError
+from customers.feeds.logins import LONGEST
 from customers.keys import Scope
 from customers.listing import Listing, Narrowed
 from customers.models import Feed, Import
 from customers.models.feeds import LONGEST_MINUTES
 from customers.problems import Problem, StrictSerializer, refusals
 
+TOLD_LOGIN = {"url", "folder", "login", "login_name", "secret"}
 LISTING = Listing("feeds", sorts={"name": "name"}, narrowed={"kind": Narrowed("kind", Import.Kind.values)})
 
 
@@ -38,6 +40,22 @@ class FeedInSerializer(StrictSerializer):
     )
     url = serializers.CharField(
         max_length=500, allow_blank=True, default="", help_text="Begins with https:// and leads to the open internet."
+    )
+    login = serializers.ChoiceField(
+        choices=Feed.Login.choices,
+        allow_blank=True,
+        default="",
+        help_text="How the address lets us in; needs `secret`.",
+    )
+    login_name = serializers.CharField(
+        max_length=100, allow_blank=True, default="", help_text="The user's name (basic), or the header's (header)."
+    )
+    secret = serializers.CharField(
+        max_length=LONGEST,
+        write_only=True,
+        required=False,
+        trim_whitespace=False,
+        help_text="The password or token: sealed, never given out, sent to the host of `url` alone, dropped with it.",
     )
     every_minutes = serializers.IntegerField(
         min_value=1, max_value=LONGEST_MINUTES, allow_null=True, default=None, help_text="This, or `daily_at`."
@@ -58,6 +76,10 @@ class FeedSerializer(serializers.Serializer[Any]):
     folder = serializers.CharField()
     pattern = serializers.CharField()
     url = serializers.CharField()
+    login = serializers.ChoiceField(
+        choices=Feed.Login.choices, allow_blank=True, help_text="How the address lets us in; its secret is kept."
+    )
+    login_name = serializers.CharField()
     every_minutes = serializers.IntegerField(allow_null=True)
     daily_at = serializers.TimeField(allow_null=True)
     is_paused = serializers.BooleanField()
@@ -188,8 +210,10 @@ def _fill(feed: Feed, told: dict[str, Any]) -> None:
 
 def _set(feed: Feed, told: dict[str, Any]) -> None:
     for name, value in told.items():
-        if name != "like":
+        if name not in ("like", "secret"):
             setattr(feed, name, value)
+    if not TOLD_LOGIN.isdisjoint(told):
+        keeping.login(feed, told.get("secret", ""))
     if "like" in told:
         model = Import.objects.filter(public_id=told["like"]).first()
         if model is None:

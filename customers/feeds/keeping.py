@@ -18,14 +18,17 @@ from customers.alerts import Cause
 from customers.audit import Actor
 from customers.customer_mapping import CustomerColumns
 from customers.event_mapping import EventColumns
-from customers.feeds import folders
+from customers.feeds import folders, logins
 from customers.feeds.folders import FolderRefused
+from customers.feeds.logins import LoginRefused
 from customers.models import Alert, Feed, Import
 from customers.models.feeds import LONGEST_MINUTES
 
 PLACE = ("folder", "pattern", "url")
-CHANGED = ("name", "source", "kind", "mapping", *PLACE, "every_minutes", "daily_at", "is_paused")
+LOGIN = ("login", "login_name", "sealed")
+CHANGED = ("name", "source", "kind", "mapping", *PLACE, *LOGIN, "every_minutes", "daily_at", "is_paused")
 ANEW: dict[str, Any] = {"etag": "", "last_modified": "", "seen": {}}  # what makes the next look read everything
+ANEW_FOR = (*PLACE, *LOGIN, "mapping")
 NOTHING_STORED = Q(state=Import.State.FAILED) | Q(state=Import.State.DONE, read__gt=0, quarantined=F("read"))
 
 
@@ -51,6 +54,17 @@ def like(feed: Feed, one: Import) -> None:
     if not is_model(one):
         raise FeedError("like", f"{one.file_name} was not imported by the page, or nothing of it was stored.")
     feed.source, feed.kind, feed.mapping = one.source, one.kind, one.mapping
+
+
+def login(feed: Feed, secret: str) -> bool:
+    """Seal the secret of an address, or keep the one it has for its host; give whether one was dropped.
+
+    Raises FeedError.
+    """
+    try:
+        return logins.put(feed, secret)
+    except LoginRefused as refused:
+        raise FeedError(refused.path, str(refused)) from refused
 
 
 def check(feed: Feed, find: Resolve = addresses.resolve) -> None:
@@ -109,11 +123,12 @@ def store(feed: Feed, by: Actor, at: datetime) -> None:
     """
     with _naming(feed):
         before = Feed.objects.select_for_update().get(pk=feed.pk)
-        anew = ANEW if any(getattr(before, one) != getattr(feed, one) for one in (*PLACE, "mapping")) else {}
+        anew = ANEW if any(getattr(before, one) != getattr(feed, one) for one in ANEW_FOR) else {}
         for name, value in {**anew, "next_at": at}.items():
             setattr(feed, name, value)
         feed.save(update_fields=[*CHANGED, *anew, "next_at"])
-        audit.note(at, by, "scheduled import changed", feed.name, **_told(feed))
+        is_new = bool(feed.sealed) and before.sealed != feed.sealed
+        audit.note(at, by, "scheduled import changed", feed.name, **_told(feed), has_new_secret=is_new)
 
 
 def run(feed: Feed, by: Actor, at: datetime) -> None:
@@ -151,4 +166,10 @@ def _told(feed: Feed) -> dict[str, Any]:
     """Give what the audit keeps; what stands behind the ? of an address may be a secret."""
     place = feed.folder or urlsplit(feed.url)._replace(query="").geturl()
     rhythm = feed.every_minutes or f"{feed.daily_at:%H:%M}"
-    return {"place": place, "rhythm": rhythm, "source": feed.source.key, "is_paused": feed.is_paused}
+    return {
+        "place": place,
+        "rhythm": rhythm,
+        "source": feed.source.key,
+        "login": feed.login,
+        "is_paused": feed.is_paused,
+    }

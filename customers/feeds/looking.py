@@ -17,8 +17,9 @@ from django.db.models.functions import Now
 
 from customers import audit, calling, uploads
 from customers.calling import Fetched, Limits
-from customers.feeds import folders, keeping, rhythm
+from customers.feeds import folders, keeping, logins, rhythm
 from customers.feeds.folders import FolderRefused, Listed
+from customers.feeds.logins import LoginRefused
 from customers.models import Feed, FeedFile, Import
 from customers.reading import Unreadable
 
@@ -27,6 +28,11 @@ SECONDS = 120.0  # for all that an address gives
 STILL = timedelta(minutes=1)
 PART = 1 << 20
 AT_ONCE = 100
+SAYS = {
+    401: "It answered 401: it wants a login, or does not take the one it was given",
+    403: "It answered 403: whoever logs in so may not have this",
+}
+ONLY = "; only 200 and 304 are taken, and no redirect is followed."
 Fetch = Callable[[str, Mapping[str, str], IO[bytes], Limits], Fetched]
 
 
@@ -70,7 +76,7 @@ def _claim(now: datetime) -> Feed | None:
 def _look(feed: Feed, at: datetime, fetch: Fetch, seconds: float) -> Looked:
     try:
         return _folder(feed, at) if feed.folder else _address(feed, at, fetch, seconds)
-    except (FolderRefused, Unreadable) as refused:
+    except (FolderRefused, LoginRefused, Unreadable) as refused:
         return Looked({}, str(refused))
     except OSError as error:
         return Looked({}, f"It cannot be read: {error.strerror or error}.")
@@ -129,14 +135,15 @@ def _copied(feed: Feed, folder: int, one: Listed, at: datetime) -> bool:
 
 def _address(feed: Feed, at: datetime, fetch: Fetch, seconds: float) -> Looked:
     tags = {"If-None-Match": feed.etag, "If-Modified-Since": feed.last_modified}
-    headers = {"User-Agent": "Cusp imports", **{name: told for name, told in tags.items() if told}}
+    told_again = {name: told for name, told in tags.items() if told}
+    headers = {"User-Agent": "Cusp imports", **told_again, **logins.headers(feed)}
     with tempfile.TemporaryFile() as out:
         got = fetch(feed.url, headers, out, Limits(uploads.most_bytes(), seconds, settings.IMPORT_HOSTS))
         if got.status == calling.UNCHANGED and (feed.etag or feed.last_modified):
             return Looked({})
         if got.status != calling.OK:
-            told = got.error or f"It answered {got.status}; only 200 and 304 are taken, and no redirect is followed."
-            return Looked({}, f"{urlsplit(feed.url).hostname}: {told}")
+            told = got.error or SAYS.get(got.status or 0, f"It answered {got.status}") + ONLY
+            return Looked({}, logins.hidden(feed, f"{urlsplit(feed.url).hostname}: {told}"))
         out.seek(0)
         digest = uploads.keep_parts(_parts(out))
     name = unquote(urlsplit(feed.url).path.rpartition("/")[2])

@@ -4,18 +4,20 @@ import copy
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from customers.admin import STATE_TAGS, BaseAdmin, Button, user_of
 from customers.feeds import keeping
 from customers.feeds.keeping import FeedError
+from customers.feeds.logins import LONGEST
 from customers.models import Feed, FeedFile, Import
 from customers.panels import LAST, Cell, Panel, facts_of, link, moment, number, tag
 
+DROPPED = "The password was forgotten: it was for another host. If the new one asks for one, give it here."
 OFFERED = 50  # imports that another one may be made like
 
 
@@ -37,12 +39,26 @@ class FeedForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Its columns, types and consents are taken over. First import one file by hand.",
     )
 
+    secret = forms.CharField(
+        label="Password or token",
+        required=False,
+        strip=False,
+        max_length=LONGEST,
+        widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}),
+        help_text="Kept sealed, never shown again, and sent to this address's host alone.",
+    )
+
     class Meta:
         model = Feed
-        fields = ("name", "folder", "pattern", "url", "every_minutes", "daily_at", "is_paused")
+        fields = (
+            *("name", "folder", "pattern", "url", "login", "login_name"),
+            *("every_minutes", "daily_at", "is_paused"),
+        )
         labels = {
             "pattern": "Files like",
             "url": "Or an address",
+            "login": "It lets us in",
+            "login_name": "User or header name",
             "every_minutes": "Every so many minutes",
             "daily_at": "Or once a day at",
             "is_paused": "Paused",
@@ -51,20 +67,24 @@ class FeedForm(forms.ModelForm):  # type: ignore[type-arg]
             "folder": "A whole way, below one of those that the operator named in IMPORT_FOLDERS.",
             "pattern": "Such as customers-*.csv.",
             "url": "Begins with https:// and leads to the open internet.",
+            "login_name": "The user's name, or what the header is called, such as X-Api-Key; a token needs none.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         done = Import.objects.filter(state=Import.State.DONE).order_by("-pk")[:OFFERED]
         known = [one.pk for one in done if keeping.is_model(one)]
-        if "like" not in self.fields:
+        if "login" not in self.fields:  # it is looked at only
             return
+        self.fields["login"].choices = [("", "Without a login"), *Feed.Login.choices]  # type: ignore[attr-defined]
         asked = str(self.initial.get("like", ""))
         named = [int(asked)] if asked.isdecimal() and len(asked) < 10 else []
         field = self.fields["like"]
         field.queryset = Import.objects.filter(pk__in=[*known, *named]).order_by("-pk")  # type: ignore[attr-defined]
         if self.instance.pk:
             field.required, field.empty_label = False, "As it is now"  # type: ignore[attr-defined]
+        if self.instance.sealed:
+            self.fields["secret"].help_text = "One is kept. Leave this empty to keep it; another host drops it."
 
     def clean(self) -> dict[str, Any]:
         """Look at the place, and refuse what cannot be at its field."""
@@ -74,11 +94,15 @@ class FeedForm(forms.ModelForm):  # type: ignore[type-arg]
             for name in self._meta.fields or ():
                 setattr(wanted, name, told[name])
             try:
+                self.was_dropped = keeping.login(wanted, told.get("secret", ""))
                 keeping.check(wanted)
                 if told.get("like"):
                     keeping.like(wanted, told["like"])
             except FeedError as error:
                 self.add_error(error.path, error.message)
+            for name in keeping.LOGIN:
+                told[name] = getattr(wanted, name)
+            self.instance.sealed = wanted.sealed
         return told
 
 
@@ -93,9 +117,19 @@ class FeedAdmin(BaseAdmin):
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "like")}),
-        ("Where", {"fields": (("folder", "pattern"), "url")}),
+        ("Where", {"fields": (("folder", "pattern"), "url", ("login", "login_name", "secret"))}),
         ("When", {"fields": (("every_minutes", "daily_at"), "is_paused")}),
     )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Feed | None = None) -> Any:
+        """Leave out what is only asked, never shown, for those who may look and no more."""
+        if obj is None or self.has_change_permission(request, obj):
+            return self.fieldsets
+        return [
+            (None, {"fields": ("name",)}),
+            ("Where", {"fields": (("folder", "pattern"), "url", ("login", "login_name"))}),
+            self.fieldsets[2],
+        ]
 
     @admin.display(description="Looks at")
     def place(self, item: Feed) -> str:
@@ -116,6 +150,8 @@ class FeedAdmin(BaseAdmin):
         """Store it through the one door of feeds."""
         if form.cleaned_data.get("like"):
             keeping.like(obj, form.cleaned_data["like"])
+        if getattr(form, "was_dropped", False):
+            messages.warning(request, DROPPED)
         (keeping.store if change else keeping.add)(obj, user_of(request), timezone.now())
 
     def delete_model(self, request: HttpRequest, obj: Feed) -> None:

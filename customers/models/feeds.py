@@ -13,8 +13,14 @@ class Feed(models.Model):
     """A folder or an address that is looked at again and again: each new file is imported as one before it was.
 
     `mapping` is that of an import that went well. `seen` holds what the last look found of each file that it did not
-    take. Written by customers.feeds alone; whoever looks holds it by a lease.
+    take. `sealed` holds the password or token of its address, for its host alone. Written by customers.feeds alone;
+    whoever looks holds it by a lease.
     """
+
+    class Login(models.TextChoices):
+        BASIC = "basic", "With a name and a password"
+        BEARER = "bearer", "With a token (Bearer)"
+        HEADER = "header", "With a header of its own"
 
     public_id = models.CharField(max_length=32, unique=True, default=new_public_id, editable=False)
     name = models.CharField(max_length=120, unique=True)
@@ -24,6 +30,9 @@ class Feed(models.Model):
     folder = models.CharField(max_length=500, blank=True)
     pattern = models.CharField(max_length=100, blank=True)
     url = models.CharField(max_length=500, blank=True)
+    login = models.CharField(max_length=10, blank=True, choices=Login.choices)
+    login_name = models.CharField(max_length=100, blank=True)
+    sealed = models.TextField(blank=True, editable=False)
     every_minutes = models.IntegerField(
         null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(LONGEST_MINUTES)]
     )
@@ -47,6 +56,11 @@ class Feed(models.Model):
                 name="feed_one_place",
                 violation_error_message="Give either a folder and how its files are called, or an address.",
                 condition=Q(folder="", pattern="") & ~Q(url="") | ~Q(folder="") & ~Q(pattern="") & Q(url=""),
+            ),
+            models.CheckConstraint(
+                name="feed_login_sealed",
+                violation_error_message="A login has a password or a token, and an address that asks for it.",
+                condition=Q(login="", login_name="", sealed="") | ~Q(login="") & ~Q(sealed="") & ~Q(url=""),
             ),
             models.CheckConstraint(
                 name="feed_one_rhythm",
