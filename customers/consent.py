@@ -6,7 +6,7 @@ from hashlib import sha256
 import polars as pl
 from django.db import transaction
 
-from customers import bulk
+from customers import bulk, identity
 from customers.models import Channel, Consent, ConsentChange, Customer, Suppression
 
 FEW = 5_000
@@ -42,7 +42,8 @@ def record(changes: pl.DataFrame, at: datetime) -> int:
     )
     new = compared.filter(is_new).select(*CHANGES).with_columns(at=pl.lit(at, bulk.UTC_MICROSECONDS))
     with transaction.atomic():
-        _lock(new.filter(~pl.col("is_granted"))["customer_id"])
+        # A withdrawal waits for sends in progress, and holds new ones back until it is committed.
+        identity.hold(new["customer_id"])
         bulk.insert(ConsentChange, new)
         bulk.upsert(
             Consent, new.rename({"at": "since"}), key=KEY, update=["is_granted", "source", "since"], newer="since"
@@ -56,14 +57,6 @@ def begin(said: pl.DataFrame, at: datetime) -> None:
     rows = rows.sort(KEY)
     bulk.insert(ConsentChange, rows)
     bulk.insert(Consent, rows.rename({"at": "since"}))
-
-
-def _lock(customer_ids: pl.Series) -> None:
-    """Wait for sends in progress to these customers, and hold new ones back until the withdrawal is committed."""
-    ids = customer_ids.unique().sort().to_list()
-    for start in range(0, len(ids), FEW):
-        rows = Customer.objects.select_for_update(no_key=True).filter(pk__in=ids[start : start + FEW])
-        list(rows.order_by("pk").values_list("pk"))
 
 
 def standing(customer_ids: pl.Series) -> pl.DataFrame:

@@ -15,7 +15,6 @@ from customers.models.core import (
     Customer,
     Event,
     EventName,
-    FieldQuality,
     Identity,
     Import,
     Merge,
@@ -31,6 +30,7 @@ from customers.models.core import (
     new_public_id,
 )
 from customers.models.feeds import Feed, FeedFile
+from customers.models.quality import FieldQuality
 
 __all__ = [
     "PUBLIC_ID_BYTES",

@@ -36,7 +36,8 @@ class Customer(models.Model):
     """One person or account we may contact.
 
     `seed` is 64 bits of the external id's hash, as a signed integer: bucket, samples and every assignment follow
-    from it, so that the same customer always draws the same.
+    from it, so that the same customer always draws the same. `public_id` is shown and never asked for: 128 random bits
+    differ without an index, whose rows, each in another place, would cost a third of storing a customer.
     """
 
     external_id = models.CharField(max_length=200)
@@ -62,6 +63,7 @@ class Customer(models.Model):
         on_delete=models.SET_NULL,
         related_name="+",
         db_constraint=False,  # an import that stored something is never deleted
+        db_index=False,
         help_text="The last import that brought this customer, or changed an address or a permission.",
     )
 
@@ -69,13 +71,13 @@ class Customer(models.Model):
         indexes = [
             models.Index(fields=["bucket", "id"], name="customer_bucket"),
             models.Index(fields=["email"], name="customer_email"),
+            BrinIndex(fields=["told_by"], name="customer_told_by"),
         ]
         constraints = [
             # Finds whole ids and how they begin: for `unique` alone PostgreSQL has two indexes.
             models.UniqueConstraint(
                 fields=["external_id"], name="customer_external_id_unique", opclasses=["varchar_pattern_ops"]
             ),
-            models.UniqueConstraint(fields=["public_id"], name="customer_public_id_unique"),
             models.CheckConstraint(condition=Q(bucket__gte=0), name="customer_bucket_not_negative"),
             models.CheckConstraint(condition=~Q(external_id=""), name="customer_external_id_not_blank"),
         ]
@@ -111,7 +113,8 @@ class Identity(models.Model):
 
     class Meta:
         verbose_name_plural = "identities"
-        constraints = [models.UniqueConstraint(fields=["kind", "value"], name="identity_unique")]
+        # By the value first: nearly all are of one kind, and two columns would be compared to find a place.
+        constraints = [models.UniqueConstraint(fields=["value", "kind"], name="identity_unique")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.value}"
@@ -337,10 +340,13 @@ class Topic(models.Model):
 
 
 class Consent(models.Model):
-    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted."""
+    """The permission in force for one customer, channel and topic. Nobody without a row may be contacted.
+
+    Whoever writes it, and the change it follows from, holds the customer (identity.hold): no key is checked.
+    """
 
     pk = models.CompositePrimaryKey("customer_id", "channel", "topic")
-    customer = models.ForeignKey(  # checked by the ConsentChange that is stored with it
+    customer = models.ForeignKey(
         Customer, on_delete=models.CASCADE, related_name="consents", db_index=False, db_constraint=False
     )
     channel = models.CharField(max_length=10, choices=Channel.choices)
@@ -359,7 +365,9 @@ class Consent(models.Model):
 class ConsentChange(models.Model):
     """Every grant and withdrawal there ever was, in order."""
 
-    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="consent_changes", db_index=False)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.CASCADE, related_name="consent_changes", db_index=False, db_constraint=False
+    )
     channel = models.CharField(max_length=10, choices=Channel.choices)
     topic = models.CharField(max_length=60)
     is_granted = models.BooleanField()
@@ -567,34 +575,3 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return self.sentence
-
-
-class FieldQuality(models.Model):
-    """What the values of a field were like on a day, or as one file brought them. Written by customers.quality_days.
-
-    `figures` is customers.quality.Figures. `drift` compares them with those before, and is empty where there were none.
-    """
-
-    field = models.CharField(max_length=240)
-    label = models.CharField(max_length=240)
-    kind = models.CharField(max_length=10, choices=Attribute.Type.choices)
-    day = models.DateField()
-    as_of = models.DateTimeField()
-    of_import = models.ForeignKey(Import, null=True, blank=True, on_delete=models.CASCADE, related_name="fields")
-    newest = models.DateTimeField(null=True, help_text="When the last of its values was known.")
-    figures = models.JSONField()
-    drift = models.JSONField(default=dict)
-
-    class Meta:
-        verbose_name = "data quality"
-        verbose_name_plural = "data quality"
-        indexes = [models.Index(fields=["of_import", "day"], name="field_quality_day")]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["field", "day"], condition=Q(of_import=None), name="field_quality_once_a_day"
-            ),
-            models.UniqueConstraint(fields=["field", "of_import"], name="field_quality_once_an_import"),
-        ]
-
-    def __str__(self) -> str:
-        return self.label

@@ -8,7 +8,7 @@ from io import StringIO
 import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import IntegrityError, connection, connections, transaction
+from django.db import IntegrityError, OperationalError, connection, connections, transaction
 from django.db.models import Model
 
 from customers import attributes, bulk, consent, erasure, events, history, identity, ingest, merging, snapshot
@@ -266,6 +266,37 @@ def test_what_is_committed_too_late_for_the_one_who_went_is_refused_and_can_be_s
     again = pl.DataFrame([(1, "eda", "late", "Page Viewed", T)], schema=names, orient="row")
     assert ingest.put(Records(read=1, events=again), source, T).events == 1
     assert Event.objects.get().customer == ada
+
+
+def test_a_permission_of_one_who_went_is_refused(both: tuple[Customer, Customer]) -> None:
+    gone = both[1].pk
+    merge("ada", "eda", T)
+    with pytest.raises(IntegrityError):
+        consent.grant(gone, "email", "tips", "test", T)
+    assert not ConsentChange.objects.filter(customer_id=gone).exists()
+    assert not Consent.objects.filter(customer_id=gone).exists()
+
+
+@needs_transactions
+@pytest.mark.django_db(transaction=True)
+def test_a_merge_waits_for_a_permission_that_is_being_stored() -> None:
+    make_customer("ada")
+    eda = make_customer("eda")
+    waited: list[str] = []
+
+    def try_to_merge() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '50ms'")
+        try:
+            merge("ada", "eda", T)
+        except OperationalError as error:
+            waited.append(str(error))
+
+    with transaction.atomic():
+        consent.grant(eda.pk, "email", "tips", "test", T)
+        aside(try_to_merge)
+    assert len(waited) == 1
+    assert not Merge.objects.exists()
 
 
 @needs_transactions
