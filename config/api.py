@@ -116,6 +116,11 @@ urlpatterns: list[URLPattern] = [
     path("segments/<str:public_id>/explain/", member_doors.ExplainView.as_view(), name="segment-explain"),
     path("segments/<str:public_id>/pins/", hand_doors.PinsView.as_view(), name="segment-pins"),
     path("segments/<str:public_id>/list/", hand_doors.ListView.as_view(), name="segment-list"),
+    path(
+        "segments/<str:public_id>/list/<str:change>/refused/",
+        hand_doors.RefusedView.as_view(),
+        name="segment-list-refused",
+    ),
     path("segments/<str:public_id>/versions/", version_doors.VersionsView.as_view(), name="segment-versions"),
     path(
         "segments/<str:public_id>/versions/<int:number>/restore/",

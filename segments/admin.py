@@ -23,6 +23,7 @@ from segments import (
     by_hand_page,
     definition,
     field_alerts,
+    list_page,
     quality_page,
     quality_rules,
     segment_page,
@@ -109,6 +110,11 @@ class SegmentAdmin(BaseAdmin):
             path("<int:segment_id>/unpin/", at(require_POST(self.unpin_view)), name="segments_segment_unpin"),
             path("<int:segment_id>/freeze/", at(require_POST(self.freeze_view)), name="segments_segment_freeze"),
             path("<int:segment_id>/export/", at(require_POST(self.export_view)), name="segments_segment_export"),
+            path(
+                "<int:segment_id>/refused/<str:change>/",
+                at(require_POST(self.refused_view)),
+                name="segments_segment_refused",
+            ),
             path("overlap/", at(self.overlap_view), name="segments_segment_overlap"),
             path("<path:object_id>/edit/", at(self.edit_view), name="segments_segment_edit"),
         ]
@@ -175,6 +181,13 @@ class SegmentAdmin(BaseAdmin):
             raise PermissionDenied
         return views.export(request, self._seen(request, segment_id))
 
+    def refused_view(self, request: HttpRequest, segment_id: int, change: str) -> HttpResponse:
+        """Give the lines that put nobody on a list, to those who may change it and see customers."""
+        segment = get_object_or_404(Segment, pk=segment_id)
+        if not (self.has_change_permission(request, segment) and request.user.has_perm(SEES_CUSTOMERS)):
+            raise PermissionDenied
+        return list_page.refused(request, segment, change)
+
     def overlap_view(self, request: HttpRequest) -> HttpResponse:
         """Give how some segments overlap."""
         if not self.has_view_permission(request):
@@ -225,7 +238,9 @@ class SegmentAdmin(BaseAdmin):
         done = form.keep_list(obj, definition.name_of(request.user), timezone.now())
         if done and done.unknown:
             few = ", ".join(done.unknown_ids[:UNKNOWN_SHOWN])
-            messages.warning(request, f"{done.unknown:,} of {done.read:,} ids are of nobody: {few}.")
+            more = " …" if done.unknown > UNKNOWN_SHOWN else ""
+            where = "All of them, with their lines, stand below under “What was done to the list”."
+            messages.warning(request, f"{done.unknown:,} of {done.read:,} are of nobody: {few}{more}. {where}")
 
     def response_post_save_add(self, request: HttpRequest, obj: Model) -> HttpResponse:
         """Go to the page of what was saved."""

@@ -134,7 +134,9 @@ class SegmentForm(forms.ModelForm):  # type: ignore[type-arg]
         self.instance.kind = Segment.Kind.LIST
         file, text = cleaned.get("ids_file"), cleaned.get("ids", "")
         try:
-            if file or text:
+            if file and file.size > lists.MOST_BYTES:
+                self.add_error("ids", f"The file is larger than {lists.MOST_BYTES // 2**20} MB; split it.")
+            elif file or text:
                 self.given = lists.uploaded(file.name, file.read()) if file else lists.pasted(text)
             elif not self.instance.pk:
                 self.add_error("ids", "Paste the ids of some customers, or choose a file with them.")

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from typing import IO, Any, ClassVar
 
+from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
@@ -20,14 +21,15 @@ from segments import lists, pins
 from segments.definition import name_of
 from segments.doors import refusing, segment_of, valid, who
 from segments.lists import Given
-from segments.models import ListChange, Segment, SegmentPin
+from segments.models import ListChange, ListRefused, Segment, SegmentPin
 from segments.pins import Pinned
 
-MOST_BYTES = 64 * 2**20  # a million ids of 60 letters
+MOST_BYTES = lists.MOST_BYTES
 HOW = {"add": lists.add, "remove": lists.remove, "replace": lists.replace}
 A_TEXT: dict[str, Any] = {"type": "string", "minLength": 1}
 A_FILE: dict[str, Any] = {**A_TEXT, "format": "binary"}
-DEFAULT_NAME, BODY = "upload", "body"
+DEFAULT_NAME, BATCH, BODY = "upload", "batch", "body"
+REFUSED = Listing("refused")
 WHEN = {"stored": "pk", "at": "at"}
 PINS = Listing("pins", WHEN, {"kind": Narrowed("kind", SegmentPin.Kind.values)})
 CHANGES = Listing("list", WHEN, {"how": Narrowed("how", ListChange.How.values)}, is_newest_first=True)
@@ -97,24 +99,52 @@ class PinnedSerializer(serializers.Serializer[Any]):
 
 
 class IdsInSerializer(StrictSerializer):
-    """External ids as JSON."""
+    """External ids or e-mail addresses as JSON; each is judged on its own."""
 
-    ids = serializers.ListField(child=serializers.CharField(max_length=200), min_length=1)
+    ids = serializers.ListField(child=serializers.CharField(), min_length=1)
 
 
 class ListChangeSerializer(serializers.Serializer[Any]):
     """What was done to a list, and what became of the ids that were given."""
 
+    id = serializers.CharField(source="public_id", help_text="For `list/{change}/refused/`.")
     how = serializers.ChoiceField(choices=ListChange.How.choices)
     source = serializers.CharField()  # type: ignore[assignment]
     at = serializers.DateTimeField()
     by = serializers.CharField(allow_blank=True)
-    read = serializers.IntegerField(help_text="Ids given.")
-    repeated = serializers.IntegerField(help_text="Ids given more than once.")
-    unknown = serializers.IntegerField(help_text="Ids of nobody.")
+    read = serializers.IntegerField(help_text="Ids and addresses given.")
+    repeated = serializers.IntegerField(help_text="Those given more than once.")
+    unknown = serializers.IntegerField(help_text="Those of nobody.")
     unknown_ids = serializers.ListField(child=serializers.CharField(), help_text="The first of them.")
     added = serializers.IntegerField()
     removed = serializers.IntegerField()
+
+
+class RefusedSerializer(serializers.Serializer[Any]):
+    """One that is of nobody, and why."""
+
+    line = serializers.IntegerField(help_text="Its line in the file, or its place among the ids, from 1.")
+    id = serializers.CharField(source="given")
+    code = serializers.ChoiceField(choices=ListRefused.Why.choices, source="why")
+    message = serializers.CharField(source="get_why_display")
+
+
+class RefusedPageSerializer(serializers.Serializer[Any]):
+    """A page of those who are nobody, in the order of their lines."""
+
+    results = RefusedSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+
+
+class ListChangedSerializer(ListChangeSerializer):
+    """What was done to a list, with the first of those who are nobody."""
+
+    refused = serializers.SerializerMethodField()
+
+    @extend_schema_field(RefusedSerializer(many=True))
+    def get_refused(self, change: ListChange) -> Any:
+        """Give the first 100; all of them stand in `list/{change}/refused/` for a month."""
+        return RefusedSerializer(change.refused.order_by("pk")[: lists.TOLD], many=True).data
 
 
 class ListChangePageSerializer(serializers.Serializer[Any]):
@@ -204,10 +234,10 @@ class ListView(Door):
             "text/csv": A_TEXT,
             "application/octet-stream": A_FILE,
         },
-        responses={200: ListChangeSerializer, **refusals(400, 404, 413)},
+        responses={200: ListChangedSerializer, **refusals(400, 404, 413)},
     )
     def post(self, request: Request, public_id: str) -> Response:
-        """Add, remove or replace up to a million ids: one a line, a table with a column of ids, or JSON."""
+        """Add, remove or replace up to a million ids or addresses, as lines, a table or JSON; each is judged alone."""
         segment = _list_of(public_id)
         how = request.query_params.get("how", "add")
         if how not in HOW:
@@ -217,7 +247,27 @@ class ListView(Door):
             change = HOW[how](segment, _given(request), name_of(who(request)), timezone.now())
         except lists.ListError as error:
             raise Problem(400, "bad_list", str(error)) from error
-        return Response(ListChangeSerializer(change).data)
+        return Response(ListChangedSerializer(change).data)
+
+
+class RefusedView(Door):
+    """`segments/{id}/list/{change}/refused/`."""
+
+    required_scope = Scope.SEGMENTS_READ
+    parameters: ClassVar[set[str]] = REFUSED.parameters
+
+    @extend_schema(
+        operation_id="segments_list_refused",
+        parameters=REFUSED.described,
+        responses={200: RefusedPageSerializer, **refusals(400, 404)},
+    )
+    def get(self, request: Request, public_id: str, change: str) -> Response:
+        """List the lines of a change that are of nobody, with the reason; they are kept for a month."""
+        found = _list_of(public_id).list_changes.filter(public_id=change.replace("\x00", "")).first()
+        if found is None:
+            raise Http404("No change of this list has this id.")
+        listing = replace(REFUSED, name=f"refused of {found.public_id}")
+        return listing.page(request, found.refused.all(), lambda rows: RefusedSerializer(rows, many=True).data)
 
 
 def _given(request: Request) -> Given:
@@ -225,7 +275,8 @@ def _given(request: Request) -> Given:
     if isinstance(body, bytes):
         name = request.query_params.get("name") or DEFAULT_NAME
         return lists.uploaded(name, body, request.query_params.get("column", ""))
-    return lists.pasted("\n".join(valid(IdsInSerializer(data=request.data))["ids"]))
+    name = request.query_params.get("name") or BATCH
+    return lists.named(valid(IdsInSerializer(data=request.data))["ids"], name)
 
 
 def _list_of(public_id: str) -> Segment:
@@ -237,7 +288,7 @@ def _list_of(public_id: str) -> Segment:
 
 def _known(external_ids: list[str]) -> tuple[list[int], list[str]]:
     """Give the customers of some external ids, and the ids of nobody."""
-    given = lists.pasted("\n".join(external_ids)).ids.unique(maintain_order=True)
+    given = lists.named(external_ids, BATCH).ids.unique(maintain_order=True)
     found = identity.find(given)
     unknown = given.filter(~given.is_in(found["external_id"].implode()))
     return sorted(set(found["customer_id"].to_list())), unknown.to_list()

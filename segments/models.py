@@ -122,6 +122,7 @@ class ListChange(models.Model):
         REPLACED = "replaced", "Replaced"
         FROZEN = "frozen", "Frozen"
 
+    public_id = models.CharField(max_length=32, default=new_public_id, editable=False)
     segment = models.ForeignKey(Segment, on_delete=models.CASCADE, related_name="list_changes")
     how = models.CharField(max_length=10, choices=How.choices)
     source = models.CharField(max_length=300, help_text="A file's name, pasted, or the rule it was frozen from.")
@@ -136,6 +137,23 @@ class ListChange(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_how_display()}: {self.source}"
+
+
+class ListRefused(models.Model):
+    """A line that put nobody on a list or off it, and why. Kept for a month."""
+
+    class Why(models.TextChoices):
+        UNKNOWN = "unknown", "Nobody has this id."
+        NO_ADDRESS = "unknown_email", "Nobody has this e-mail address."
+        TOO_LONG = "too_long", "It is longer than an id or an address can be."
+
+    change = models.ForeignKey(ListChange, on_delete=models.CASCADE, related_name="refused")
+    line = models.IntegerField(help_text="Its line in the file, or its place among the ids, from 1.")
+    given = models.CharField(max_length=254)
+    why = models.CharField(max_length=20, choices=Why.choices)
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.get_why_display()}"
 
 
 class SegmentSize(models.Model):

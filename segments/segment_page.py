@@ -1,17 +1,19 @@
 """The page of a segment: what its rule says, its size over time, its members, who moved, and what the rule was."""
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from customers import charts
 from customers.panels import LAST, Cell, Panel, link, moment, number, tag
 from segments import definition, growth, movement, words
 from segments.members_panel import Wanted, members
-from segments.models import MembershipChange, Segment
+from segments.models import ListChange, ListRefused, MembershipChange, Segment
 
 REACH = "admin:segments_segment_reach"
 
@@ -26,7 +28,9 @@ def panels(segment: Segment, request: HttpRequest) -> list[Panel]:
         *([members(segment, Wanted.of(request.GET))] if sees_customers else []),
         moved(segment, sees_customers),
         pins(segment, request if may_change and sees_customers else None),
-        listed(segment) if segment.kind == Segment.Kind.LIST else versions(segment, may_change),
+        listed(segment, may_change and sees_customers)
+        if segment.kind == Segment.Kind.LIST
+        else versions(segment, may_change),
     ]
 
 
@@ -128,8 +132,9 @@ def _unpin(address: str, external_id: str) -> Cell:
     return format_html(text, address, external_id, external_id)
 
 
-def listed(segment: Segment) -> Panel:
-    """Give what was done to a list."""
+def listed(segment: Segment, may_see_refused: bool) -> Panel:
+    """Give what was done to a list, with the lines of nobody as a file."""
+    kept = ListRefused.objects.filter(change=OuterRef("pk"))
     rows = [
         (
             moment(c.at),
@@ -138,12 +143,18 @@ def listed(segment: Segment) -> Panel:
             c.by or "–",
             number(c.added),
             number(c.removed),
-            number(c.unknown),
+            _refused(segment, c) if may_see_refused and c.is_kept else number(c.unknown),
         )
-        for c in segment.list_changes.order_by("-at", "-pk")[:LAST]
+        for c in segment.list_changes.annotate(is_kept=Exists(kept)).order_by("-at", "-pk")[:LAST]
     ]
     head = ("When", "What", "From", "By", "Came on", "Went off", "Ids of nobody")
     return Panel("What was done to the list", head=head, rows=rows, empty="Nobody was put on it yet.")
+
+
+def _refused(segment: Segment, change: ListChange) -> SafeString:
+    address = reverse("admin:segments_segment_refused", args=[segment.pk, change.public_id])
+    text = '{} <button class="cb-add-small" form="unpin" formaction="{}">Download them</button>'
+    return format_html(text, number(change.unknown), address)
 
 
 def versions(segment: Segment, may_change: bool) -> Panel:

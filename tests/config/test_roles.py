@@ -125,6 +125,7 @@ PAGES: dict[str, set[str]] = {
     "admin:segments_segment_pin": {M},
     "admin:segments_segment_preview": {M, N},
     "admin:segments_segment_reach": {M, P, N},
+    "admin:segments_segment_refused": {M},
     "admin:segments_segment_unpin": {M},
     "sending": {M, P, O},
 }
@@ -133,7 +134,7 @@ OPEN = {"index", "login", "logout", "password_change", "password_change_done", "
 OPEN |= {"view_on_site", "app_list"}
 VERBS = {"changelist": 0, "add": 1, "change": 0, "delete": 3, "history": 0, "do": 0}
 POSTED = {"do", "export", "keep", "move", "next", "work", "preview", "save", "test", "check", "try", "run", "sample"}
-POSTED |= {"revert", "copy", "consent", "count", "field", "effect", "on", "freeze", "pin", "unpin"}
+POSTED |= {"revert", "copy", "consent", "count", "field", "effect", "on", "freeze", "pin", "unpin", "refused"}
 # Of every table with buttons: rows that have them, and whom they are offered to.
 BUTTONS: dict[str, list[tuple[dict[str, object], dict[str, set[str]]]]] = {
     "campaigns.campaign": [

@@ -139,6 +139,7 @@ OTHERS: dict[str, str] = {
     "admin:segments_segment_pin": "POST segments/1/pins/",
     "admin:segments_segment_preview": "POST segments/preview/",
     "admin:segments_segment_reach": PICTURE,
+    "admin:segments_segment_refused": "GET segments/1/list/1/refused/",
     "admin:segments_segment_unpin": "DELETE segments/1/pins/",
     "sending": "POST sending/",
 }

@@ -14,7 +14,7 @@ from customers import devices, keys
 from customers.keys import Scope
 from customers.models import Customer, Import, Suppression
 from scoring.models import Target
-from segments.models import Segment, SegmentVersion
+from segments.models import ListChange, ListRefused, Segment, SegmentVersion
 from tests.config import world
 from tests.config.world import T
 
@@ -62,11 +62,14 @@ def _segments() -> dict[str, Rows]:
     SegmentVersion.objects.create(segment=changed, number=1, rule=world.RULE, at=T)
     read = {"public_id": "segment-1", "external_id": "c-0000", "number": 1}
     lists = [{"public_id": listed.public_id}]
+    change = ListChange.objects.create(segment=listed, how="added", source="may.txt", at=T, read=1, unknown=1)
+    ListRefused.objects.create(change=change, line=1, given="nobody", why="unknown")
     return {
         "segments": [read, read | {"public_id": changed.public_id, "external_id": "c-0005"}],
         "segments_delete": [{"public_id": one.public_id} for one in made],
         "segments_list_changes": lists,
         "segments_list_change": lists,
+        "segments_list_refused": [{"public_id": listed.public_id, "change": change.public_id}],
         "quality": [{"field": "country"}, {"field": "plan"}, {"field": "city"}],
     }
 

@@ -91,7 +91,7 @@ def test_a_list_is_pasted_and_changed(boss: Client) -> None:
     friends = Segment.objects.get(key="friends")
     people = friends.memberships.order_by("customer_id").values_list("customer__external_id", flat=True)
     assert list(people) == ["c-0000", "c-0004"]
-    assert "1 of 4 ids are of nobody: nobody." in page.content.decode()
+    assert "1 of 4 are of nobody: nobody." in page.content.decode()
     assert "Edit the list" in page.content.decode()
     change = {"name": "Friends", "description": "", "ids": "c-0004", "list_how": "remove", "opened": "1"}
     boss.post(reverse(EDIT, args=[friends.pk]), change)

@@ -3,12 +3,14 @@
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 
+from customers.models import AuditEntry, Customer, Identity
 from segments import hand_doors, lists
 from segments.models import Segment
 from tests.customers.test_api import bearer, is_problem
-from tests.segments.crowd import cycle, members, people, saved
+from tests.segments.crowd import AS_OF, cycle, members, people, saved
 from tests.segments.test_api import BOTH, send
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -56,6 +58,40 @@ def test_a_list_is_replaced_cut_down_and_tells_what_was_done(client: Client) -> 
         ("replaced", "spring.txt", 1, 1),
     ]
     assert done["next"]
+
+
+def test_each_id_of_a_batch_is_judged_on_its_own(client: Client) -> None:
+    friends = made(client)
+    people("DE", "AT")
+    one = Customer.objects.get(external_id="c-1")
+    Identity.objects.create(customer=one, kind="external", value="a,b", known_at=AS_OF)
+    batch = {"ids": ["c-0", "a,b", "nobody", "ann@example.test", "c-0", "x" * 300]}
+    change = send(client, "POST", f"segments/{friends.public_id}/list/?name=shop", batch).json()
+    assert (change["source"], change["read"], change["added"], change["repeated"]) == ("shop", 6, 2, 1)
+    told = [(one["line"], one["id"][:20], one["code"]) for one in change["refused"]]
+    said = [(3, "nobody", "unknown"), (4, "ann@example.test", "unknown_email"), (6, "x" * 20, "too_long")]
+    assert told == said
+    at = f"segments/{friends.public_id}/list/{change['id']}/refused/?limit=2"
+    page = send(client, "GET", at, None).json()
+    rest = send(client, "GET", page["next"].removeprefix("http://testserver/api/v1/"), None).json()
+    assert page["results"] + rest["results"] == change["refused"]
+    is_problem(send(client, "GET", f"segments/{friends.public_id}/list/none/refused/", None), 404)
+    pinned = send(client, "POST", f"segments/{friends.public_id}/pins/", {"customers": ["a,b"], "kind": "include"})
+    assert pinned.json() == {"customers": 1, "unknown": []}
+
+
+def test_the_page_gives_the_refused_lines_as_a_file(client: Client) -> None:
+    friends = made(client)
+    change = upload(client, friends, b"=1+1\nc-0\n", query="?name=may.txt").json()
+    client.force_login(User.objects.create_superuser("mia"))
+    page = f"/admin/segments/segment/{friends.pk}/"
+    address = f"{page}refused/{change['id']}/"
+    assert address in client.get(f"{page}change/").content.decode()
+    lines = client.post(address).content.decode().splitlines()
+    assert lines == ["line,id,reason", "1,'=1+1,Nobody has this id.", "2,c-0,Nobody has this id."]
+    noted = AuditEntry.objects.latest("pk")
+    assert (noted.what, noted.about, noted.detail["rows"]) == ("refused lines exported", "friends", 2)
+    assert client.post(f"{page}refused/none/").status_code == 404
 
 
 def test_what_is_no_list_of_ids_is_refused(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,14 +2,16 @@
 
 import gzip
 import io
+from datetime import timedelta
 
 import polars as pl
 import pytest
 
 from customers import erasure, merging
+from customers.models import Customer
 from segments import definition, lists, pins
 from segments.fields import catalogue
-from segments.models import ListChange, ListMember, Segment
+from segments.models import ListChange, ListMember, ListRefused, Segment
 from segments.pins import Pinned
 from segments.rules import RuleError, parse, sentence
 from tests.segments.crowd import AS_OF, GERMAN, HOUR, cycle, ids, members, people, saved
@@ -91,7 +93,6 @@ def test_a_spreadsheet_of_numbers_gives_whole_ids() -> None:
         (b"name,town\nAda,Ulm\n", "id", "friends.csv has no column 'id'"),
         (b"external_id\n", "", "There are no ids in friends.csv"),
         (b"id;name\n", "", "friends.csv has a header and no lines"),
-        (b"x" * 300, "", "longer than an id can be"),
         (b"%PDF-1.4 ...", "", "friends.csv is a PDF"),
     ],
 )
@@ -100,10 +101,64 @@ def test_a_file_without_ids_is_refused_with_the_reason(body: bytes, column: str,
         lists.uploaded("friends.csv", body, column)
 
 
+def test_every_line_that_is_nobodys_is_kept_with_its_reason_and_stops_no_other() -> None:
+    friends = made()
+    people("DE", "AT", "DE")
+    Customer.objects.filter(external_id="c-1").update(email="bob@example.test")
+    Customer.objects.filter(external_id="c-2").update(email="bob@example.test")
+    body = f"customer_id\nc-0\n\nnobody\nBob@Example.test\nann@example.test\n{'x' * 300}\nnobody\nno@where\n"
+    change = lists.add(friends, lists.uploaded("may.txt", body.encode()), "mia", AS_OF)
+    assert members("friends") == ["c-0", "c-1", "c-2"], "all who share an address"
+    assert (change.read, change.added, change.repeated, change.unknown) == (7, 3, 1, 4)
+    refused = list(change.refused.order_by("pk").values_list("line", "given", "why"))
+    assert refused == [
+        (4, "nobody", "unknown"),
+        (6, "ann@example.test", "unknown_email"),
+        (7, "x" * 254, "too_long"),
+        (9, "no@where", "unknown_email"),
+    ]
+
+
+def test_lines_of_a_table_are_those_of_its_file() -> None:
+    friends = made()
+    people("DE")
+    change = lists.add(friends, lists.uploaded("may.csv", b"name,email\nAda,a@b.de\nBo,\nCy,c@d.de\n"), "mia", AS_OF)
+    assert list(change.refused.order_by("pk").values_list("line", "given")) == [(2, "a@b.de"), (4, "c@d.de")]
+    pasted = lists.remove(friends, lists.pasted("c-0;nobody\r\n\r\nnobody-2"), "mia", AS_OF)
+    assert list(pasted.refused.order_by("pk").values_list("line", "given")) == [(1, "nobody"), (3, "nobody-2")]
+    assert lists.uploaded("x.csv", b"email,customer_id\na@b.de,c-0\n").ids.to_list() == ["c-0"], "an id goes first"
+
+
+def test_what_was_refused_goes_after_a_month_and_with_whom_it_names() -> None:
+    friends = made()
+    change = lists.add(friends, lists.pasted("C-0\nAda@b.de\nnobody"), "mia", AS_OF)
+    assert (change.unknown, change.refused.count()) == (3, 3)
+    people("DE")
+    Customer.objects.update(email="ada@b.de")
+    erasure.erase("c-0", AS_OF, "asked for it")
+    change.refresh_from_db()
+    assert change.unknown_ids == ["nobody"]
+    assert [one.given for one in change.refused.all()] == ["nobody"]
+    lists.add(friends, lists.pasted("nobody-2"), "mia", AS_OF + timedelta(days=31))
+    assert [one.given for one in ListRefused.objects.all()] == ["nobody-2"]
+
+
+def test_many_lines_are_found_as_few_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    friends = made()
+    people("DE", "AT")
+    Customer.objects.filter(external_id="c-1").update(email="bob@example.test")
+    monkeypatch.setattr(lists, "FEW", 1)
+    lists.add(friends, lists.pasted("c-0\nbob@example.test\nann@example.test"), "mia", AS_OF)
+    assert members("friends") == ["c-0", "c-1"]
+
+
 def test_more_ids_than_a_list_takes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lists, "MOST", 2)
     with pytest.raises(lists.ListError, match="There are 3 ids; a list takes at most 2 at a time"):
         lists.pasted("a\nb\nc")
+    monkeypatch.setattr(lists, "MOST_BYTES", 4)
+    with pytest.raises(lists.ListError, match="is larger than"):
+        lists.uploaded("friends.txt", b"a\nb\nc")
 
 
 def test_a_frozen_list_keeps_who_belonged_to_the_rule_then() -> None:
