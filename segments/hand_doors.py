@@ -120,7 +120,7 @@ class ListChangeSerializer(serializers.Serializer[Any]):
     removed = serializers.IntegerField()
 
 
-class RefusedSerializer(serializers.Serializer[Any]):
+class RefusedIdSerializer(serializers.Serializer[Any]):
     """One that is of nobody, and why."""
 
     line = serializers.IntegerField(help_text="Its line in the file, or its place among the ids, from 1.")
@@ -129,10 +129,10 @@ class RefusedSerializer(serializers.Serializer[Any]):
     message = serializers.CharField(source="get_why_display")
 
 
-class RefusedPageSerializer(serializers.Serializer[Any]):
+class RefusedIdPageSerializer(serializers.Serializer[Any]):
     """A page of those who are nobody, in the order of their lines."""
 
-    results = RefusedSerializer(many=True)
+    results = RefusedIdSerializer(many=True)
     next = serializers.URLField(allow_null=True)
 
 
@@ -141,10 +141,10 @@ class ListChangedSerializer(ListChangeSerializer):
 
     refused = serializers.SerializerMethodField()
 
-    @extend_schema_field(RefusedSerializer(many=True))
+    @extend_schema_field(RefusedIdSerializer(many=True))
     def get_refused(self, change: ListChange) -> Any:
         """Give the first 100; all of them stand in `list/{change}/refused/` for a month."""
-        return RefusedSerializer(change.refused.order_by("pk")[: lists.TOLD], many=True).data
+        return RefusedIdSerializer(change.refused.order_by("pk")[: lists.TOLD], many=True).data
 
 
 class ListChangePageSerializer(serializers.Serializer[Any]):
@@ -259,7 +259,7 @@ class RefusedView(Door):
     @extend_schema(
         operation_id="segments_list_refused",
         parameters=REFUSED.described,
-        responses={200: RefusedPageSerializer, **refusals(400, 404)},
+        responses={200: RefusedIdPageSerializer, **refusals(400, 404)},
     )
     def get(self, request: Request, public_id: str, change: str) -> Response:
         """List the lines of a change that are of nobody, with the reason; they are kept for a month."""
@@ -267,7 +267,7 @@ class RefusedView(Door):
         if found is None:
             raise Http404("No change of this list has this id.")
         listing = replace(REFUSED, name=f"refused of {found.public_id}")
-        return listing.page(request, found.refused.all(), lambda rows: RefusedSerializer(rows, many=True).data)
+        return listing.page(request, found.refused.all(), lambda rows: RefusedIdSerializer(rows, many=True).data)
 
 
 def _given(request: Request) -> Given:
