@@ -38,6 +38,7 @@ from customers.models import (
 )
 from customers.panels import Cell, Panel, column, facts_of, link, number, plain, tag, when
 
+SCOPES_SHOWN = 3
 STATE_TAGS = {"uploaded": "", "waiting": "wait", "running": "wait", "done": "good", "failed": "bad"}
 ALERT_TAGS = {"open": "bad", "snoozed": "wait", "done": "good"}
 SNOOZES = {"day": timedelta(days=1), "week": timedelta(days=7)}
@@ -423,7 +424,7 @@ class ApiKeyAdmin(BaseAdmin):
     list_display = (
         "name",
         column("prefix", "Begins with", str),
-        "scope_list",
+        "scopes_shown",
         "is_in_force",
         "last_used_at",
         "expires_at",
@@ -449,9 +450,16 @@ class ApiKeyAdmin(BaseAdmin):
     add_fieldsets = ((None, {"fields": ("name", "scopes", "per_minute", "expires_at")}),)
 
     @admin.display(description="Scopes")
+    def scopes_shown(self, key: ApiKey) -> str:
+        """Give the first scopes by the names that programs know."""
+        more = len(key.scopes) - SCOPES_SHOWN
+        return ", ".join(key.scopes[:SCOPES_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+    @admin.display(description="Scopes")
     def scope_list(self, key: ApiKey) -> str:
         """Give the scopes in one line."""
-        return ", ".join(str(keys.Scope(one).label) if one in keys.Scope.values else one for one in key.scopes)
+        known = keys.Scope
+        return "; ".join(f"{known(one).label} ({one})" if one in known.values else one for one in key.scopes)
 
     @admin.display(description="Try it")
     def first_call(self, key: ApiKey) -> str:
@@ -467,7 +475,8 @@ class ApiKeyAdmin(BaseAdmin):
         """Give the form with the scopes of what this person may do: nobody gets more by a key."""
         form = super().get_form(request, obj, change, **kwargs)
         if "scopes" in form.base_fields:
-            form.base_fields["scopes"].choices = keys.grantable(request.user.has_perm)
+            offered = keys.grantable(request.user.has_perm)
+            form.base_fields["scopes"].choices = [(name, f"{label} ({name})") for name, label in offered]
         return form
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -54,8 +54,9 @@ def made(form: forms.Form, name: str, at: datetime) -> tuple[ApiKey, str]:
 def shown_once(key: ApiKey, secret: str) -> SafeString:
     """Say the secret, and the line that tries it."""
     text = "The key, shown only this once. Copy it now: {} Try it: {}"
-    code = '<code class="cusp-secret">{}</code>'
-    return format_html(text, format_html(code, secret), format_html(code, first_call(key, secret)))
+    code = '<code class="cusp-secret">{0}</code> <button type="button" class="cusp-button" data-copy="{0}">{1}</button>'
+    line = first_call(key, secret)
+    return format_html(text, format_html(code, secret, "Copy the key"), format_html(code, line, "Copy the line"))
 
 
 def first_call(key: ApiKey, secret: str = "$KEY") -> str:

@@ -42,7 +42,7 @@ def _of_values(kind: str, figures: Figures) -> list[Trouble]:
     far = figures["below"] + figures["above"]
     if far and figures["low"] is not None and figures["high"] is not None:
         sentence = f"{far:,} of {filled:,} lie far outside of the rest: below {figures['low']:,.4g} or above "
-        found.append(_trouble(SOME, "outside", f"{sentence}{figures['high']:,.4g} (Tukey's far fences).", far, filled))
+        found.append(_trouble(SOME, "outside", f"{sentence}{figures['high']:,.4g}.", far, filled))
     return found
 
 

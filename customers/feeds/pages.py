@@ -4,6 +4,7 @@ import copy
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.http import HttpRequest
 from django.utils import timezone
@@ -15,7 +16,7 @@ from customers.feeds import keeping
 from customers.feeds.keeping import FeedError
 from customers.feeds.logins import LONGEST
 from customers.models import Feed, FeedFile, Import
-from customers.panels import LAST, Cell, Panel, facts_of, link, moment, number, tag
+from customers.panels import LAST, Cell, Panel, column, facts_of, link, moment, number, tag
 
 DROPPED = "The password was forgotten: it was for another host. If the new one asks for one, give it here."
 OFFERED = 50  # imports that another one may be made like
@@ -57,17 +58,16 @@ class FeedForm(forms.ModelForm):  # type: ignore[type-arg]
         labels = {
             "pattern": "Files like",
             "url": "Or an address",
-            "login": "It lets us in",
-            "login_name": "User or header name",
+            "login": "Login",
+            "login_name": "Name of the user or header",
             "every_minutes": "Every so many minutes",
             "daily_at": "Or once a day at",
             "is_paused": "Paused",
         }
         help_texts = {
-            "folder": "A whole way, below one of those that the operator named in IMPORT_FOLDERS.",
             "pattern": "Such as customers-*.csv.",
             "url": "Begins with https:// and leads to the open internet.",
-            "login_name": "The user's name, or what the header is called, such as X-Api-Key; a token needs none.",
+            "login_name": "The user's, or the header's, such as X-Api-Key; a token (Bearer) needs none.",
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,6 +76,7 @@ class FeedForm(forms.ModelForm):  # type: ignore[type-arg]
         known = [one.pk for one in done if keeping.is_model(one)]
         if "login" not in self.fields:  # it is looked at only
             return
+        self.fields["folder"].help_text = _open_folders()
         self.fields["login"].choices = [("", "Without a login"), *Feed.Login.choices]  # type: ignore[attr-defined]
         asked = str(self.initial.get("like", ""))
         named = [int(asked)] if asked.isdecimal() and len(asked) < 10 else []
@@ -110,14 +111,17 @@ class FeedAdmin(BaseAdmin):
     """Folders and addresses that are looked at again and again."""
 
     form = FeedForm
-    list_display = ("name", "place", "rhythm", "state_shown", "last_at", "next_at")
+    list_display = (
+        *("name", "place", "rhythm", "state_shown"),
+        *(column("last_at", "Last look", moment), column("next_at", "Next look", moment)),
+    )
     next_step = "Import a file by hand first; its page then offers to schedule it."
     search_fields = ("name", "folder", "url")
     list_filter = ("is_paused", "kind")
     ordering = ("name",)
     fieldsets = (
         (None, {"fields": ("name", "like")}),
-        ("Where", {"fields": (("folder", "pattern"), "url", ("login", "login_name", "secret"))}),
+        ("Where", {"fields": (("folder", "pattern"), "url", ("login", "login_name"), "secret")}),
         ("When", {"fields": (("every_minutes", "daily_at"), "is_paused")}),
     )
 
@@ -195,6 +199,13 @@ class FeedAdmin(BaseAdmin):
         item.is_paused = name == "pause"
         keeping.store(item, by, now)
         return "It is paused." if item.is_paused else "It goes on, and is looked at within seconds."
+
+
+def _open_folders() -> str:
+    """Say below which folders files may be looked for."""
+    if not settings.IMPORT_FOLDERS:
+        return "No folder is open yet: the operator names some in IMPORT_FOLDERS."
+    return f"The whole path, in or below {' or '.join(settings.IMPORT_FOLDERS)}."
 
 
 PAUSE = Button("pause", "Pause")

@@ -26,6 +26,12 @@ def test_the_customers_with_odd_values_become_a_segment(page: Page, live_server:
     log_in(page, live_server, User.objects.create_superuser("steward"))
     page.goto(f"{live_server.url}/admin/customers/fieldquality/")
     expect(page.get_by_role("region", name="Fields, table")).to_contain_text("12 of 120 lie in the future.")
+    page.set_viewport_size({"width": 390, "height": 900})
+    said = page.locator(".cusp-narrow").get_by_text("12 of 120 lie in the future.")
+    expect(said).to_be_visible()
+    assert said.bounding_box()["x"] + said.bounding_box()["width"] < 390  # type: ignore[index]
+    page.set_viewport_size({"width": 1440, "height": 900})
+    expect(said).to_be_hidden()
     page.get_by_role("link", name="Age", exact=True).press("Enter")
     expect(page.get_by_role("heading", name="How its values lie")).to_be_visible()
     for width in WIDTHS:

@@ -178,6 +178,17 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(boss: Client) -> None
     assert keys.find(shown[0]) is None
 
 
+def test_the_list_of_keys_names_few_scopes_and_a_new_key_is_copied_by_a_button(boss: Client) -> None:
+    scopes = ["customers:read", "models:read", "quality:read", "segments:read", "sources:read"]
+    form = boss.get(url(ApiKey, "add")).content.decode()
+    assert "Read segments and their members (segments:read)" in form
+    page = boss.post(url(ApiKey, "add"), {"name": "shop", "per_minute": 60, "scopes": scopes}, follow=True)
+    text = page.content.decode()
+    assert "customers:read, models:read, quality:read and 2 more" in text
+    assert text.count(f'data-copy="{ApiKey.objects.get().prefix}.') == 1
+    assert "Copy the line" in text
+
+
 def test_a_suppression_keeps_no_address(boss: Client) -> None:
     boss.post(url(Suppression, "add"), {"channel": "email", "address": "Ada@example.test", "why": "She asked."})
     stored = Suppression.objects.get()
