@@ -7,9 +7,9 @@ import polars as pl
 from django.db import transaction
 
 from customers import bulk, identity
+from customers.ids import near
 from customers.models import Channel, Consent, ConsentChange, Customer, Suppression
 
-FEW = 5_000
 CHANGES: bulk.Schema = {
     "customer_id": pl.Int64,
     "channel": pl.String,
@@ -60,14 +60,11 @@ def begin(said: pl.DataFrame, at: datetime) -> None:
 
 
 def standing(customer_ids: pl.Series) -> pl.DataFrame:
-    """Give the permissions in force (customer_id, channel, topic, is_granted, since) of the customers."""
+    """Give the permissions in force (customer_id, channel, topic, is_granted, since) of the customers, or of more."""
     unique = customer_ids.unique()
     if unique.is_empty():
         return pl.DataFrame(schema=STANDING)
-    rows = Consent.objects.all()
-    if len(unique) <= FEW:
-        rows = rows.filter(customer_id__in=unique.to_list())
-    return bulk.read(rows.values_list(*STANDING), STANDING)
+    return bulk.read(Consent.objects.filter(near("customer_id", unique)).values_list(*STANDING), STANDING)
 
 
 def without_withdrawn(changes: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:

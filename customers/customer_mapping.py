@@ -1,7 +1,7 @@
 """The lines of a file as customers: addresses, core columns, attributes and consents."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import polars as pl
@@ -10,7 +10,7 @@ from customers import attributes, cleaning, mapping, refusal
 from customers.attributes import CORE
 from customers.cleaning import EARLIEST, Check
 from customers.ingest import Records
-from customers.mapping import Mapped, WrongMapping
+from customers.mapping import WrongMapping
 from customers.models import Attribute, Channel
 from customers.reading import LINE, SURPLUS, Table
 
@@ -90,33 +90,100 @@ def resolve(wanted: CustomerColumns, columns: Sequence[str], stored: Mapping[str
     )
 
 
-def map_customers(
-    table: Table, columns: CustomerColumns, stored: Mapping[str, str], zone: str, received: datetime
-) -> Mapped:
-    """Give the records of a file's lines, one customer a line; `stored` are the types attributes have already."""
+@dataclass(frozen=True)
+class Reading:
+    """How the lines of a file are read: `core` names the columns of core columns, `types` the types of attributes."""
+
+    columns: CustomerColumns
+    core: Mapping[str, str]
+    types: Mapping[str, str]
+    zone: str
+    received: datetime
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Give the facts, by name, with the columns that tell them."""
+        core = {called: name for called, name in self.core.items() if called in CORE}
+        return core | {name: name for name in self.types}
+
+
+@dataclass(frozen=True)
+class People:
+    """The lines of a file of customers, some or all.
+
+    `settled` holds beside each line what is read by all lines together: ids, times in the one format that reads most of
+    them, lists by the one mark. So a line says the same in whichever part it is read.
+    """
+
+    table: Table
+    settled: pl.DataFrame
+    reading: Reading
+
+    @property
+    def external_ids(self) -> pl.Series:
+        """Give the id of the customer that each line tells of, none where it has none."""
+        return self.settled["external_id"]
+
+    def part(self, places: pl.Series) -> "People":
+        """Give the lines at some places, in ascending order."""
+        rows, surplus = self.table.rows[places], self.table.surplus[places]
+        return replace(self, table=replace(self.table, rows=rows, surplus=surplus), settled=self.settled[places])
+
+    def records(self) -> Records:
+        """Give what the lines tell, checked one by one; lines that say the same count once."""
+        table, reading = self.table, self.reading
+        facts = {name: self._fact(name, column) for name, column in reading.labels.items()}
+        wide = _people(self).with_columns(values.alias(f"fact.{name}") for name, values in facts.items())
+        checks = _checks(reading.columns, reading.core, reading.received)
+        sifted = cleaning.sift(wide, [*checks, *_fact_checks(reading.labels, reading.types)])
+        lines = table.rows.join(sifted.accepted.select(pl.col("line").alias(LINE)), on=LINE, how="semi")
+        kept = lines.unique(table.columns, keep="first").select(line=LINE)
+        accepted = sifted.accepted.join(kept, on="line", how="semi", maintain_order="left")
+        return Records(
+            read=len(table.rows),
+            customers=accepted.select("line", "external_id", *(name for name in TOLD if name in accepted.columns)),
+            attributes=_long(accepted, list(facts)),
+            consents=_consents(accepted, reading.columns),
+            refused=mapping.refused_records(table, sifted.refused),
+            types=reading.types,
+            timeless=frozenset(reading.types if reading.columns.known_since == ALWAYS else ()),
+        )
+
+    def _fact(self, name: str, column: str) -> pl.Series:
+        if f"fact.{name}" in self.settled.columns:
+            return self.settled[f"fact.{name}"]
+        type_ = self.reading.types.get(name, Attribute.Type.TEXT.value)
+        return mapping.as_json(self.table.rows[column], type_, self.reading.zone)
+
+
+def people(table: Table, columns: CustomerColumns, stored: Mapping[str, str], zone: str, received: datetime) -> People:
+    """Give the lines of a file, one customer a line; `stored` are the types attributes have already."""
     core, others = _roles(table, columns)
     types = {name: _type(table, columns, stored, name) for name in others}
-    facts = {called: _fact(table, name, called, zone) for called, name in core.items() if called in CORE}
-    facts |= {name: mapping.as_json(table.rows[name], types[name], zone) for name in others}
-    wide = _people(table, columns, core, zone).with_columns(
-        values.alias(f"fact.{name}") for name, values in facts.items()
-    )
-    labels = {**{called: name for called, name in core.items() if called in CORE}, **{name: name for name in others}}
-    sifted = cleaning.sift(wide, [*_checks(columns, core, received), *_fact_checks(labels, types)])
-    lines = table.rows.join(sifted.accepted.select(pl.col("line").alias(LINE)), on=LINE, how="semi")
-    kept = lines.unique(table.columns, keep="first").select(line=LINE)
-    accepted = sifted.accepted.join(kept, on="line", how="semi", maintain_order="left")
-    records = Records(
-        read=len(table.rows),
-        customers=accepted.select("line", "external_id", *(name for name in TOLD if name in accepted.columns)),
-        attributes=_long(accepted, list(facts)),
-        consents=_consents(accepted, columns),
-        refused=mapping.refused_records(table, sifted.refused),
-        types=types,
-        timeless=frozenset(types if columns.known_since == ALWAYS else ()),
-    )
-    told = [f"{name}: {called}" for called, name in core.items()]
-    return Mapped(records, (*told, *(f"{name}: attribute, {type_}" for name, type_ in types.items())))
+    reading = Reading(columns, core, types, zone, received)
+    return People(table, _settled(table, reading), reading)
+
+
+def inferred(reading: Reading) -> list[str]:
+    """Give what the columns were taken for, in lines to print."""
+    told = [f"{name}: {called}" for called, name in reading.core.items()]
+    return [*told, *(f"{name}: attribute, {type_}" for name, type_ in reading.types.items())]
+
+
+def _settled(table: Table, reading: Reading) -> pl.DataFrame:
+    rows, columns, zone = table.rows, reading.columns, reading.zone
+    settled = [cleaning.identifiers(rows[columns.id]).rename("external_id")]
+    if columns.phone:
+        settled.append(cleaning.identifiers(rows[columns.phone]).rename("said.phone"))
+    if columns.known_since in rows.columns:
+        settled.append(cleaning.times(rows[columns.known_since], zone).values.rename("known_since"))
+    if "birth_date" in reading.core:
+        days = mapping.as_json(rows[reading.core["birth_date"]], Attribute.Type.DATE.value, zone)
+        settled.append(days.str.replace(r"^(\"\d{4}-\d\d-\d\d)T.*$", '${1}"').rename("fact.birth_date"))
+    together = (Attribute.Type.DATE, Attribute.Type.LIST)
+    facts = {name: type_ for name, type_ in reading.types.items() if type_ in together}
+    settled += [mapping.as_json(rows[name], type_, zone).rename(f"fact.{name}") for name, type_ in facts.items()]
+    return pl.DataFrame(settled)
 
 
 def _roles(table: Table, columns: CustomerColumns) -> tuple[dict[str, str], list[str]]:
@@ -141,19 +208,10 @@ def _type(table: Table, columns: CustomerColumns, stored: Mapping[str, str], nam
     return stored.get(name) or dict(columns.types).get(name) or mapping.inferred_type(table.rows[name])
 
 
-def _fact(table: Table, name: str, called: str, zone: str) -> pl.Series:
-    type_ = Attribute.Type.DATE if called == "birth_date" else Attribute.Type.TEXT
-    values = mapping.as_json(table.rows[name], type_.value, zone)
-    if called != "birth_date":
-        return values
-    return values.str.replace(r"^(\"\d{4}-\d\d-\d\d)T.*$", '${1}"')
-
-
-def _people(table: Table, columns: CustomerColumns, core: Mapping[str, str], zone: str) -> pl.DataFrame:
+def _people(some: People) -> pl.DataFrame:
     """Give line, external id, addresses, names, known_since and consents, beside the texts they were read from."""
-    rows = table.rows
-    series = [rows[LINE].rename("line"), table.surplus.rename(SURPLUS)]
-    series.append(cleaning.identifiers(rows[columns.id]).rename("external_id"))
+    rows, settled, core, columns = some.table.rows, some.settled, some.reading.core, some.reading.columns
+    series = [rows[LINE].rename("line"), some.table.surplus.rename(SURPLUS), some.external_ids]
     series += [cleaning.text_of(rows[core[name]]).rename(name) for name in NAMES if name in core]
     if columns.email:
         series.append(cleaning.text_of(rows[columns.email]).rename("said.email"))
@@ -164,14 +222,14 @@ def _people(table: Table, columns: CustomerColumns, core: Mapping[str, str], zon
             if "country" in core
             else pl.Series([None] * len(rows), dtype=pl.String)
         )
-        series.append(cleaning.identifiers(rows[columns.phone]).rename("said.phone"))
+        series.append(settled["said.phone"])
         series.append(cleaning.phones(series[-1], region).rename("phone"))
     if columns.known_since and columns.known_since not in rows.columns:
         moment = EARLIEST if columns.known_since == ALWAYS else mapping.midnight(columns.known_since)
         series.append(pl.repeat(moment, len(rows), eager=True).rename("known_since"))
     elif columns.known_since:
         series.append(cleaning.text_of(rows[columns.known_since]).rename("said.known_since"))
-        series.append(cleaning.times(rows[columns.known_since], zone).values.rename("known_since"))
+        series.append(settled["known_since"])
     for place, one in enumerate(columns.permissions):
         said = pl.repeat("yes", len(rows), eager=True) if one.column == ALL else cleaning.text_of(rows[one.column])
         series.append(said.cast(pl.String).rename(f"said.consent {place}"))

@@ -12,11 +12,20 @@ from django.db.models import Field, ForeignKey, Lookup, Q
 from django.db.models.sql.compiler import SQLCompiler
 
 VERY_FEW = 12
+FEW = 5_000  # up to here ids are asked for one by one
+DENSE = 4  # of so many ids in a row, one at least is wanted
 
 
 def among(column: str, ids: Iterable[int]) -> Q:
     """Give the condition that a column, named as in `filter`, is one of these ids. Nothing is one of none."""
     return Q(**{f"{column}__among": _Ids(ids)})
+
+
+def near(column: str, ids: pl.Series) -> Q:
+    """Give a condition that holds for these ids; where they are many and close together, for those between them too."""
+    if len(ids) > FEW and int(ids.max()) - int(ids.min()) < DENSE * len(ids):  # type: ignore[arg-type]
+        return Q(**{f"{column}__gte": ids.min(), f"{column}__lte": ids.max()})
+    return among(column, ids)
 
 
 def held(column: str, ids: Collection[int]) -> pl.Expr:

@@ -198,7 +198,7 @@ def _form(table: Table, uploaded: Import, told: Mapping[str, str]) -> dict[str, 
 def _ask(request: HttpRequest, uploaded: Import, columns: Columns, found: Prepared) -> None:
     now, by = timezone.now(), request.user
     if import_queue.ask(uploaded, columns, found.source_key, now):
-        about = {"kind": uploaded.kind, "sha256": uploaded.sha256, "lines": found.records.read}
+        about = {"kind": uploaded.kind, "sha256": uploaded.sha256, "lines": found.read}
         audit.note(now, by if by.is_authenticated else None, "import begun", uploaded.file_name, **about)
         messages.success(request, "It is stored in the background. You may leave this page.")
 

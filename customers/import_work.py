@@ -1,10 +1,9 @@
 """The work on imports that people asked for: one is claimed, read, checked and stored. Done by workers."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
-from customers import import_queue, imports, ingest, leases, prepared, quality_days, uploads
+from customers import import_queue, imports, in_parts, leases, prepared, uploads
 from customers.customer_mapping import CustomerColumns
 from customers.import_queue import Columns, ImportLost
 from customers.ingest import Result
@@ -41,12 +40,10 @@ def _stored(asked: Import) -> Result:
     import_queue.tell(asked, "Checks every line", READ)
     found = prepare(table, import_queue.columns_of(asked), asked.started_at)
     imports.forget_refused(asked.sha256, asked.source)
-    import_queue.tell(asked, f"Stores {found.records.read:,} lines", CHECKED)
+    import_queue.tell(asked, f"Stores {found.read:,} lines", CHECKED)
 
     def told(done: int, total: int) -> None:
         share = CHECKED + (1.0 - CHECKED) * done / max(total, 1)
         import_queue.tell(asked, f"Stores: {done:,} of {total:,}", share)
 
-    result = ingest.put(replace(found.records, import_id=asked.pk), asked.source, asked.started_at, told)
-    quality_days.note(asked, found.records, result, asked.started_at)
-    return result
+    return in_parts.store(found, asked, asked.source, asked.started_at, told)

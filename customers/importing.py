@@ -2,14 +2,13 @@
 
 import time
 from argparse import ArgumentParser
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from customers import imports, ingest, quality_days, reading
+from customers import imports, in_parts, ingest, reading
 from customers.ingest import Result
 from customers.mapping import WrongMapping
 from customers.models import Import
@@ -75,8 +74,7 @@ class ImportCommand(BaseCommand):
         row = imports.begin(file, source, received)
         bar = imports.progress_bar(self.stdout, "storing")
         try:
-            result = ingest.put(replace(prepared.records, import_id=row.pk), source, received, bar)
-            quality_days.note(row, prepared.records, result, received)
+            result = in_parts.store(prepared, row, source, received, bar)
         except BaseException as error:
             imports.fail(row, error, timezone.now())
             raise

@@ -1,6 +1,6 @@
 """The one way in: records are checked whole, then stored in sets, and nothing is stored twice."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ import polars as pl
 
 from customers import attributes, bulk, catalogue, cleaning, consent, events, identity, newcomers, refusal
 from customers.cleaning import REFUSED
+from customers.ids import near
 from customers.models import Customer, Product, Quarantine, Source
 
 CUSTOMERS: bulk.Schema = {
@@ -50,6 +51,7 @@ LINES: bulk.Schema = {
 LIMITS = {"name": 255, "category": 120, "brand": 120, "currency": 3, "image_url": 500}  # letters of a product's texts
 PRODUCTS: bulk.Schema = {"external_id": pl.String, **dict.fromkeys(LIMITS, pl.String), "price": pl.Float64}
 ADDRESSES = ("email", "phone", "first_name", "last_name")
+COUNTED = ("read", "stored", "repeated", "quarantined", "events", "customers")
 
 
 @dataclass(frozen=True)
@@ -115,10 +117,23 @@ def put(records: Records, source: Source, received: datetime, on_progress: event
 
     Safe to run twice, also after being killed: message ids and equal facts are recognised.
     """
+    result = store(records, source, received, on_progress)
+    quarantine(result.refused, source, received, records.import_id)
+    return result
+
+
+def store(
+    records: Records,
+    source: Source,
+    received: datetime,
+    on_progress: events.Progress | None = None,
+    found: pl.DataFrame | None = None,
+) -> Result:
+    """Do what `put` does, without storing what is refused; `found` is what identity.find gave of the customers."""
     checked = check(records, received)
     attributes.declare(checked.types, records.timeless)
     total = checked.customers.height + checked.events.height
-    ids = _customers(checked, records, received, _part(on_progress, 0, total))
+    ids = _customers(checked, records, received, _part(on_progress, 0, total), found)
     before = ids.filter(~pl.col("is_whole"))
     told = _with_ids(checked.consents, before)
     touched = pl.concat([_put_customers(checked, before), _put_consents(told, received)])
@@ -129,7 +144,6 @@ def put(records: Records, source: Source, received: datetime, on_progress: event
     rows = _with_ids(fresh, ids).select("customer_id", *(name for name in events.EVENTS if name != "customer_id"))
     told_events = _part(on_progress, total - len(rows), total)
     stored_events = events.store_new(rows, lines, source, records.import_id, told_events)
-    quarantine(checked.refused, source, received, records.import_id)
     new = ids.filter("is_new")
     changed = pl.concat([touched, new["customer_id"]]).unique()
     lines_told = _lines_of(checked, ids, changed)
@@ -155,17 +169,28 @@ def preview(records: Records, source_key: str, received: datetime) -> Result:
 
 def _result(records: Records, checked: Checked, stored: int, stored_events: int, customers: int) -> Result:
     quarantined = len(checked.refused)
-    kinds = pl.concat_str("column", "kind", separator=" ").alias("reason")
-    counts = checked.refused.group_by(kinds).len().sort("len", "reason", descending=[True, False])
     return Result(
         read=records.read,
         stored=stored,
         repeated=records.read - stored - quarantined,
         quarantined=quarantined,
-        reasons=dict(counts.iter_rows()),
+        reasons=_reasons(checked.refused),
         events=stored_events,
         customers=customers,
     )
+
+
+def together(parts: Sequence[Result]) -> Result:
+    """Give what became of all lines of some records, of which none were about the same customers."""
+    refused = pl.concat(one.refused for one in parts).sort("line", maintain_order=True)
+    counts = {name: sum(getattr(one, name) for one in parts) for name in COUNTED}
+    news, people = (pl.concat(getattr(one, name) for one in parts) for name in ("news", "people"))
+    return Result(**counts, reasons=_reasons(refused), refused=refused, news=news, people=people.unique())
+
+
+def _reasons(refused: pl.DataFrame) -> dict[str, int]:
+    kinds = pl.concat_str("column", "kind", separator=" ").alias("reason")
+    return dict(refused.group_by(kinds).len().sort("len", "reason", descending=[True, False]).iter_rows())
 
 
 def check(records: Records, received: datetime) -> Checked:
@@ -254,11 +279,15 @@ def _with_records(refused: pl.DataFrame, records: Records) -> pl.DataFrame:
 
 
 def _customers(
-    checked: Checked, records: Records, received: datetime, on_progress: events.Progress | None
+    checked: Checked,
+    records: Records,
+    received: datetime,
+    on_progress: events.Progress | None,
+    found: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """Give external_id and customer_id of everybody told of, who `is_new`, and who is stored here, `is_whole`."""
     everybody = _everybody(checked, received)
-    found = identity.find(everybody["external_id"])
+    found = identity.find(everybody["external_id"]) if found is None else found
     new = everybody.join(found, on="external_id", how="anti", maintain_order="left")
     told = newcomers.Told(
         checked.customers.select("external_id", *ADDRESSES),
@@ -267,7 +296,7 @@ def _customers(
     )
     created = newcomers.store(new, told, received, records.import_id, on_progress)
     others = everybody.join(created, on="external_id", how="anti", maintain_order="left")
-    known = identity.resolve(others, records.import_id, found if new.is_empty() else None)
+    known = identity.resolve(others, records.import_id, found if len(created) == len(new) else None)
     return pl.concat([known.with_columns(is_whole=False), created.with_columns(is_new=True, is_whole=True)])
 
 
@@ -300,9 +329,7 @@ def _put_customers(checked: Checked, ids: pl.DataFrame) -> pl.Series:
     if told.is_empty():
         return told["customer_id"]
     schema: bulk.Schema = {"customer_id": pl.Int64, **dict.fromkeys(ADDRESSES, pl.String)}
-    people = Customer.objects.all()
-    if len(told) <= identity.FEW:
-        people = people.filter(pk__in=told["customer_id"].to_list())
+    people = Customer.objects.filter(near("pk", told["customer_id"]))
     stored = bulk.read(people.values_list("pk", *ADDRESSES), schema)
     both = told.join(stored, on="customer_id", suffix="_stored")
     differs = [pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_stored")) for name in ADDRESSES]

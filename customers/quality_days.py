@@ -25,6 +25,7 @@ AT_ONCE = 8  # columns in memory
 MOST_EVENTS = 1_000_000  # of a week: of more, so many are looked at
 ADDRESSES = {"email": "e-mail address", "phone": "phone number", "first_name": "first name", "last_name": "last name"}
 Type = Attribute.Type
+Values = Mapping[str, pl.Series]
 
 
 class Told(NamedTuple):
@@ -58,9 +59,9 @@ def count(at: datetime) -> bool:
     return True
 
 
-def note(of_import: Import, records: Records, result: Result, at: datetime) -> None:
-    """Keep what the values are like that a file brought, beside those before it."""
-    told = [*_brought(of_import, records, result), *_happened(of_import, records, result)]
+def note(of_import: Import, brought: Values, result: Result, at: datetime, happened: Records | None = None) -> None:
+    """Keep what the values are like that a file brought, beside those before it: facts and addresses, and events."""
+    told = [*_brought(of_import, brought, result), *_happened(of_import, happened or Records(read=0), result)]
     names = [one.field for one in told]
     others = FieldQuality.objects.filter(field__in=names, as_of__lt=at).exclude(of_import=of_import)
     of_files, of_days = others.exclude(of_import=None), others.filter(of_import=None)
@@ -240,25 +241,34 @@ def _of_events(happened: pl.DataFrame) -> Iterator[Told]:
                 yield Told(field, f"{name}: {part}", kind, values, 0, newest if isinstance(newest, datetime) else None)
 
 
-def _brought(of_import: Import, records: Records, result: Result) -> Iterator[Told]:
-    """Give the facts and addresses of a file of customers."""
-    refused = _refused(result)
-    if records.customers is not None and of_import.kind == Import.Kind.CUSTOMERS:
-        for name in ADDRESSES:
-            if name in records.customers.columns:
-                is_there = records.customers[name].is_not_null().replace(False, None)
-                unfit = refused.get(_plain(str(of_import.mapping.get(name) or name)), 0)
-                yield Told(name, ADDRESSES[name], Type.TEXT, Column(is_there.extend_constant(None, unfit), True), unfit)
+def brought(records: Records) -> Values:
+    """Give the values of the facts that were told, by field, and of addresses and names whether there is one."""
+    found = {}
+    if (people := records.customers) is not None:
+        there = {name: people[name].is_not_null() for name in ADDRESSES if name in people.columns}
+        found = {name: column.replace(False, None) for name, column in there.items()}
     if records.attributes is None:
-        return
+        return found
     labels = _labels()
     for (bare,), rows in records.attributes.partition_by("name", as_dict=True).items():
-        name = str(bare) if bare in labels else f"attributes.{bare}"
-        if name in labels:
-            kind, label = labels[name]
-            unfit = refused.get(_plain(str(bare)), 0)
-            values = typed(rows["value"], Type(kind)).extend_constant(None, unfit)
-            yield Told(name, label, kind, _column(name, values, kind), unfit)
+        field = str(bare) if bare in labels else f"attributes.{bare}"
+        if field in labels:
+            found[field] = typed(rows["value"], Type(labels[field][0]))
+    return found
+
+
+def _brought(of_import: Import, told: Values, result: Result) -> Iterator[Told]:
+    """Give the facts and addresses of a file, those that were refused among them."""
+    refused, labels = _refused(result), _labels()
+    for field, values in told.items():
+        named = of_import.mapping.get(field) or field if field in ADDRESSES else field.removeprefix("attributes.")
+        unfit = refused.get(_plain(str(named)), 0)
+        all_of_them = values.extend_constant(None, unfit)
+        if field in ADDRESSES:
+            yield Told(field, ADDRESSES[field], Type.TEXT, Column(all_of_them, True), unfit)
+        else:
+            kind, label = labels[field]
+            yield Told(field, label, kind, _column(field, all_of_them, kind), unfit)
 
 
 def _happened(of_import: Import, records: Records, result: Result) -> Iterator[Told]:

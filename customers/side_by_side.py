@@ -1,4 +1,4 @@
-"""Portions of a large store, each a transaction of its own, on several connections: a backend of PostgreSQL keeps one
+"""Portions of a large store, each of transactions of its own, on several connections: a backend of PostgreSQL keeps one
 core busy, and the next portion is made ready meanwhile.
 """
 
@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from django.db import connection
 
-CONNECTIONS = 2
+CONNECTIONS = 3
 Portion = TypeVar("Portion")
 Stored = TypeVar("Stored")
 

@@ -16,7 +16,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from customers import import_queue, import_work, ingest, keys, uploads
+from customers import import_queue, import_work, keys, quality_days, uploads
 from customers.models import AuditEntry, Consent, Customer, Event, Import
 from tests.conftest import DATA, IS_CI
 
@@ -239,19 +239,18 @@ def test_an_import_whose_worker_was_killed_is_taken_up_and_gives_up_after_three(
 ) -> None:
     page = upload(staff, PEOPLE.encode())
     row = Import.objects.get()
-    put = ingest.put
+    note = quality_days.note
 
     def killed(*told: Any) -> None:
-        put(*told)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(ingest, "put", killed)
+    monkeypatch.setattr(quality_days, "note", killed)
     with pytest.raises(KeyboardInterrupt):
         stored(staff, page)
-    assert "Stores: 2 of 2" in staff.get(path_of(row, "progress/")).content.decode()
+    assert "Stores: 3 of 3" in staff.get(path_of(row, "progress/")).content.decode()
     assert import_queue.claim() is None
     Import.objects.update(lease_until=Now() - timedelta(seconds=1))
-    monkeypatch.setattr(ingest, "put", put)
+    monkeypatch.setattr(quality_days, "note", note)
     again = import_work.work(timezone.now)
     assert again is not None
     assert (again.state, again.read, again.stored, again.repeated) == ("done", 3, 0, 2)
