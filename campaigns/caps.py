@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 from django.db.models import Q
 
-from campaigns.eligibility import COUNTED, IS_CONTACT, WAITING, among
+from campaigns.eligibility import COUNTED, IS_CONTACT, NAMED, WAITING, among
 from campaigns.models import Campaign, Decision, Delivery, FrequencyCap, Programme
 from customers import bulk
 from customers.ids import among as is_one_of
@@ -37,7 +37,6 @@ DELIVERIES: bulk.Schema = {
     "due_at": bulk.UTC_MICROSECONDS,
 }
 FULL: bulk.Schema = {"customer_id": pl.Int64, "reason": pl.String, "free_at": bulk.UTC_MICROSECONDS}
-NAMED = 100_000  # customers of a piece of work, whose messages an index finds, however many there are of others
 MOMENT = "%Y-%m-%d %H:%M UTC"
 NAMES = {"": "message", "email": "e-mail", "phone": "call", "sms": "SMS message", "push": "push message"}
 

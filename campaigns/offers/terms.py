@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import polars as pl
 from django.db.models import Q
 
-from campaigns.eligibility import among
+from campaigns.eligibility import NAMED, among
 from campaigns.models import Offer, OfferCode
 from campaigns.steps import offer_of
 from campaigns.variants import Variant
@@ -103,7 +103,9 @@ def outside(offer: Offer) -> str:
 def _why_not(asked: pl.DataFrame, offer: Offer, as_of: datetime) -> pl.Series:
     if reason := shut(offer, as_of):
         return pl.Series([reason] * asked.height, dtype=pl.String)
-    rows = OfferCode.objects.filter(taken(as_of), among(asked), offer=offer).values_list("customer_id", "state")
+    rows = OfferCode.objects.filter(taken(as_of), among(asked, few=NAMED), offer=offer).values_list(
+        "customer_id", "state"
+    )
     codes = bulk.read(rows, {"customer_id": pl.Int64, "state": pl.String}).unique("customer_id")
     words = {str(state): has_one(offer, state) for state in OfferCode.TAKEN}
     has = asked.join(codes, on="customer_id", how="left", maintain_order="left")["state"]
