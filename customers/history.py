@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,7 +31,7 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from customers import bulk, generations
 from customers.generations import LakeError as LakeError
 from customers.generations import Manifest, Mark, Part
-from customers.ids import held
+from customers.ids import among, held
 from customers.models import AttributeChange, Customer, Event, OrderLine
 from customers.rows import numbered, ordered
 from customers.tombstones import without_erased
@@ -40,8 +41,7 @@ ROUND = 250_000  # rows read from the database at a time
 HELD = 4_000_000  # rows of a table held in memory, before they are put down
 FEW = 10_000  # rows whose buckets the database looks up; for more, the buckets of all customers are read once
 LARGE = 1 << 20  # bytes of a file
-ROW_GROUP = 100_000
-PROPERTY_ROW_GROUP = 20_000  # small, so that few hold more than one name
+ROW_GROUP = 20_000  # small: few customers are then read without most of a file, and few groups hold more than one name
 DELAY = (pl.col("known_at") - pl.col("occurred_at")).dt.total_microseconds().alias("delay")
 KNOWN_AT = pl.col("occurred_at") + pl.duration(microseconds="delay")
 PUT_DOWN = "unsorted"  # the folder of rows that were read and are not yet in their files
@@ -231,15 +231,21 @@ class Lake:
         return [part for bucket in buckets for part in self._manifest.parts.get(f"{table}/{bucket}", ())]
 
     def _table(self, table: str, scope: Scope) -> pl.LazyFrame:
+        return self._present(self._scanned(table, scope), scope.buckets)
+
+    def _scanned(self, table: str, scope: Scope) -> pl.LazyFrame:
+        """Give the scope's rows as the files hold them."""
         paths = [self._folder / part.path for part in self._parts(table, scope)]
         frame = (
             _told(pl.scan_parquet(paths, glob=False, hive_partitioning=False), table)
             if paths
             else pl.LazyFrame(schema=TABLES[table])
         )
-        is_held = Q(generation=None) | Q(generation__gt=self.generation)
-        frame = without_erased(frame, scope.buckets, is_held)
         return frame if scope.ids is None else frame.filter(held("customer_id", scope.ids))
+
+    def _present(self, rows: pl.LazyFrame, buckets: Collection[int] | None) -> pl.LazyFrame:
+        """Leave out who was erased since this generation."""
+        return without_erased(rows, buckets, Q(generation=None) | Q(generation__gt=self.generation))
 
 
 class _OfFew(Lake):
@@ -252,9 +258,21 @@ class _OfFew(Lake):
 
     def _table(self, table: str, scope: Scope) -> pl.LazyFrame:
         if table not in self._read:
-            self._read[table] = self._lake._table(table, Scope(ids=self._ids)).collect()
+            self._read[table] = self._found(table).collect()
         rows = self._read[table].lazy()
         return rows if scope.ids in (None, self._ids) else rows.filter(held("customer_id", scope.ids))
+
+    def _found(self, table: str) -> pl.LazyFrame:
+        """Give the rows of a table: in the files of a bucket only its customers are looked for."""
+        parts = [self._lake._scanned(table, Scope(ids=ids, bucket=bucket)) for bucket, ids in self._buckets.items()]
+        rows = pl.concat(parts) if parts else pl.LazyFrame(schema=TABLES[table])
+        return self._present(rows, list(self._buckets))
+
+    @cached_property
+    def _buckets(self) -> dict[int, tuple[int, ...]]:
+        """Give the customers by bucket."""
+        people = Customer.objects.filter(among("pk", self._ids)).order_by("bucket", "pk").values_list("bucket", "pk")
+        return {bucket: tuple(pk for _, pk in own) for bucket, own in itertools.groupby(people, itemgetter(0))}
 
 
 @functools.lru_cache(maxsize=10_000)
@@ -443,8 +461,7 @@ class _Writer:
         full = self.folder / path
         full.parent.mkdir(parents=True, exist_ok=True)
         table = target.partition("/")[0]
-        group = PROPERTY_ROW_GROUP if table == "properties" else ROW_GROUP
-        _sorted(frame, table).write_parquet(full, compression="zstd", compression_level=1, row_group_size=group)
+        _sorted(frame, table).write_parquet(full, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
         generations.flush(full)
         return Part(path, frame.height)
 

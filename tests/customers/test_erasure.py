@@ -251,6 +251,13 @@ def test_no_read_finds_her_before_the_files_are_rewritten(her: Customer) -> None
         assert her.pk not in snapshot.load(T, bucket)["customer_id"].to_list()
 
 
+def test_who_is_erased_while_a_few_are_read_is_not_in_what_is_read_after(her: Customer) -> None:
+    few = history.pin().of([her.pk])
+    assert len(few.events(Scope()).collect())
+    erasure.erase(WHO, T, "She asked.")
+    assert few.attributes(Scope()).collect().is_empty()
+
+
 def test_a_reader_of_an_old_generation_does_not_find_her_and_holds_the_end_back(her: Customer, lake: Path) -> None:
     pinned = history.pin()
     erasure.erase(WHO, T, "She asked.")

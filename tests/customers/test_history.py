@@ -153,6 +153,19 @@ def test_what_a_few_customers_have_is_read_once(lake: Path) -> None:
     assert set(content(few, "events", one)["customer_id"]) == {anna}
 
 
+def test_only_the_files_of_a_few_customers_buckets_are_read(lake: Path) -> None:
+    anna, ben = add_customers("anna", "ben")
+    for customer in (anna, ben):
+        add_event(customer, "Page Viewed", T)
+    history.sync()
+    few = history.pin().of([anna])
+    for path in lake.glob("*/1/*.parquet"):
+        path.unlink()
+    assert content(few, "events")["customer_id"].to_list() == [anna]
+    with pytest.raises(FileNotFoundError):
+        content(history.pin(), "events")
+
+
 def test_a_pinned_reader_keeps_its_generation_while_others_are_published(lake: Path) -> None:
     (anna,) = add_customers("anna")
     add_event(anna, "Page Viewed", T)
