@@ -38,7 +38,7 @@ from customers.tombstones import without_erased
 
 MAX_PARTS = 8  # files of one table and bucket, before the newest are merged
 ROUND = 250_000  # rows read from the database at a time
-HELD = 4_000_000  # rows of a table held in memory, before they are put down
+HELD = 2_000_000  # rows of a table held in memory, before they are put down
 FEW = 10_000  # rows whose buckets the database looks up; for more, the buckets of all customers are read once
 LARGE = 1 << 20  # bytes of a file
 ROW_GROUP = 20_000  # small: few customers are then read without most of a file, and few groups hold more than one name
@@ -333,8 +333,9 @@ class _Writer:
         self.parts = dict(base.parts)
         self.marks = dict(base.marks)
         self.numbers = itertools.count()
-        self.fresh: dict[str, list[pl.LazyFrame]] = defaultdict(list)  # rows of a source by target, in no file yet
-        self.held = 0  # how many of them are in memory
+        self.fresh: dict[str, list[pl.DataFrame]] = defaultdict(list)  # rows of a source by target, in memory
+        self.held = 0  # how many they are
+        self.down: dict[str, list[pl.LazyFrame]] = defaultdict(list)  # rows before them, in files of a moment
         self.coming: list[tuple[str, Future[Part]]] = []  # files that are being written, by target
 
     def run(self, max_parts: int) -> int:
@@ -393,7 +394,8 @@ class _Writer:
             self._take(source, rows)
             stored += len(rows)
         for target, frames in self.fresh.items():
-            self.coming.append((target, writers.submit(self._append, target, frames)))
+            taken = [*self.down.pop(target, ()), *(frame.lazy() for frame in frames)]
+            self.coming.append((target, writers.submit(self._append, target, taken)))
         self.fresh.clear()
         self.held = 0
         self.marks[source.name] = newest
@@ -421,7 +423,7 @@ class _Writer:
             for bucket, part in _by_bucket(_narrow(rows, table)):
                 if not 0 <= bucket < self.base.buckets:
                     raise LakeError(f"A customer is in bucket {bucket}, but BUCKETS is {self.base.buckets}.")
-                self.fresh[f"{table}/{bucket}"].append(part.lazy())
+                self.fresh[f"{table}/{bucket}"].append(part)
         self.held += len(rows)
         if self.held >= HELD:
             self._put_down()
@@ -431,16 +433,18 @@ class _Writer:
         folder = self.folder / PUT_DOWN
         folder.mkdir(exist_ok=True)
         for target, frames in self.fresh.items():
-            path = folder / f"{target.replace('/', '-')}-{next(self.numbers)}.arrow"
-            pl.concat(frames).collect().write_ipc(path)
-            self.fresh[target] = [pl.scan_ipc(path)]
+            if frames:
+                path = folder / f"{target.replace('/', '-')}-{next(self.numbers)}.arrow"
+                pl.concat(frames).write_ipc(path)
+                self.down[target].append(pl.scan_ipc(path))
+                frames.clear()
         self.held = 0
 
     def _append(self, target: str, frames: list[pl.LazyFrame]) -> Part:
         """Write a file of the rows that were read for a folder."""
-        frame = pl.concat(frames, rechunk=True).collect()
+        rows = pl.concat(frames)
         frames.clear()
-        return self._write(target, frame)
+        return self._write(target, rows.collect().rechunk())  # to gather from many chunks takes six times as long
 
     def _merged(self, target: str, parts: tuple[Part, ...], max_parts: int) -> tuple[Part, ...]:
         """Merge the newest parts of a folder with more than `max_parts`, up to one far larger than they are."""
@@ -451,17 +455,16 @@ class _Writer:
         while start and (start >= max_parts or parts[start - 1].rows <= 4 * rows):
             start -= 1
             rows += parts[start].rows
-        frame = pl.read_parquet(
-            [self.folder / part.path for part in parts[start:]], glob=False, hive_partitioning=False
-        )
-        return (*parts[:start], self._write(target, frame))
+        paths = [self.folder / part.path for part in parts[start:]]
+        return (*parts[:start], self._write(target, pl.read_parquet(paths, glob=False, hive_partitioning=False)))
 
     def _write(self, target: str, frame: pl.DataFrame) -> Part:
         path = f"{target}/{self.generation:08d}-{next(self.numbers)}.parquet"
         full = self.folder / path
         full.parent.mkdir(parents=True, exist_ok=True)
         table = target.partition("/")[0]
-        _sorted(frame, table).write_parquet(full, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
+        frame = _sorted(frame, table)  # the unsorted rows give their memory back
+        frame.write_parquet(full, compression="zstd", compression_level=1, row_group_size=ROW_GROUP)
         generations.flush(full)
         return Part(path, frame.height)
 

@@ -101,6 +101,25 @@ def test_many_rows_come_in_parts_and_end_in_one_file_a_folder(lake: Path, monkey
     assert {path.name for path in lake.iterdir()} <= {*TABLES, "generations", "lock", "manifest.json"}
 
 
+def test_what_is_put_down_is_put_down_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = add_customers("anna", "ben", "cleo")
+    for number in range(6):
+        fill(number, ids, f"run {number}")
+    for module, name, limit in ((history, "FEW", 1), (history, "ROUND", 5), (history, "HELD", 10)):
+        monkeypatch.setattr(module, name, limit)
+    heights: list[int] = []
+    write = pl.DataFrame.write_ipc
+
+    def noted(frame: pl.DataFrame, path: Path) -> None:
+        heights.append(frame.height)
+        write(frame, path)
+
+    monkeypatch.setattr(pl.DataFrame, "write_ipc", noted)
+    history.sync()
+    rows = sum(size.rows for size in history.pin().sizes())
+    assert rows - 3 * 10 < sum(heights) <= rows
+
+
 def test_a_second_sync_adds_nothing_and_publishes_nothing(lake: Path) -> None:
     fill(1, add_customers("anna", "ben"), "a")
     assert history.sync() > 0
