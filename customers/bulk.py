@@ -4,7 +4,7 @@ A frame's columns are the table's column names (`customer_id`, not `customer`). 
 the number of rows that really changed. Nothing else in the program writes SQL by hand.
 """
 
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -142,18 +142,6 @@ def _column(of: tuple[str, pl.DataType | type[pl.DataType]], told: str | None) -
     if told is None:  # there are no rows
         return pl.Series(name, [], dtype=dtype)
     return pl.Series(name, [told]).str.json_decode(pl.List(dtype)).explode().alias(name)
-
-
-def read_in_parts(rows: "models.QuerySet[Any, Any]", schema: Schema, most: int) -> Generator[pl.DataFrame, None, None]:
-    """Give what `read` gives in frames of at most so many rows, none empty. The connection is busy until the last."""
-    with _asked(rows, schema) as answer:
-        if answer is None:
-            return
-        if connection.vendor == "postgresql":
-            yield from wire.parts(answer, schema, most)
-            return
-        while found := answer.fetchmany(most):
-            yield _from_sqlite(found, schema)
 
 
 @contextmanager

@@ -18,60 +18,33 @@ from datetime import datetime
 from functools import cached_property
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 from django.conf import settings
-from django.db import connection, models
+from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
-from django.db.models import F, Q
-from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
+from django.db.models import Q
 
-from customers import bulk, generations
+from customers import bulk, followed, generations
+from customers.followed import EVENTS, LINES, Piece, Source
+from customers.followed import SOURCES as SOURCES
+from customers.followed import TABLES as TABLES
 from customers.generations import LakeError as LakeError
 from customers.generations import Manifest, Mark, Part
 from customers.ids import among, held
-from customers.models import AttributeChange, Customer, Event, OrderLine
+from customers.models import Customer
 from customers.rows import numbered, ordered
 from customers.tombstones import without_erased
 
 MAX_PARTS = 8  # files of one table and bucket, before the newest are merged
-ROUND = 250_000  # rows read from the database at a time
 HELD = 2_000_000  # rows of a table held in memory, before they are put down
-FEW = 10_000  # rows whose buckets the database looks up; for more, the buckets of all customers are read once
 LARGE = 1 << 20  # bytes of a file
 ROW_GROUP = 20_000  # small: few customers are then read without most of a file, and few groups hold more than one name
 DELAY = (pl.col("known_at") - pl.col("occurred_at")).dt.total_microseconds().alias("delay")
 KNOWN_AT = pl.col("occurred_at") + pl.duration(microseconds="delay")
 PUT_DOWN = "unsorted"  # the folder of rows that were read and are not yet in their files
-
-EVENT_TIMES: bulk.Schema = {
-    "customer_id": pl.Int64,
-    "event_id": pl.Int64,
-    "name": pl.Categorical,
-    "occurred_at": bulk.UTC_MICROSECONDS,
-    "known_at": bulk.UTC_MICROSECONDS,
-}
-TABLES: dict[str, bulk.Schema] = {
-    "events": {**EVENT_TIMES, "value": pl.Float64, "is_imported": pl.Boolean, "order_id": pl.String},
-    "lines": {
-        **EVENT_TIMES,
-        "product_id": pl.Int64,
-        "quantity": pl.Float64,
-        "price": pl.Float64,
-        "discount": pl.Float64,
-    },
-    # Names are text here: readers ask for one, and only text has the bounds by which they leave out the others' rows.
-    "properties": {**EVENT_TIMES, "name": pl.String, "properties": pl.String},
-    "attributes": {
-        "customer_id": pl.Int64,
-        "change_id": pl.Int64,
-        "name": pl.String,
-        "value": pl.String,
-        "known_at": bulk.UTC_MICROSECONDS,
-    },
-}
 
 
 @dataclass(frozen=True)
@@ -108,75 +81,6 @@ class Rewritten(NamedTuple):
 
     generation: int
     is_clean: bool
-
-
-@dataclass(frozen=True)
-class Source:
-    """A database table that is followed: where each column comes from, and the tables of the lake it feeds."""
-
-    model: type[models.Model]
-    columns: dict[str, str]
-    tables: tuple[str, ...]
-    bucket: str = "customer__bucket"
-
-    @property
-    def name(self) -> str:
-        return self.tables[0]
-
-    @property
-    def schema(self) -> bulk.Schema:
-        """What is read of it, in order."""
-        types: bulk.Schema = {"of_import_id": pl.Int64}
-        for table in self.tables:
-            types |= TABLES[table]
-        return {name: types[name] for name in self.columns}
-
-
-# The most rows come first: their files are written while the others are read.
-SOURCES = (
-    Source(
-        Event,
-        {
-            "customer_id": "customer_id",
-            "event_id": "pk",
-            "name": "name",
-            "occurred_at": "occurred_at",
-            "known_at": "known_at",
-            "value": "value",
-            "of_import_id": "of_import_id",
-            "order_id": "order_id",
-            "properties": "properties",
-        },
-        ("events", "properties"),
-    ),
-    Source(
-        OrderLine,
-        {
-            "customer_id": "event__customer_id",
-            "event_id": "event_id",
-            "name": "event__name",
-            "occurred_at": "event__occurred_at",
-            "known_at": "event__known_at",
-            "product_id": "product_id",
-            "quantity": "quantity",
-            "price": "price",
-            "discount": "discount",
-        },
-        ("lines",),
-        bucket="event__customer__bucket",
-    ),
-    Source(
-        AttributeChange,
-        {
-            "customer_id": "customer_id",
-            "change_id": "pk",
-            "name": "name",
-            "value": "value",
-            "known_at": "known_at",
-        },
-        ("attributes",),
-    ),
-)
 
 
 class Lake:
@@ -323,6 +227,9 @@ def rewrite(erased: Mapping[int, list[int]]) -> Rewritten:
         return Rewritten(manifest.generation, generations.sweep(folder, manifest, TABLES, 1))
 
 
+Ends = dict[str, Mark | None]
+
+
 class _Writer:
     """Writes the next generation on top of a manifest; the lake's lock is held."""
 
@@ -346,7 +253,7 @@ class _Writer:
         ends = {source.name: self._newest(source, below) for source in reversed(SOURCES)}
         try:
             with ThreadPoolExecutor(2) as writers:  # one flushes a file while the other sorts
-                stored = {source.name: self._follow(source, ends[source.name], writers) for source in SOURCES}
+                stored = {source.name: self._follow(source, ends, writers) for source in SOURCES}
             for target, part in self.coming:
                 self.parts[target] = (*self.parts.get(target, ()), part.result())
         finally:
@@ -383,33 +290,37 @@ class _Writer:
         mark = self.marks.setdefault(source.name, Mark(0, 0))
         if below is not None and mark.xact >= below:
             raise LakeError("The lake is ahead of this database. Run `manage.py lake rebuild`.")
-        return _newest(source, mark, below)
+        return followed.newest(source, mark, below)
 
-    def _follow(self, source: Source, newest: Mark | None, writers: ThreadPoolExecutor) -> int:
+    def _follow(self, source: Source, ends: Ends, writers: ThreadPoolExecutor) -> int:
         """Read the source's rows after its mark up to the newest, and let them be written. Give their number."""
-        if newest is None:
-            return 0
         stored = 0
-        for rows in self._newer(source, newest):
-            self._take(source, rows)
-            stored += len(rows)
+        for piece in self._newer(source, ends):
+            self._take(*piece)
+            stored += len(piece.rows) if piece.source is source else 0
         for target, frames in self.fresh.items():
-            taken = [*self.down.pop(target, ()), *(frame.lazy() for frame in frames)]
-            self.coming.append((target, writers.submit(self._append, target, taken)))
+            rows = [*self.down.pop(target, ()), *(frame.lazy() for frame in frames)]
+            self.coming.append((target, writers.submit(self._append, target, rows)))
         self.fresh.clear()
         self.held = 0
-        self.marks[source.name] = newest
+        self.marks[source.name] = ends[source.name] or self.marks[source.name]
         return stored
 
-    def _newer(self, source: Source, newest: Mark) -> Iterator[pl.DataFrame]:
-        """Give the rows after the source's mark, up to the newest, each with its bucket."""
-        rows = _between(source.model._default_manager.all(), self.marks[source.name], newest)
-        columns, schema = dict(source.columns), source.schema
-        buckets = self._buckets if rows[: FEW + 1].count() > FEW else None
-        if buckets is None:
-            columns["bucket"], schema["bucket"] = source.bucket, pl.Int64
-        for frame in bulk.read_in_parts(rows.values_list(*columns.values()), schema, ROUND):
-            yield frame if buckets is None else _with_bucket(frame, buckets)
+    def _newer(self, source: Source, ends: Ends) -> Iterator[Piece]:
+        """Give the rows after the source's mark, up to its end, each with its bucket."""
+        mark, end = self.marks[source.name], ends[source.name]
+        if end is None or mark == end:
+            return
+        if followed.are_few(source, mark, end):
+            yield Piece(source, followed.few(source, mark, end))
+            return
+        is_first = source is EVENTS and mark == self.marks[LINES.name] == Mark(0, 0)
+        lines = ends[LINES.name] if is_first else None  # as every line's event is among these
+        buckets = self._buckets
+        for piece in followed.many(source, mark, end, lines):
+            yield Piece(piece.source, _with_bucket(piece.rows, buckets))
+        if lines is not None:
+            self.marks[LINES.name] = lines
 
     @cached_property
     def _buckets(self) -> pl.DataFrame:
@@ -469,17 +380,6 @@ class _Writer:
         return Part(path, frame.height)
 
 
-def _newest(source: Source, mark: Mark, below: int | None) -> Mark | None:
-    """Give the mark of the last row after `mark` that no open transaction can still precede; None where none is."""
-    rows = source.model._default_manager.order_by("-stored_xact", "-pk")
-    if below is None:
-        rows = source.model._default_manager.filter(pk__gt=mark.id).order_by("-pk")
-    else:
-        rows = rows.filter(TupleGreaterThan(Tuple(F("stored_xact"), F("pk")), tuple(mark)), stored_xact__lt=below)
-    found = rows.values_list("stored_xact", "pk").first()
-    return found and Mark(*found)
-
-
 def _with_bucket(rows: pl.DataFrame, buckets: pl.DataFrame) -> pl.DataFrame:
     """Give the rows with their customers' bucket, without those whose customer was erased just now."""
     place = numbered(buckets["id"].to_numpy(), rows["customer_id"].to_numpy())
@@ -493,7 +393,7 @@ def _narrow(rows: pl.DataFrame, table: str) -> pl.DataFrame:
     if table == "events":
         rows = rows.with_columns(is_imported=pl.col("of_import_id").is_not_null())
     if table == "properties":
-        rows = rows.filter(pl.col("properties") != "{}")
+        rows = rows.filter(pl.col("properties").is_not_null())
     columns = [DELAY if name == "known_at" and table != "attributes" else name for name in TABLES[table]]
     return rows.select(*columns, "bucket")
 
@@ -512,6 +412,7 @@ def _sorted(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     """Give the rows in the order of the table's files."""
     time = frame["known_at" if table == "attributes" else "occurred_at"].to_physical()
     frame = frame[ordered(frame["customer_id"].to_numpy(), time.to_numpy())]
+    frame = frame.cast({"name": pl.Categorical if table == "lines" else pl.String})
     return frame.sort("name", maintain_order=True) if table == "properties" else frame
 
 
@@ -520,13 +421,6 @@ def _told(stored: pl.LazyFrame, table: str) -> pl.LazyFrame:
     if table == "attributes":
         return stored
     return stored.with_columns(known_at=KNOWN_AT).select(*TABLES[table])
-
-
-def _between(rows: models.QuerySet[Any], mark: Mark, newest: Mark) -> models.QuerySet[Any]:
-    """Narrow to the rows after a mark, up to the newest, in the order of commits."""
-    if connection.vendor != "postgresql":
-        return rows.filter(pk__gt=mark.id, pk__lte=newest.id)
-    return rows.filter(TupleGreaterThan(Tuple(F("stored_xact"), F("pk")), tuple(mark)), stored_xact__lte=newest.xact)
 
 
 def _ours(folder: Path) -> Manifest:

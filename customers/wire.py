@@ -4,8 +4,7 @@ A row is two bytes (how many values it has), then for each value four with its l
 Numbers are big-endian.
 """
 
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Sequence
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -48,14 +47,6 @@ FORMS = {
     pl.String: Form("text"),
     pl.Categorical: Form("text"),
 }
-
-
-class Rows(NamedTuple):
-    """Some rows as they came, one behind the other, and the length of each."""
-
-    body: bytearray
-    lengths: list[int]
-    is_last: bool
 
 
 class Alike(NamedTuple):
@@ -119,37 +110,17 @@ def sql_type(dtype: pl.DataType | type[pl.DataType]) -> str:
 
 def whole(copy: Any, schema: Schema) -> pl.DataFrame:
     """Give the rows of a COPY as one frame."""
-    body, lengths, _ = _received(copy, None)
-    return _frame(body, lengths, HEADER, schema)
+    body, lengths = copy.connection.wait(_receiving(copy))
+    return _frame(body, lengths, schema)
 
 
-def parts(copy: Any, schema: Schema, most: int) -> Iterator[pl.DataFrame]:
-    """Give the rows of a COPY as frames of at most so many, none empty. The next is received as one is worked on."""
-    with ThreadPoolExecutor(1) as other:
-        skipped, is_last = HEADER, False
-        coming = other.submit(_received, copy, most)
-        while not is_last:
-            body, lengths, is_last = coming.result()
-            if not is_last:
-                coming = other.submit(_received, copy, most)
-            frame = _frame(body, lengths, skipped, schema)
-            skipped = 0
-            if not frame.is_empty():
-                yield frame
-
-
-def _received(copy: Any, most: int | None) -> Rows:
-    rows: Rows = copy.connection.wait(_receiving(copy, most))
-    return rows
-
-
-def _receiving(copy: Any, most: int | None) -> Generator[Any, Any, Rows]:
-    """Give the next rows.
+def _receiving(copy: Any) -> Generator[Any, Any, tuple[bytearray, list[int]]]:
+    """Give the rows as they came, one behind the other, and the length of each.
 
     The server sends one row at a time: to wait once for many takes a third of what `for row in copy` takes.
     """
     pgconn, body, lengths = copy.connection.pgconn, bytearray(), list[int]()
-    while len(lengths) != most:
+    while True:
         length, row = pgconn.get_copy_data(1)
         if length > 0:
             body += row
@@ -163,14 +134,13 @@ def _receiving(copy: Any, most: int | None) -> Generator[Any, Any, Rows]:
             copy._finished = True  # what copy.read() does when it meets the end
             if results[0].status != ExecStatus.COMMAND_OK:
                 raise error_from_result(results[0])
-            return Rows(body, lengths, is_last=True)
-    return Rows(body, lengths, is_last=False)
+            return body, lengths
 
 
-def _frame(body: bytearray, lengths: list[int], skipped: int, schema: Schema) -> pl.DataFrame:
-    """Give the columns of rows; the first bytes are skipped."""
+def _frame(body: bytearray, lengths: list[int], schema: Schema) -> pl.DataFrame:
+    """Give the columns of rows."""
     ends = np.cumsum(np.fromiter(lengths, np.int64, len(lengths)))
-    starts = np.append(skipped, ends[:-1]) if len(ends) else ends
+    starts = np.append(HEADER, ends[:-1]) if len(ends) else ends
     starts = starts[ends - starts > TRAILER]
     body += MARGIN
     found = np.frombuffer(body, np.uint8)

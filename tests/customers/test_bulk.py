@@ -159,19 +159,6 @@ def test_null_and_types_survive_the_way_out() -> None:
     assert nothing.is_empty()
 
 
-def test_rows_come_in_parts() -> None:
-    bulk.insert(Customer, CUSTOMERS)
-    rows = Customer.objects.order_by("seed").values_list(*SCHEMA)
-    for most, sizes in ((2, [2, 1]), (3, [3]), (9, [3]), (1, [1, 1, 1])):
-        parts = list(bulk.read_in_parts(rows, SCHEMA, most))
-        assert [len(part) for part in parts] == sizes
-        assert pl.concat(parts).equals(stored())
-    reader = bulk.read_in_parts(rows, SCHEMA, 1)
-    next(reader)
-    reader.close()
-    assert len(stored()) == 3
-
-
 @pytest.mark.parametrize("count", [0, 1, 7, 3_000])
 def test_texts_come_back_whether_many_are_alike_or_none(count: int) -> None:
     """Short and long, empty and absent, of several alphabets, with the marks that a text form would escape."""
@@ -188,9 +175,8 @@ def test_texts_come_back_whether_many_are_alike_or_none(count: int) -> None:
     schema: bulk.Schema = {"external_id": pl.String, "email": pl.String, "phone": pl.String, "bucket": pl.Int64}
     rows = Customer.objects.order_by("seed").values_list(*schema)
     assert bulk.read(rows, schema).equals(wanted)
-    parts = list(bulk.read_in_parts(rows, {**schema, "email": pl.Categorical}, 1_100))
-    assert [len(part) for part in parts] == [min(1_100, count - start) for start in range(0, count, 1_100)]
-    assert [text for part in parts for text in part["email"].to_list()] == wanted["email"].to_list()
+    coded = bulk.read(rows, {**schema, "email": pl.Categorical})
+    assert coded["email"].to_list() == wanted["email"].to_list()
 
 
 def test_dates_and_numbers_of_every_kind_come_back() -> None:

@@ -2,19 +2,22 @@
 
 import json
 import threading
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.db.models import F
 from pytest_django import Settings
 
-from customers import history
+from customers import followed, history
 from customers.history import Lake, LakeError, Scope
-from customers.models import Event
+from customers.models import Event, OrderLine
 from tests.customers.histories import TIME, add_customers, add_event, add_events, add_line, random_history, tell
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -92,8 +95,8 @@ def test_many_rows_come_in_parts_and_end_in_one_file_a_folder(lake: Path, monkey
         fill(number, ids, f"run {number}")
     history.sync()
     before = {table: content(history.pin(), table) for table in TABLES}
-    for name, limit in (("FEW", 3), ("ROUND", 7), ("HELD", 20)):
-        monkeypatch.setattr(history, name, limit)
+    for module, name, limit in ((followed, "FEW", 3), (followed, "ROUND", 7), (history, "HELD", 20)):
+        monkeypatch.setattr(module, name, limit)
     assert history.rebuild() == len(before["events"])
     for table in TABLES:
         assert content(history.pin(), table).equals(before[table]), table
@@ -101,11 +104,63 @@ def test_many_rows_come_in_parts_and_end_in_one_file_a_folder(lake: Path, monkey
     assert {path.name for path in lake.iterdir()} <= {*TABLES, "generations", "lock", "manifest.json"}
 
 
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("apart", [1, 1_000_000])
+def test_order_lines_come_with_the_pages_of_their_events(monkeypatch: pytest.MonkeyPatch, apart: int) -> None:
+    """Lines of one event and of many, told at once and later, of events whose ids are close together and far apart."""
+    anna, ben = add_customers("anna", "ben")
+    for number in range(9):
+        add_event((anna, ben)[number % 2], "Order Completed", T - timedelta(hours=number))
+    Event.objects.update(id=F("id") * apart)
+    events = list(Event.objects.order_by("pk").values_list("pk", flat=True))
+    for number, event in enumerate([events[8], *events[:6], events[0], events[3]]):
+        add_line(event, f"tea {number}", number, 1.5)
+    OrderLine.objects.filter(quantity=4).update(price=None, discount=None)
+    history.sync()
+    before = {table: content(history.pin(), table) for table in TABLES}
+    assert before["lines"].height == 9
+    for module, name, limit in ((followed, "FEW", 1), (followed, "ROUND", 2), (history, "HELD", 3)):
+        monkeypatch.setattr(module, name, limit)
+    history.rebuild()
+    assert all(content(history.pin(), table).equals(before[table]) for table in TABLES)
+    for number in range(3):  # of events that are in the lake already, and of one that is not
+        add_line(events[number], f"late tea {number}", number, 2.5)
+    add_line(add_event(ben, "Order Completed", T), "new tea", 1, 2.5)
+    assert history.sync() == 1
+    late = content(history.pin(), "lines")
+    assert late.height == 13
+    history.rebuild()
+    assert content(history.pin(), "lines").equals(late)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_order_line_that_comes_while_the_events_are_read_is_left_for_the_next_sync(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (anna,) = add_customers("anna")
+    orders = [add_event(anna, "Order Completed", T + timedelta(hours=hour)) for hour in range(4)]
+    add_line(orders[0], "tea", 1, 1.5)
+    for name, limit in (("FEW", 1), ("ROUND", 2)):
+        monkeypatch.setattr(followed, name, limit)
+    read = followed.many
+
+    def interrupted(*asked: Any) -> Iterator[followed.Piece]:
+        add_line(orders[3], "late tea", 2, 2.5)
+        return read(*asked)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(followed, "many", interrupted)
+        history.sync()
+    assert content(history.pin(), "lines")["quantity"].to_list() == [1]
+    history.sync()
+    assert content(history.pin(), "lines")["quantity"].to_list() == [1, 2]
+
+
 def test_what_is_put_down_is_put_down_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = add_customers("anna", "ben", "cleo")
     for number in range(6):
         fill(number, ids, f"run {number}")
-    for module, name, limit in ((history, "FEW", 1), (history, "ROUND", 5), (history, "HELD", 10)):
+    for module, name, limit in ((followed, "FEW", 1), (followed, "ROUND", 5), (history, "HELD", 10)):
         monkeypatch.setattr(module, name, limit)
     heights: list[int] = []
     write = pl.DataFrame.write_ipc
