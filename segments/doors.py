@@ -17,7 +17,7 @@ from segments.definition import SegmentChanged, SegmentInUse
 from segments.everybody import NoSnapshot
 from segments.lists import ListError
 from segments.models import Segment
-from segments.overlap import CannotCompare
+from segments.overlap import CannotCompare, NotCounted
 from segments.pins import TooManyPins
 from segments.rules import RuleError
 from segments.rules.meaning import NeedsFullCycle
@@ -88,6 +88,8 @@ def refusing(key: str = "") -> Iterator[None]:
         raise Problem(412, "changed", str(error)) from error
     except (ListError, TooManyPins) as error:
         raise Problem(400, "bad_list", str(error)) from error
+    except NotCounted as error:
+        raise Problem(409, "not_counted", str(error)) from error
     except CannotCompare as error:
         raise Problem(400, "cannot_compare", str(error)) from error
     except (NoSnapshot, NeedsFullCycle, NotYetKnown) as error:

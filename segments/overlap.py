@@ -18,6 +18,10 @@ class CannotCompare(ValueError):
     """Too few, too many, or twice the same segment."""
 
 
+class NotCounted(CannotCompare):
+    """A segment whose members no cycle has counted yet."""
+
+
 @dataclass(frozen=True)
 class Part:
     """The customers who are in exactly these segments, and in none of the others."""
@@ -42,7 +46,7 @@ class Pair:
 class Overlap:
     """`parts` has every combination, the largest number of segments first; `sizes` is by key."""
 
-    as_of: datetime | None
+    as_of: datetime
     sizes: dict[str, int]
     either: int
     all: int
@@ -52,11 +56,14 @@ class Overlap:
 
 
 def overlap(segments: Sequence[Segment]) -> Overlap:
-    """Compare two to six segments by their members as of the last refresh. Raises CannotCompare."""
+    """Compare two to six segments by their members as of the last refresh. Raises CannotCompare, and NotCounted."""
     if len({segment.pk for segment in segments}) < len(segments):
         raise CannotCompare("A segment is named twice.")
     if not FEWEST <= len(segments) <= MOST:
         raise CannotCompare(f"{FEWEST} to {MOST} segments can be compared, not {len(segments)}.")
+    if waiting := [f"“{segment.name}”" for segment in segments if segment.as_of is None]:
+        said = "was" if len(waiting) == 1 else "were"
+        raise NotCounted(f"{' and '.join(waiting)} {said} not counted yet: the next cycle does.")
     counts = _counts([segment.pk for segment in segments])
     keys = [segment.key for segment in segments]
     codes = range(1, len(counts))
@@ -66,7 +73,7 @@ def overlap(segments: Sequence[Segment]) -> Overlap:
     pairs = [_pair(keys[i], keys[j], parts, sizes) for i in range(len(keys)) for j in range(i + 1, len(keys))]
     times = [segment.as_of for segment in segments]
     return Overlap(
-        None if None in times else min(time for time in times if time),
+        min(time for time in times if time),
         sizes,
         sum(part.count for part in parts),
         parts[0].count,

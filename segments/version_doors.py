@@ -101,7 +101,7 @@ class PairSerializer(serializers.Serializer[Any]):
 class OverlapSerializer(serializers.Serializer[Any]):
     """How segments overlap: `either` are in one at least, `all` in every one; `parts` has every combination."""
 
-    as_of = serializers.DateTimeField(allow_null=True)
+    as_of = serializers.DateTimeField()
     sizes = serializers.DictField(child=serializers.IntegerField())
     either = serializers.IntegerField()
     all = serializers.IntegerField()
@@ -214,7 +214,7 @@ class OverlapView(Door):
     @extend_schema(
         operation_id="segments_overlap",
         request=OverlapInSerializer,
-        responses={200: OverlapSerializer, **refusals(400, 404)},
+        responses={200: OverlapSerializer, **refusals(400, 404, 409)},
     )
     def post(self, request: Request) -> Response:
         """Count every combination of two to six segments exactly, by their members as of the last refresh."""

@@ -58,7 +58,7 @@ def _segments() -> dict[str, Rows]:
     made = [Segment(key=f"spent-{n}", name=f"Spent {n}", rule=world.RULE, created_at=T) for n in range(SPENT)]
     Segment.objects.bulk_create(made)
     listed = Segment.objects.create(key="guests", name="Guests", kind="list", rule={}, created_at=T)
-    changed = Segment.objects.create(key="changed", name="Changed", rule=world.RULE, created_at=T)
+    changed = Segment.objects.create(key="changed", name="Changed", rule=world.RULE, created_at=T, as_of=T, size=0)
     SegmentVersion.objects.create(segment=changed, number=1, rule=world.RULE, at=T)
     read = {"public_id": "segment-1", "external_id": "c-0000", "number": 1}
     lists = [{"public_id": listed.public_id}]

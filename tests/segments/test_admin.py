@@ -350,6 +350,8 @@ def test_segments_are_compared_by_their_members(boss: Client) -> None:
         }
     )
     membership.refresh(frame, world.T)
+    assert "were not counted yet" in boss.get(page, {"segment": ["a", "b"]}).content.decode()
+    Segment.objects.update(as_of=world.T)
     told = section(boss.get(page, {"segment": ["a", "b"]}).content.decode(), "How they overlap")
     rows = re.findall(r"</span> ([^<]+)</td><td>(\d+) ", told)
     assert rows == [("only Name of b", "4"), ("Name of a, Name of b", "2")]

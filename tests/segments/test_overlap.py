@@ -8,7 +8,7 @@ import pytest
 
 from segments import overlap
 from segments.models import Membership, Segment
-from tests.segments.crowd import AUSTRIAN, GERMAN, cycle, people, saved
+from tests.segments.crowd import AS_OF, AUSTRIAN, GERMAN, HOUR, cycle, people, saved
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
 
@@ -66,9 +66,21 @@ def test_those_who_came_after_a_bitmap_was_written_are_in_none() -> None:
 def test_one_seven_or_twice_the_same_cannot_be_compared() -> None:
     for n in range(7):
         saved(f"s{n}", {"ids": [str(n)]})
+    cycle(people("DE"))
     with pytest.raises(overlap.CannotCompare, match="2 to 6 segments can be compared, not 1"):
         of("s0")
     with pytest.raises(overlap.CannotCompare, match="not 7"):
         of(*(f"s{n}" for n in range(7)))
     with pytest.raises(overlap.CannotCompare, match="named twice"):
         of("s0", "s0")
+
+
+def test_a_segment_that_no_cycle_counted_is_not_taken_for_an_empty_one() -> None:
+    saved("german")
+    frame = people("DE", "AT")
+    cycle(frame)
+    saved("austrian", AUSTRIAN)
+    with pytest.raises(overlap.NotCounted, match="“Austrian” was not counted yet: the next cycle does"):
+        of("german", "austrian")
+    cycle(frame, AS_OF + HOUR)
+    assert of("german", "austrian").sizes == {"german": 1, "austrian": 1}
