@@ -46,6 +46,14 @@ class PropertySerializer(serializers.Serializer[Any]):
 
     name = serializers.CharField()
     type = serializers.CharField()
+    values = ValueSerializer(many=True, help_text="The most frequent in some events of each file of the history.")
+
+
+class BoughtSerializer(serializers.Serializer[Any]):
+    """The products and categories of the most order lines."""
+
+    product = ValueSerializer(many=True)
+    category = ValueSerializer(many=True)
 
 
 class EventNameSerializer(serializers.Serializer[Any]):
@@ -72,6 +80,7 @@ class FieldListSerializer(serializers.Serializer[Any]):
     customers = serializers.IntegerField()
     results = FieldSerializer(many=True)
     events = EventNameSerializer(many=True)
+    bought = BoughtSerializer()
     segments = SegmentNameSerializer(many=True)
 
 

@@ -6,15 +6,16 @@ Read from the latest snapshot and the lake, once a snapshot in each process. Wha
 import functools
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import polars as pl
 from django.conf import settings
 
-from customers import history, property_types, snapshot
+from customers import bulk, history, property_types, snapshot
 from customers.generations import LakeError
 from customers.history import Lake, Scope
+from customers.models import Product
 from customers.personal import PERSONAL_NAMES, PERSONAL_VALUES
 from scoring import ranking
 from segments.rules.nodes import Field, Type
@@ -23,6 +24,7 @@ from segments.rules.texts import folded
 MOST_VALUES = 50  # of one field, those of the most customers
 MOST_DIFFERENT = 2_000  # more different values are no list to pick from
 FEW_DIFFERENT = 20  # up to here a field may have another value for everybody
+PRODUCTS: bulk.Schema = {"product_id": pl.Int64, "product": pl.String, "category": pl.String}
 WITH_VALUES = (Type.TEXT, Type.YES_NO, Type.LIST)
 
 
@@ -44,10 +46,11 @@ class FieldFacts:
 
 @dataclass(frozen=True)
 class EventFacts:
-    """How many events of a name there are, and their properties with the type of each."""
+    """How many events of a name there are, and their properties with the type and frequent values of each."""
 
     count: int
     properties: Mapping[str, Type]
+    values: Mapping[str, tuple[Count, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,7 @@ class Known:
     customers: int
     fields: Mapping[str, FieldFacts]
     events: Mapping[str, EventFacts]
+    bought: Mapping[str, tuple[Count, ...]] = field(default_factory=dict)
 
 
 READING = threading.Lock()
@@ -72,9 +76,10 @@ def known(fields: Iterable[Field]) -> Known:
 
 @functools.lru_cache(maxsize=2)
 def _read(lake_url: str, taken_at: datetime | None, fields: tuple[Field, ...]) -> Known:
-    events = _events(history.pin())
+    lake = history.pin()
+    events, bought = _events(lake), _bought(lake)
     if taken_at is None:
-        return Known(None, 0, {}, events)
+        return Known(None, 0, {}, events, bought)
     tally = _Tally({field.name: field for field in fields})
     run = ranking.published()
     for bucket in range(settings.BUCKETS):
@@ -82,7 +87,7 @@ def _read(lake_url: str, taken_at: datetime | None, fields: tuple[Field, ...]) -
             tally.add(ranking.place(snapshot.load(taken_at, bucket), run))
         except LakeError:  # nobody is in this bucket
             continue
-    return Known(taken_at, tally.customers, tally.facts(), events)
+    return Known(taken_at, tally.customers, tally.facts(), events, bought)
 
 
 class _Tally:
@@ -126,13 +131,18 @@ class _Tally:
         found = self.values.get(name)
         if found is None or found.height > max(FEW_DIFFERENT, min(MOST_DIFFERENT, filled // 2)):
             return ()
-        if found.schema["value"] == pl.String:
-            # Texts are compared without case: one entry stands for all ways of writing it.
-            found = found.filter(~pl.col("value").str.contains(PERSONAL_VALUES)).sort("count", descending=True)
-            one = pl.col("value").first(), pl.col("count").sum()
-            found = found.group_by(folded(pl.col("value")).alias("key"), maintain_order=True).agg(*one)
-        ordered = found.sort(["count", "value"], descending=[True, False]).head(MOST_VALUES)
-        return tuple(Count(value, count) for value, count in ordered.select("value", "count").rows())
+        return _first(found)
+
+
+def _first(found: pl.DataFrame) -> tuple[Count, ...]:
+    """Give the most frequent of values with their counts; none that could tell who somebody is."""
+    if found.schema["value"] == pl.String:
+        # Texts are compared without case: one entry stands for all ways of writing it.
+        found = found.filter(~pl.col("value").str.contains(PERSONAL_VALUES)).sort("count", descending=True)
+        one = pl.col("value").first(), pl.col("count").sum()
+        found = found.group_by(folded(pl.col("value")).alias("key"), maintain_order=True).agg(*one)
+    ordered = found.sort(["count", "value"], descending=[True, False]).head(MOST_VALUES)
+    return tuple(Count(value, count) for value, count in ordered.select("value", "count").rows())
 
 
 def _has_list(field: Field) -> bool:
@@ -145,7 +155,33 @@ def _has_list(field: Field) -> bool:
 def _events(lake: Lake) -> dict[str, EventFacts]:
     counted = lake.events(Scope()).group_by("name").len().collect()
     counts = dict(counted.select(pl.col("name").cast(pl.String), "len").rows())
-    return {name: EventFacts(count, _types(lake, name)) for name, count in sorted(counts.items())}
+    return {name: EventFacts(count, _types(lake, name), _values(lake, name)) for name, count in sorted(counts.items())}
+
+
+def _values(lake: Lake, name: str) -> dict[str, tuple[Count, ...]]:
+    """Give the frequent values of an event's properties, of each only those of its kind."""
+    found = {}
+    for key, counts in property_types.values(lake, name).items():
+        for kind, type_ in ((bool, pl.Boolean), (str, pl.String)):
+            of_kind = {value: count for value, count in counts.items() if isinstance(value, kind)}
+            if of_kind and len(of_kind) * 2 >= len(counts):
+                columns = {"value": list(of_kind), "count": list(of_kind.values())}
+                found[key] = _first(pl.DataFrame(columns, schema={"value": type_, "count": pl.Int64}))
+    return found
+
+
+def _bought(lake: Lake) -> dict[str, tuple[Count, ...]]:
+    """Give the products and the categories of the most order lines."""
+    counted = lake.lines(Scope()).group_by("product_id").agg(pl.len().cast(pl.Int64).alias("count")).collect()
+    few = counted.sort("count", "product_id", descending=[True, False]).head(MOST_DIFFERENT)
+    stored = Product.objects.filter(pk__in=few["product_id"].to_list()).values_list("pk", "external_id", "category")
+    rows = few.join(bulk.read(stored, PRODUCTS), on="product_id")
+    categories = rows.filter(pl.col("category") != "").group_by("category").agg(pl.col("count").sum())
+    products = rows.sort("count", "product", descending=[True, False]).head(MOST_VALUES)
+    return {
+        "product": tuple(Count(value, count) for value, count in products.select("product", "count").rows()),
+        "category": _first(categories.rename({"category": "value"})),
+    }
 
 
 def _types(lake: Lake, name: str) -> dict[str, Type]:

@@ -1,10 +1,10 @@
 """Everything a rule may name, as the builder and the REST door show it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from segments.fields import catalogue
-from segments.known import EventFacts, FieldFacts, Known, known
+from segments.known import Count, EventFacts, FieldFacts, Known, known
 from segments.models import Segment
 from segments.rules.nodes import Field, Type
 from segments.rules.operators import OPERATORS
@@ -22,6 +22,7 @@ def listed() -> dict[str, Any]:
         "customers": found.customers,
         "results": [_field(field, found) for field in asked.fields.values()],
         "events": [_event(name, found.events) for name in sorted(asked.events)],
+        "bought": {name: _values(values) for name, values in sorted(found.bought.items())},
         "segments": list(Segment.objects.order_by("name").values("key", "name", "size")),
     }
 
@@ -46,12 +47,19 @@ def _field(field: Field, found: Known) -> dict[str, Any]:
         "type": str(field.type),
         "unit": field.unit,
         "share": round(facts.share, 4),
-        "values": [{"value": one.value, "count": one.count} for one in facts.values],
+        "values": _values(facts.values),
         "operators": operators(field.type),
     }
 
 
 def _event(name: str, events: Mapping[str, EventFacts]) -> dict[str, Any]:
     facts = events.get(name, UNSEEN)
-    properties = [{"name": key, "type": str(type)} for key, type in facts.properties.items()]
+    properties = [
+        {"name": key, "type": str(type), "values": _values(facts.values.get(key, ()))}
+        for key, type in facts.properties.items()
+    ]
     return {"name": name, "label": name, "count": facts.count, "properties": properties}
+
+
+def _values(counts: Iterable[Count]) -> list[dict[str, Any]]:
+    return [{"value": one.value, "count": one.count} for one in counts]

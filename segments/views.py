@@ -16,7 +16,7 @@ from segments.forms import rule_of
 from segments.models import Segment
 from segments.one_customer import NobodyFound, find
 from segments.rules import RuleError, parse, sentence
-from segments.rules.event_fields import of_event
+from segments.rules.event_fields import PREFIX, of_event
 from segments.rules.meaning import NeedsFullCycle
 from segments.rules.measures import MEASURES
 from segments.rules.nodes import Type
@@ -35,8 +35,11 @@ def offered() -> JsonResponse:
     for one in listed["results"]:
         one["has_history"] = bool(known.fields[one["name"]].told_as)
     for one in listed["events"]:
-        told = of_event(one["name"], known).values()
-        one["properties"] = [{"name": f.name, "label": f.label, "type": str(f.type), "group": f.group} for f in told]
+        values = {f"{PREFIX}{told['name']}": told["values"] for told in one["properties"]} | listed["bought"]
+        one["properties"] = [
+            {"name": f.name, "label": f.label, "type": str(f.type), "group": f.group, "values": values.get(f.name, [])}
+            for f in of_event(one["name"], known).values()
+        ]
     language = {"operators": {str(one): _operators(one) for one in Type}, "measures": list(MEASURES), "ways": WAYS}
     return JsonResponse({**listed, **language})
 

@@ -1,5 +1,6 @@
 """What is known of fields and events: the share filled, the values with counts, the properties."""
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,8 +9,8 @@ import polars as pl
 import pytest
 
 from customers import history, snapshot
-from customers.models import Attribute, Customer, Event, EventName, Source
-from segments import picker
+from customers.models import Attribute, Customer, Event, EventName, OrderLine, Product, Source
+from segments import picker, views
 from segments.rules.nodes import Type
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -90,6 +91,59 @@ def test_events_are_listed_with_their_number_and_properties() -> None:
     assert event["count"] == 3
     types = {one["name"]: one["type"] for one in event["properties"]}
     assert types == {"coupon": "text", "gift": "yes_no", "items": "list", "total": "number"}, "as most are"
+
+
+def test_values_of_properties_and_of_what_was_bought_are_offered() -> None:
+    who = Customer.objects.create(external_id="c-1", bucket=0, seed=1, known_since=T)
+    shop = Source.objects.create(key="shop", name="Shop", kind="api")
+    EventName.objects.get_or_create(name="Cart Viewed")
+    tea = Product.objects.create(external_id="tea-1", category="Tea")
+    mug = Product.objects.create(external_id="mug-1", category="Kitchen")
+    for n in range(60):
+        told: dict[str, Any] = {
+            "coupon": "SPRING" if n % 3 else "spring",
+            "gift": n % 4 == 0,
+            "cart": f"cart-{n}",
+            "total": n,
+        }
+        told |= {"tags": ["a", "b"] if n % 2 else ["a"], "email": "shop", "by": "ada@example.test", "via": "x" * 101}
+        event = Event.objects.create(
+            customer=who, source=shop, message_id=str(n), name="Cart Viewed", occurred_at=T, known_at=T,
+            properties=told,
+        )  # fmt: skip
+        OrderLine.objects.create(event=event, product=tea if n % 3 else mug, quantity=1)
+    history.sync()
+    listed = picker.listed()
+    event = {one["name"]: one for one in listed["events"]}["Cart Viewed"]
+    values = {one["name"]: [(told["value"], told["count"]) for told in one["values"]] for one in event["properties"]}
+    assert values == {
+        "coupon": [("SPRING", 60)],
+        "gift": [(False, 45), (True, 15)],
+        "tags": [("a", 60), ("b", 30)],
+        "by": [], "cart": [], "email": [], "total": [], "via": [],
+    }  # fmt: skip
+    bought = {name: [(one["value"], one["count"]) for one in told] for name, told in listed["bought"].items()}
+    assert bought == {"product": [("tea-1", 40), ("mug-1", 20)], "category": [("Tea", 40), ("Kitchen", 20)]}
+    offered = {one["name"]: one for one in json.loads(views.offered().content)["events"]}["Cart Viewed"]["properties"]
+    shown = {one["name"]: [told["value"] for told in one["values"]] for one in offered}
+    assert (shown["properties.coupon"], shown["category"], shown["value"]) == (["SPRING"], ["Tea", "Kitchen"], [])
+
+
+def test_a_value_of_each_event_is_none_to_pick_however_few_events_a_file_holds() -> None:
+    shop = Source.objects.create(key="shop", name="Shop", kind="api")
+    EventName.objects.get_or_create(name="Offer Given")
+    for n in range(40):
+        who = Customer.objects.create(external_id=f"c-{n}", bucket=n % 4, seed=n, known_since=T)
+        Event.objects.create(
+            customer=who, source=shop, message_id=str(n), name="Offer Given", occurred_at=T, known_at=T,
+            properties={"code": f"code-{n}", "offer": "ten"},
+        )  # fmt: skip
+    history.sync()
+    event = {one["name"]: one for one in picker.listed()["events"]}["Offer Given"]
+    assert {one["name"]: [told["value"] for told in one["values"]] for one in event["properties"]} == {
+        "code": [],
+        "offer": ["ten"],
+    }
 
 
 def test_every_operator_says_which_form_of_value_it_takes() -> None:
