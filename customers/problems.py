@@ -105,16 +105,24 @@ class StrictSerializer(serializers.Serializer[Any]):
     between: ClassVar[dict[str, Any]] = {}
 
     def to_internal_value(self, data: Any) -> Any:
-        """Give the validated fields."""
-        if isinstance(data, dict):
-            known = {name: field for name, field in self.fields.items() if not field.read_only}
-            faults: dict[str, Any] = {
-                str(name): [ErrorDetail("No such field.", "unknown_field")] for name in data if name not in known
-            }
-            faults |= {name: told for name in known if name in data and (told := _mistyped(known[name], data[name]))}
-            if faults:
-                raise ValidationError(faults)
-        return super().to_internal_value(data)
+        """Give the validated fields, or refuse them with every fault at once."""
+        if not isinstance(data, dict):
+            return super().to_internal_value(data)
+        known = {name: field for name, field in self.fields.items() if not field.read_only}
+        faults: dict[str, Any] = {
+            str(name): [ErrorDetail("No such field.", "unknown_field")] for name in data if name not in known
+        }
+        faults |= {name: told for name in known if name in data and (told := _mistyped(known[name], data[name]))}
+        try:
+            checked = super().to_internal_value({name: value for name, value in data.items() if name not in faults})
+        except ValidationError as error:
+            others: Any = error.detail
+            raise ValidationError(
+                {**faults, **{name: told for name, told in others.items() if name not in faults}}
+            ) from error
+        if faults:
+            raise ValidationError(faults)
+        return checked
 
 
 def _mistyped(field: Any, value: object) -> Any:

@@ -300,10 +300,10 @@ def _fields(request: Request) -> tuple[list[str], list[str]]:
     asked = [part.strip() for part in request.query_params.get("fields", "").split(",") if part.strip()]
     consents = None if any(name.startswith("consent.") for name in asked) else ()
     known = fields(consents) if asked else {}
-    for name in asked:
-        if name not in known:
-            place = {"path": "fields", "code": "unknown_field", "message": f"No field named {name!r}."}
-            raise Problem(400, "unknown_field", f"fields: no field named {name!r}.", [place])
+    if unknown := [name for name in dict.fromkeys(asked) if name not in known]:
+        messages = [f"No field named {name!r}." for name in unknown]
+        places = [{"path": "fields", "code": "unknown_field", "message": message} for message in messages]
+        raise Problem(400, "unknown_field", f"fields: no field named {unknown[0]!r}.", places)
     scores = [found[1] for name in asked if (found := SCORE.match(name))]
     return scores, [name for name in dict.fromkeys(asked) if not SCORE.match(name)]
 

@@ -63,7 +63,7 @@ def overlap(segments: Sequence[Segment]) -> Overlap:
         raise CannotCompare(f"{FEWEST} to {MOST} segments can be compared, not {len(segments)}.")
     if waiting := [f"“{segment.name}”" for segment in segments if segment.as_of is None]:
         said = "was" if len(waiting) == 1 else "were"
-        raise NotCounted(f"{' and '.join(waiting)} {said} not counted yet: the next cycle does.")
+        raise NotCounted(f"{' and '.join(waiting)} {said} not counted yet: the next full cycle counts.")
     counts = _counts([segment.pk for segment in segments])
     keys = [segment.key for segment in segments]
     codes = range(1, len(counts))

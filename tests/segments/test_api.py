@@ -143,3 +143,12 @@ def test_a_page_asks_the_same_number_of_questions_whatever_its_size(client: Clie
             client.get(f"/api/v1/segments/segment-1/members/?limit={limit}&fields=scores.lapse", headers=headers)
         counts.append(len(asked))
     assert counts[1] == counts[2]
+
+
+def test_a_body_is_refused_with_every_fault_at_once(client: Client) -> None:
+    body = {"key": "x" * 61, "name": 5, "colour": "red", "rule": {}, "kind": "none"}
+    told = is_problem(send(client, "POST", "segments/", body), 400)["errors"]
+    found = {(one["path"], one["code"]) for one in told}
+    assert {("colour", "unknown_field"), ("name", "bad_type")} < found
+    assert {path for path, _ in found} >= {"key", "name", "colour", "kind"}
+    assert len(told) == len({one["path"] for one in told}), "one field, one fault"

@@ -76,6 +76,8 @@ def test_a_score_that_does_not_exist_is_no_order(client: Client) -> None:
     german = german_crowd("DE")
     assert is_problem(get(client, german, "members/?sort=-scores.wealth"), 400)["errors"][0]["path"] == "sort"
     assert is_problem(get(client, german, "members/?sort=name"), 400)["code"] == "unknown_field"
+    told = is_problem(get(client, german, "members/?fields=shoes,country,hats"), 400)["errors"]
+    assert [one["message"] for one in told] == ["No field named 'shoes'.", "No field named 'hats'."]
 
 
 def test_members_come_with_the_fields_that_are_asked_for(client: Client) -> None:

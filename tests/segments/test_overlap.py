@@ -80,7 +80,7 @@ def test_a_segment_that_no_cycle_counted_is_not_taken_for_an_empty_one() -> None
     frame = people("DE", "AT")
     cycle(frame)
     saved("austrian", AUSTRIAN)
-    with pytest.raises(overlap.NotCounted, match="“Austrian” was not counted yet: the next cycle does"):
+    with pytest.raises(overlap.NotCounted, match="“Austrian” was not counted yet: the next full cycle counts"):
         of("german", "austrian")
     cycle(frame, AS_OF + HOUR)
     assert of("german", "austrian").sizes == {"german": 1, "austrian": 1}
