@@ -39,7 +39,7 @@ from customers.rows import numbered, ordered
 from customers.tombstones import without_erased
 
 MAX_PARTS = 8  # files of one table and bucket, before the newest are merged
-HELD = 2_000_000  # rows of a table held in memory, before they are put down
+HELD = 1_000_000  # rows of a table held in memory, before they are put down
 LARGE = 1 << 20  # bytes of a file
 ROW_GROUP = 20_000  # small: few customers are then read without most of a file, and few groups hold more than one name
 DELAY = (pl.col("known_at") - pl.col("occurred_at")).dt.total_microseconds().alias("delay")
