@@ -10,6 +10,7 @@ import polars as pl
 from customers import properties, property_types
 from customers.features import OURS
 from customers.history import Lake, Scope
+from customers.ids import held
 from customers.models import Attribute, Product
 from customers.past import Known
 from customers.rows import Floats, Ints, Mask, Rows, numbered
@@ -183,7 +184,7 @@ def _narrowed(one: Events, lake: Lake, scope: Scope, in_time: pl.Expr) -> pl.Dat
     if of_lines:
         columns = {PRODUCT: "external_id", CATEGORY: "category__iexact"}
         products = Product.objects.filter(**{columns[field]: value for field, value in of_lines.items()})
-        is_bought = pl.col("product_id").is_in(list(products.values_list("pk", flat=True))) & (pl.col("quantity") > 0)
+        is_bought = held("product_id", list(products.values_list("pk", flat=True))) & (pl.col("quantity") > 0)
         paid = (pl.col("quantity") * pl.col("price")).fill_null(0.0).sum()
         lines = lake.lines(scope).filter(is_one, is_bought).group_by("event_id").agg(value=paid)
         found = found.drop("value").join(lines, on="event_id")
