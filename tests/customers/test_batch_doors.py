@@ -38,8 +38,8 @@ ORDER = {
 
 STORE_FOR_NOBODY = """
 WITH told AS (SELECT %s, %s, %s, %s)
-INSERT INTO customers_consentchange (customer_id, channel, topic, is_granted, source, at)
-SELECT -1, 'email', 'gone', true, 'gone', now() FROM told RETURNING topic, topic"""
+INSERT INTO customers_merge (customer_id, gone_id, gone_external_id, at)
+SELECT -1, 0, 'gone', now() FROM told RETURNING gone_external_id, gone_external_id"""
 
 
 def view(n: int, **changes: Any) -> dict[str, Any]:
