@@ -4,6 +4,7 @@ A frame's columns are the table's column names (`customer_id`, not `customer`). 
 the number of rows that really changed. Nothing else in the program writes SQL by hand.
 """
 
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
@@ -119,7 +120,7 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
 
 
 def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
-    """Give what `read` gives of numbers, yes or no, and texts, a column in one piece, which may have a gigabyte.
+    """Give what `read` gives of all but days, a column in one piece, which may have a gigabyte.
 
     Otherwise PostgreSQL sends one row at a time, and to take a million of them in costs a second.
     """
@@ -130,18 +131,23 @@ def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFr
     except EmptyResultSet:
         return _from_sqlite([], schema)
     names = [f"c{n}" for n in range(len(schema))]
-    columns = ", ".join(f"json_agg({name})::text" for name in names)
+    told = (f"{name}::text" if dtype == pl.String else name for name, dtype in zip(names, schema.values(), strict=True))
+    columns = ", ".join(f"json_agg({one})::text" for one in told)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {columns} FROM ({sql}) AS found({', '.join(names)})", params)
-        told = cast("tuple[str | None, ...]", cursor.fetchone())
-    return pl.DataFrame([_column(*item) for item in zip(schema.items(), told, strict=True)])
+        found = cast("tuple[str | None, ...]", cursor.fetchone())
+    return pl.DataFrame([_column(*item) for item in zip(schema.items(), found, strict=True)])
 
 
 def _column(of: tuple[str, pl.DataType | type[pl.DataType]], told: str | None) -> pl.Series:
     name, dtype = of
     if told is None:  # there are no rows
-        return pl.Series(name, [], dtype=dtype)
-    return pl.Series(name, [told]).str.json_decode(pl.List(dtype)).explode().alias(name)
+        return pl.Series(name, [], dtype=UTC_MICROSECONDS if dtype == pl.Datetime else dtype)
+    column = pl.Series(name, [told])
+    if _is_time(dtype):
+        moments = column.str.json_decode(pl.List(pl.String)).explode()
+        return moments.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us").dt.convert_time_zone("UTC")
+    return column.str.json_decode(pl.List(dtype)).explode().alias(name)
 
 
 @contextmanager
@@ -319,7 +325,7 @@ def _types(model: type[models.Model], columns: Sequence[str]) -> list[str]:
     return [types[name] or "" for name in columns]
 
 
-def _csv(frame: pl.DataFrame) -> str:
+def _csv(frame: pl.DataFrame) -> bytes:
     """Give the frame as CSV, bytes as PostgreSQL reads them.
 
     A time that is the same in all rows is written once: that takes half of the rest.
@@ -330,7 +336,9 @@ def _csv(frame: pl.DataFrame) -> str:
     frame = frame.with_columns(column[:1].dt.strftime(written).new_from_index(0, len(column)) for column in same)
     packed = [name for name, dtype in frame.schema.items() if dtype == pl.Binary]
     frame = frame.with_columns(pl.format("\\x{}", pl.col(name).bin.encode("hex")).alias(name) for name in packed)
-    return frame.write_csv(include_header=False, datetime_format=written)
+    text = io.BytesIO()  # as a str it would be decoded here and encoded again
+    frame.write_csv(text, include_header=False, datetime_format=written)
+    return text.getvalue()
 
 
 def _copy(model: type[models.Model], frame: pl.DataFrame, statement: str) -> int:

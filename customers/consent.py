@@ -64,7 +64,8 @@ def standing(customer_ids: pl.Series) -> pl.DataFrame:
     unique = customer_ids.unique()
     if unique.is_empty():
         return pl.DataFrame(schema=STANDING)
-    return bulk.read(Consent.objects.filter(near("customer_id", unique)).values_list(*STANDING), STANDING)
+    rows = Consent.objects.filter(near("customer_id", unique))
+    return bulk.read_columns(rows.values_list(*STANDING), STANDING)
 
 
 def without_withdrawn(changes: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
@@ -159,10 +160,11 @@ def is_allowed(customer_id: int, channel: str, topic: str) -> bool:
     return bool(address) and not is_suppressed(channel, str(address))
 
 
-def reachable(channel: str) -> pl.Series:
-    """Give the ids of the customers with a permission in any topic and an address that is not closed."""
+def reachable(channel: str, customer_ids: pl.Series) -> pl.Series:
+    """Give those of the customers, and maybe others, who have a permission in any topic and an address that is open."""
     column = f"customer__{ADDRESSES[channel]}"
-    granted = Consent.objects.filter(channel=channel, is_granted=True, **{f"{column}__gt": ""}).order_by()
+    granted = Consent.objects.filter(near("customer_id", customer_ids), channel=channel, is_granted=True)
+    granted = granted.filter(**{f"{column}__gt": ""}).order_by()
     closed = Suppression.objects.filter(channel=channel).values_list("address_hash")
     hashes = bulk.read(closed, {"address_hash": pl.String})
     if hashes.is_empty():  # most of the time goes into reading texts

@@ -203,12 +203,13 @@ def check(records: Records, received: datetime) -> Checked:
     happened = cleaning.sift(_complete_events(records.events, received), refusal.of_events(received))
     about_people = pl.concat([people.refused, facts.refused, consents.refused])
     unfit = pl.concat([about_people, happened.refused]).unique("line", keep="first", maintain_order=True)
-    fit = ~pl.col("line").fill_null(-1).is_in(about_people["line"].drop_nulls().unique().implode())
+    fit = [~pl.col("line").fill_null(-1).is_in(about_people["line"].drop_nulls().unique().implode())]
+    fit = [] if about_people.is_empty() else fit
     set_aside = _complete(records.refused, REFUSED)
     return Checked(
-        customers=people.accepted.filter(fit).with_columns(pl.col("known_since").fill_null(received)),
-        attributes=facts.accepted.filter(fit).with_columns(pl.col("known_at").fill_null(received)),
-        consents=consents.accepted.filter(fit),
+        customers=people.accepted.filter(*fit).with_columns(pl.col("known_since").fill_null(received)),
+        attributes=facts.accepted.filter(*fit).with_columns(pl.col("known_at").fill_null(received)),
+        consents=consents.accepted.filter(*fit),
         events=happened.accepted.unique("message_id", keep="first", maintain_order=True),
         lines=_complete(records.lines, LINES).filter(pl.col("product").is_not_null()),
         products=_complete(records.products, PRODUCTS),
@@ -330,7 +331,7 @@ def _put_customers(checked: Checked, ids: pl.DataFrame) -> pl.Series:
         return told["customer_id"]
     schema: bulk.Schema = {"customer_id": pl.Int64, **dict.fromkeys(ADDRESSES, pl.String)}
     people = Customer.objects.filter(near("pk", told["customer_id"]))
-    stored = bulk.read(people.values_list("pk", *ADDRESSES), schema)
+    stored = bulk.read_columns(people.values_list("pk", *ADDRESSES), schema)
     both = told.join(stored, on="customer_id", suffix="_stored")
     differs = [pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_stored")) for name in ADDRESSES]
     changed = both.filter(pl.any_horizontal(differs))
@@ -410,8 +411,11 @@ def _sent_before(rows: pl.DataFrame, source: Source | None) -> pl.Series:
 
 def _lines_of(checked: Checked, ids: pl.DataFrame, customer_ids: pl.Series) -> pl.Series:
     """Give the lines that told of some customers, apart from events."""
-    theirs = _with_ids(_people_lines(checked), ids).filter(pl.col("customer_id").is_in(customer_ids.implode()))
-    return theirs["line"].unique()
+    theirs = ids.filter(pl.col("customer_id").is_in(customer_ids.implode()))
+    frames = [checked.customers, checked.attributes, checked.consents]
+    if len(theirs) < len(ids):
+        frames = [frame.join(theirs, on="external_id", how="semi") for frame in frames]
+    return pl.concat(frame["line"] for frame in frames).unique()
 
 
 def _people_lines(checked: Checked) -> pl.DataFrame:

@@ -1,6 +1,6 @@
 """Frames go into tables and come back the same, on both databases."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -205,15 +205,25 @@ def test_dates_and_numbers_of_every_kind_come_back() -> None:
 def test_columns_are_read_in_one_piece_as_rows_are_read_one_by_one() -> None:
     odd = ["Ölçü", 'a,b\n"c"', "", None, "\\x00 \U0001f600"]
     Customer.objects.bulk_create(
-        Customer(external_id=f"c{n}", seed=n - 2**60, bucket=n, first_name=name, known_since=T, attributes={})
+        Customer(
+            external_id=f"c{n}",
+            seed=n - 2**60,
+            bucket=n,
+            first_name=name,
+            known_since=T - timedelta(days=40_000 * n, microseconds=n),
+            attributes={"said": [name, n]} if n else {},
+        )
         for n, name in enumerate(odd)
     )
-    people = Customer.objects.order_by("pk").values_list("pk", "seed", "bucket", "first_name", Value(0.1) + F("bucket"))
+    columns = ("pk", "seed", "bucket", "first_name", "known_since", "attributes")
+    people = Customer.objects.order_by("pk").values_list(*columns, Value(0.1) + F("bucket"))
     schema: bulk.Schema = {
         "pk": pl.Int64,
         "seed": pl.Int64,
         "bucket": pl.Int64,
         "first_name": pl.String,
+        "known_since": bulk.UTC_MICROSECONDS,
+        "attributes": pl.String,
         "part": pl.Float64,
     }
     found = bulk.read_columns(people, schema)

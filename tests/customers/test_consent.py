@@ -27,7 +27,7 @@ def test_consent_without_an_address_reaches_nobody() -> None:
     customer = make_customer("a")
     consent.grant(customer.pk, "email", "news", "form", T)
     assert not consent.is_allowed(customer.pk, "email", "news")
-    assert consent.reachable("email").to_list() == []
+    assert consent.reachable("email", pl.Series([customer.pk])).to_list() == []
 
 
 def test_a_withdrawal_holds_and_history_keeps_both() -> None:
@@ -49,12 +49,12 @@ def test_an_older_message_does_not_undo_a_newer_one() -> None:
 def test_a_closed_address_is_closed_in_any_spelling() -> None:
     customer = make_customer("a", email="Ann@Example.test")
     consent.grant(customer.pk, "email", "news", "form", T)
-    assert consent.reachable("email").to_list() == [customer.pk]
+    assert consent.reachable("email", pl.Series([customer.pk])).to_list() == [customer.pk]
     consent.suppress("email", "ann@example.TEST", Suppression.Reason.BOUNCED, T)
     consent.suppress("email", "ann@example.test ", Suppression.Reason.COMPLAINED, LATER)
     assert Suppression.objects.get().reason == "bounced"
     assert not consent.is_allowed(customer.pk, "email", "news")
-    assert consent.reachable("email").to_list() == []
+    assert consent.reachable("email", pl.Series([customer.pk])).to_list() == []
     assert "ann@" not in Suppression.objects.get().hint
 
 

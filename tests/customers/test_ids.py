@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from customers import bulk
-from customers.ids import among, held
+from customers import bulk, ids
+from customers.ids import among, held, near
 from customers.models import Consent, Customer
 
 pytestmark = [pytest.mark.door, pytest.mark.django_db]
@@ -25,6 +25,15 @@ def test_only_the_named_ids_are_found() -> None:
     assert set(Customer.objects.exclude(among("id", pl.Series([ann.pk, cid.pk])))) == {bob}
     assert Consent.objects.get(among("customer_id", [bob.pk])).customer == bob
     assert Consent.objects.get(among("customer__id", (bob.pk,)), customer__bucket=0).customer == bob
+
+
+def test_many_ids_that_are_close_together_are_found_with_those_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, *others = [customer(name) for name in ("ann", "bob", "cid", "dan", "eve", "fay", "gus", "hal", "ida")]
+    all_ids = pl.Series([one.pk, *(other.pk for other in others)])
+    assert set(Customer.objects.filter(near("pk", all_ids[[0, 2]]))) == {one, others[1]}
+    monkeypatch.setattr(ids, "FEW", 1)
+    assert set(Customer.objects.filter(near("pk", all_ids[[0, 2]]))) == {one, others[0], others[1]}
+    assert set(Customer.objects.filter(near("pk", all_ids[[0, 8]]))) == {one, others[-1]}
 
 
 def test_none_is_one_of_none() -> None:

@@ -48,5 +48,5 @@ class Command(ImportCommand):
 
     def after(self, result: Result) -> list[str]:
         ids = result.people
-        counts = {name: int(consent.reachable(name).is_in(ids.implode()).sum()) for name in ("email", "phone")}
+        counts = {name: int(consent.reachable(name, ids).is_in(ids.implode()).sum()) for name in ("email", "phone")}
         return [f"reachable by e-mail {counts['email']:,}, by phone {counts['phone']:,} of {len(ids):,} customers"]
