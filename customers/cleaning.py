@@ -43,10 +43,11 @@ class Sifted(NamedTuple):
 
 def sift(frame: pl.DataFrame, checks: Sequence[Check]) -> Sifted:
     """Part a frame with a `line` column by the first check that each row fails."""
-    if frame.is_empty():
+    which = pl.coalesce(pl.when(check.fault).then(pl.lit(i, pl.Int32)) for i, check in enumerate(checks))
+    failed = frame.select(_failed=which).to_series()
+    if failed.null_count() == len(frame):
         return Sifted(frame, pl.DataFrame(schema={name: REFUSED[name] for name in ("line", "column", "kind", "value")}))
-    failed = pl.coalesce(pl.when(check.fault).then(pl.lit(i, pl.Int32)) for i, check in enumerate(checks))
-    marked = frame.with_columns(_failed=failed)
+    marked = frame.with_columns(failed)
     columns = [pl.lit(check.column) if isinstance(check.column, str) else check.column for check in checks]
     refused = marked.filter(pl.col("_failed").is_not_null()).select(
         pl.col("line").cast(pl.Int64),

@@ -34,11 +34,13 @@ def store(
     size = PORTION[connection.vendor]
     numbered = new.with_row_index("place")
     places = numbered.select("external_id", portion=pl.col("place") // size)
-    told = Told(*(_cut(frame, places) for frame in (told.addresses, told.facts, told.consents)))
+    frames = (told.addresses, told.facts, told.consents)
+    told = Told(*(_cut(frame, places) for frame in frames)) if len(new) > size else told
 
     def stored(portion: int) -> pl.DataFrame:
         some = new.slice(portion * size, size)
-        theirs = Told(*(_of(frame, portion) for frame in (told.addresses, told.facts, told.consents)))
+        frames = (told.addresses, told.facts, told.consents)
+        theirs = Told(*(_of(frame, portion) for frame in frames)) if len(new) > size else told
         try:
             return _store_portion(some, theirs, received, import_id)
         except IntegrityError:  # somebody else was faster with one of them
