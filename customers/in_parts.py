@@ -16,7 +16,7 @@ from customers.models import Import, Source
 from customers.prepared import Prepared
 from customers.quality_days import Values
 
-CUSTOMERS = {"postgresql": 50_000, "sqlite": 20_000}  # of a part
+CUSTOMERS = {"postgresql": 25_000, "sqlite": 20_000}  # of a part
 
 
 class Part(NamedTuple):
