@@ -351,3 +351,16 @@ def test_a_hostile_value_is_shown_as_text(page: Page, live_server: LiveServer) -
     condition(page, "1").get_by_role("listbox", name="Values").get_by_role("option", name="<img").click()
     expect(page.get_by_role("cell", name="<img").first).to_be_visible()
     assert page.locator("img[src=x]").count() == 0
+
+
+def test_what_is_bought_is_offered_to_pick(page: Page, live_server: LiveServer) -> None:
+    counted(page, live_server)
+    row = condition(page, "1")
+    pick(row, ORDERS, "order completed")
+    row.get_by_role("button", name="Only those where").click()
+    row.get_by_role("combobox", name="Property").select_option(label="category")
+    row.get_by_role("combobox", name="Comparison").select_option(label="contains")
+    row.get_by_role("combobox", name="Value").press("ArrowDown")
+    row.get_by_role("listbox", name="Value").get_by_role("option", name="Books").click()
+    expect(page.locator("[data-slot=sentence]")).to_contain_text("Books")
+    assert '"Books"' in json.dumps(written(page))

@@ -75,7 +75,7 @@ function compareInput(leaf, measure, put, key, field) {
         valueInput({ text: "text", yes_no: "truth", date: "day" }[field.type] || "text", value, (typed, isTyped) => {
             value = typed ?? null;
             set(isTyped);
-        }, { key: `${key}/value` }));
+        }, { key: `${key}/value`, field }));
 }
 
 function measureInputs(leaf, measure, { catalogue, edit, key }) {
