@@ -309,3 +309,12 @@ def test_who_may_only_look_sees_no_field_for_it(client: Client) -> None:
     assert one.sealed not in shown.content.decode()
     for unwanted in ("Password or token", "Secret", "Like</label>"):
         assert unwanted not in shown.content.decode()
+
+
+def test_whoever_logs_in_otherwise_is_given_everything_anew(client: Client, headers: dict[str, str]) -> None:
+    one = guarded("http://127.0.0.1:9/a.csv")
+    Feed.objects.update(etag='"1"', last_modified="yesterday")
+    send(client, "PATCH", f"{one.public_id}/", {"is_paused": True}, headers)
+    assert Feed.objects.get().etag == '"1"'
+    send(client, "PATCH", f"{one.public_id}/", {"secret": SECRET + "2"}, headers)
+    assert (Feed.objects.get().etag, Feed.objects.get().last_modified) == ("", "")
