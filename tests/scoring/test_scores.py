@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 from django.conf import settings
+from django.db import connection
 
 from customers import bulk, history, ingest, snapshot
 from customers.history import Scope
@@ -183,6 +184,18 @@ def test_a_run_that_was_begun_and_never_published_is_removed_by_the_next_one(liv
     scored(frame, AS_OF)
     assert [run.as_of for run in ScoreRun.objects.all()] == [AS_OF]
     assert Score.objects.count() == 600
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="elsewhere nothing goes through the rows by itself")
+def test_postgresql_does_not_go_through_a_run_because_its_rows_are_new(live: Live) -> None:
+    scored(live[1], AS_OF)
+    options = (
+        "SELECT reloptions FROM pg_class JOIN pg_inherits ON oid = inhrelid "
+        "WHERE inhparent = 'scoring_score_%s'::regclass AND relkind = 'r'"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(options, [ScoreRun.objects.get().pk])
+        assert cursor.fetchall() == [(["autovacuum_vacuum_insert_threshold=-1"],)]
 
 
 def test_two_runs_are_kept_and_one_is_published(live: Live) -> None:
