@@ -45,7 +45,11 @@ def contacts(people: pl.DataFrame, wanted: Collection[str] = tuple(CONTACTS)) ->
     """
     schema = {name: kind for name, kind in CONTACTS.items() if name == "customer_id" or name in wanted}
     rows = Customer.objects.filter(among(people, "id", "bucket")).values_list("id", *list(schema)[1:])
-    found = bulk.read_columns(rows, schema) if len(schema) > 1 else people.select("customer_id")
+    found = (
+        bulk.read_columns(rows, schema, absent=schema.keys() - {"customer_id"})
+        if len(schema) > 1
+        else people.select("customer_id")
+    )
     blank = [pl.lit(None, kind).alias(name) for name, kind in CONTACTS.items() if name not in schema]
     return found.with_columns(blank).select(*CONTACTS)
 

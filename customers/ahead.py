@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any, Protocol, cast
 
 import polars as pl
-import psycopg
 from django.db import OperationalError, connection, models
 from psycopg.errors import ProgramLimitExceeded
 
@@ -58,7 +57,8 @@ class Ahead:
         sql, params = rows.query.sql_with_params()
         with connection.cursor() as cursor:
             asked = str(cast("Any", cursor).mogrify(sql, params)) if params else sql
-        sent = self._other.submit(_sent, connection.connection, wire_columns.statement(asked, schema, absent))
+        statement = wire_columns.statement(asked, schema, absent, has_beside=True)
+        sent = self._other.submit(wire_columns.answer, connection.connection, statement)
 
         def come() -> Page:
             try:
@@ -77,12 +77,6 @@ def ahead() -> Iterator[Ahead]:
     """Let rows be read ahead over this thread's connection; at the end nothing is on its way."""
     with ThreadPoolExecutor(1) as other:
         yield Ahead(other)
-
-
-def _sent(session: "psycopg.Connection[Any]", statement: str) -> tuple[Any, ...]:
-    """Give the one row that answers a statement."""
-    with psycopg.Cursor(session) as cursor:
-        return cast("tuple[Any, ...]", cursor.execute(statement, binary=True).fetchone())
 
 
 class _Frame:

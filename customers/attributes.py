@@ -119,7 +119,7 @@ def _news(told: pl.DataFrame) -> pl.DataFrame:
         theirs = told.filter(pl.col("customer_id").is_between(*ends))
         if ends[1] - ends[0] < DENSE * len(some):
             stored = AttributeChange.objects.filter(customer__gte=ends[0], customer__lte=ends[1])
-            news = _differing(bulk.read_columns(stored.values_list(*HISTORY), HISTORY), theirs)
+            news = _differing(bulk.read_columns(stored.values_list(*HISTORY), HISTORY, absent=("value",)), theirs)
             theirs = theirs.join(news.select("customer_id").unique(), on="customer_id", how="semi")
         kept.append(theirs)
     return pl.concat(kept)

@@ -5,7 +5,7 @@ the number of rows that really changed. Nothing else in the program writes SQL b
 """
 
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ import polars as pl
 from django.core.exceptions import EmptyResultSet
 from django.db import connection, models, transaction
 
-from customers import wire
+from customers import wire, wire_columns
 from customers.wire import UTC_MICROSECONDS as UTC_MICROSECONDS
 from customers.wire import Schema as Schema
 
@@ -120,10 +120,11 @@ def read(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
         return _from_sqlite(answer.fetchall(), schema)
 
 
-def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFrame:
-    """Give what `read` gives of all but days, a column in one piece, which may have a gigabyte.
+def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema, absent: Collection[str] = ()) -> pl.DataFrame:
+    """Give what `read` gives, a column in one piece, which may have a gigabyte; those in `absent` may lack values.
 
-    Otherwise PostgreSQL sends one row at a time, and to take a million of them in costs a second.
+    Otherwise PostgreSQL sends one row at a time, and to take a million of them in costs a second. Raises ValueError
+    where another column lacks one.
     """
     if connection.vendor != "postgresql":
         return read(rows, schema)
@@ -131,24 +132,10 @@ def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema) -> pl.DataFr
         sql, params = rows.query.sql_with_params()
     except EmptyResultSet:
         return _from_sqlite([], schema)
-    names = [f"c{n}" for n in range(len(schema))]
-    told = (f"{name}::text" if dtype == pl.String else name for name, dtype in zip(names, schema.values(), strict=True))
-    columns = ", ".join(f"json_agg({one})::text" for one in told)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {columns} FROM ({sql}) AS found({', '.join(names)})", params)
-        found = cast("tuple[str | None, ...]", cursor.fetchone())
-    return pl.DataFrame([_column(*item) for item in zip(schema.items(), found, strict=True)])
-
-
-def _column(of: tuple[str, pl.DataType | type[pl.DataType]], told: str | None) -> pl.Series:
-    name, dtype = of
-    if told is None:  # there are no rows
-        return pl.Series(name, [], dtype=UTC_MICROSECONDS if dtype == pl.Datetime else dtype)
-    column = pl.Series(name, [told])
-    if _is_time(dtype):
-        moments = column.str.json_decode(pl.List(pl.String)).explode()
-        return moments.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%:z", time_unit="us").dt.convert_time_zone("UTC")
-    return column.str.json_decode(pl.List(dtype)).explode().alias(name)
+    with connection.cursor() as cursor, connection.wrap_database_errors:
+        asked = str(cast("Any", cursor).mogrify(sql, params)) if params else sql
+        sent = wire_columns.answer(connection.connection, wire_columns.statement(asked, schema, absent))
+    return wire_columns.Columns(sent, schema, absent).frame()
 
 
 @contextmanager

@@ -331,7 +331,7 @@ def _put_customers(checked: Checked, ids: pl.DataFrame) -> pl.Series:
         return told["customer_id"]
     schema: bulk.Schema = {"customer_id": pl.Int64, **dict.fromkeys(ADDRESSES, pl.String)}
     people = Customer.objects.filter(near("pk", told["customer_id"]))
-    stored = bulk.read_columns(people.values_list("pk", *ADDRESSES), schema)
+    stored = bulk.read_columns(people.values_list("pk", *ADDRESSES), schema, absent=ADDRESSES)
     both = told.join(stored, on="customer_id", suffix="_stored")
     differs = [pl.col(name).is_not_null() & pl.col(name).ne_missing(pl.col(f"{name}_stored")) for name in ADDRESSES]
     changed = both.filter(pl.any_horizontal(differs))

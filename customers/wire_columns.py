@@ -5,11 +5,12 @@ zero byte, which none holds, and a number a row tells which of its values are ab
 """
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import psycopg
 
 from customers.wire import FORMS, SINCE_1970, UTC_MICROSECONDS, Ints, Schema, sql_type
 
@@ -63,14 +64,24 @@ class Columns(NamedTuple):
         return body
 
 
-def statement(sql: str, schema: Schema, absent: Collection[str]) -> str:
-    """Wrap a query, whose last column is told by its greatest value, so that it is answered with one row."""
+def statement(sql: str, schema: Schema, absent: Collection[str], *, has_beside: bool = False) -> str:
+    """Wrap a query so that it is answered with one row.
+
+    `has_beside`: the query has one more column, a whole number, of which the greatest value is told.
+    """
     names = {name: f"c{_bit(name, schema)}" for name in schema}
     flags = [f"CASE WHEN {names[name]} IS NULL THEN {1 << _bit(name, schema)} ELSE 0 END" for name in absent]
     flagged = f"string_agg(int4send({' + '.join(flags)}), '')" if flags else "NULL"
     sent = ", ".join(_sent(column, sql_type(schema[name])) for name, column in names.items())
-    given = ", ".join([*names.values(), "beside"])
-    return f"SELECT count(*), max(beside), {flagged}, {sent} FROM ({sql}) AS rows({given})"  # noqa: S608  names only
+    given = ", ".join([*names.values(), *(["beside"] if has_beside else [])])
+    greatest = "max(beside)" if has_beside else "NULL"
+    return f"SELECT count(*), {greatest}, {flagged}, {sent} FROM ({sql}) AS rows({given})"  # noqa: S608  names only
+
+
+def answer(session: "psycopg.Connection[Any]", asked: str) -> tuple[Any, ...]:
+    """Give the one row that answers such a statement."""
+    with psycopg.Cursor(session) as cursor:
+        return cast("tuple[Any, ...]", cursor.execute(asked, binary=True).fetchone())
 
 
 def _sent(column: str, sql: str) -> str:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from campaigns import eligibility
-from customers import consent
+from customers import consent, wire_columns
 from customers.models import Consent, Customer
 from tests.campaigns.people import T0, customers, frame
 
@@ -49,9 +49,11 @@ def test_many_customers_are_read_by_bucket_in_as_many_queries_as_few(monkeypatch
     monkeypatch.setattr(eligibility, "FEW", 50)
     people = customers(80)
     consent.suppress("email", "c7@example.test", "bounced", T0)
+    asked, answer = [], wire_columns.answer  # what PostgreSQL sends in columns goes past the queries that Django notes
+    monkeypatch.setattr(wire_columns, "answer", lambda *of: asked.append(of) or answer(*of))  # type: ignore[func-returns-value]
     with CaptureQueriesContext(connection) as queries:
         rows = allowed(people)
-    assert len(queries) == 3
+    assert len(queries) + len(asked) == 3
     assert rows.count((True, True, False)) == len(people) - 1
     assert rows[7] == (True, True, True)
 

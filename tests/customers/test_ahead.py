@@ -84,7 +84,7 @@ def test_a_value_that_is_absent_unannounced_is_refused() -> None:
 @pytest.mark.django_db(transaction=True)
 def test_more_than_a_server_sends_at_once_comes_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
     store(5)
-    monkeypatch.setattr(wire_columns, "statement", lambda *_: "SELECT repeat('x', 1073741823)")
+    monkeypatch.setattr(wire_columns, "statement", lambda *_, **__: "SELECT repeat('x', 1073741823)")
     with ahead() as reading:
         page = reading.ask(some(1, 3).values_list("seed", "email", "bucket"), {"seed": pl.Int64, "email": pl.String})()
     assert (page.height, page.greatest, page.frame().columns) == (3, 3, ["seed", "email"])

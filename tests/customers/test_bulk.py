@@ -1,11 +1,11 @@
 """Frames go into tables and come back the same, on both databases."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 from django.db import DataError, IntegrityError, connection, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, Value, When
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import TruncDate
 from psycopg.errors import DivisionByZero
@@ -212,11 +212,13 @@ def test_columns_are_read_in_one_piece_as_rows_are_read_one_by_one() -> None:
             first_name=name,
             known_since=T - timedelta(days=40_000 * n, microseconds=n),
             attributes={"said": [name, n]} if n else {},
+            birth_date=date(1901 + 40 * n, 2, 28) if n % 2 else None,
         )
         for n, name in enumerate(odd)
     )
-    columns = ("pk", "seed", "bucket", "first_name", "known_since", "attributes")
-    people = Customer.objects.order_by("pk").values_list(*columns, Value(0.1) + F("bucket"))
+    columns = ("pk", "seed", "bucket", "first_name", "known_since", "attributes", "birth_date", "told_by_id")
+    is_first = ExpressionWrapper(Q(bucket=0), BooleanField())
+    people = Customer.objects.order_by("pk").values_list(*columns, is_first, Value(0.1) + F("bucket"))
     schema: bulk.Schema = {
         "pk": pl.Int64,
         "seed": pl.Int64,
@@ -224,14 +226,20 @@ def test_columns_are_read_in_one_piece_as_rows_are_read_one_by_one() -> None:
         "first_name": pl.String,
         "known_since": bulk.UTC_MICROSECONDS,
         "attributes": pl.String,
+        "birth_date": pl.Date,
+        "told_by_id": pl.Int64,
+        "is_first": pl.Boolean,
         "part": pl.Float64,
     }
-    found = bulk.read_columns(people, schema)
+    found = bulk.read_columns(people, schema, absent=("first_name", "birth_date", "told_by_id"))
     assert found.equals(bulk.read(people, schema))
     assert found["first_name"].to_list() == odd
     nobody = bulk.read_columns(people.filter(bucket__gt=9), schema)
     assert (nobody.height, dict(nobody.schema)) == (0, schema)
     assert dict(bulk.read_columns(people.filter(pk__in=[]), schema).schema) == schema
+    if connection.vendor == "postgresql":
+        with pytest.raises(ValueError, match="first_name: 4 values came for 5 rows"):
+            bulk.read_columns(people, schema, absent=("birth_date", "told_by_id"))
 
 
 def test_a_read_that_fails_midway_says_why_and_the_next_one_works() -> None:
