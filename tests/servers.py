@@ -17,7 +17,8 @@ import psutil
 NOT_DURABLE = """
 ALTER SYSTEM SET fsync = off;
 ALTER SYSTEM SET full_page_writes = off;
-"""  # a killed process loses nothing by this, only a machine without power does
+ALTER SYSTEM SET autovacuum = off;
+"""  # a killed process loses nothing by this, only a machine without power does; an ANALYZE under way holds news back
 FOR_LARGE_LOADS = """
 ALTER SYSTEM SET max_wal_size = '8GB';
 ALTER SYSTEM SET checkpoint_timeout = '30min';

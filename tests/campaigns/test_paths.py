@@ -243,8 +243,8 @@ def planned_anew(world: World) -> Route:
     Delivery.objects.filter(token="lost").update(lease_until=T0 - 400 * DAY)
     deliver.sweep(T0 + 2 * HOUR)
     yield T0 + 2 * HOUR
-    doubtful = list(uncertain.waiting().values_list("pk", flat=True))
-    uncertain.resolve(doubtful, None, T0 + 3 * HOUR, "The log has nothing.", arrived=False)
+    if doubtful := list(uncertain.waiting().values_list("pk", flat=True)):
+        uncertain.resolve(doubtful, None, T0 + 3 * HOUR, "The log has nothing.", arrived=False)
     yield T0 + 3 * HOUR
 
 
