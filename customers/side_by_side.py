@@ -5,6 +5,7 @@ core busy, and the next portion is made ready meanwhile.
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Barrier
 from typing import TypeVar
 
 from django.db import connection
@@ -27,7 +28,7 @@ def each(store: Callable[[Portion], Stored], portions: Sequence[Portion]) -> Gen
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         try:
             for portion in portions:
-                ahead.append(pool.submit(_apart, store, portion))
+                ahead.append(pool.submit(store, portion))
                 if len(ahead) > CONNECTIONS:
                     yield ahead.popleft().result()
             while ahead:
@@ -35,10 +36,12 @@ def each(store: Callable[[Portion], Stored], portions: Sequence[Portion]) -> Gen
         finally:
             for future in ahead:
                 future.cancel()
+            everyone = Barrier(CONNECTIONS)
+            for _ in range(CONNECTIONS):
+                pool.submit(_close, everyone)
 
 
-def _apart(store: Callable[[Portion], Stored], portion: Portion) -> Stored:
-    try:
-        return store(portion)
-    finally:
-        connection.close()
+def _close(everyone: Barrier) -> None:
+    """Close this thread's connection; who is done waits for the others, so that each thread does it once."""
+    everyone.wait()
+    connection.close()

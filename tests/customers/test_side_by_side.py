@@ -1,6 +1,8 @@
-"""Portions are stored on two connections at once; what became of them keeps their order."""
+"""Portions are stored on several connections at once; what became of them keeps their order."""
 
+import contextlib
 import threading
+import time
 
 import pytest
 from django.db import connection, transaction
@@ -52,3 +54,38 @@ def test_a_portion_that_fails_ends_the_rest_and_leaves_nothing_of_itself() -> No
     assert "0" in kept
     assert "1" not in kept
     assert len(kept) <= 2 * side_by_side.CONNECTIONS
+
+
+@TWO_CONNECTIONS
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("lost", [None, 3])
+def test_a_connection_serves_many_portions_and_none_stays_open(lost: int | None) -> None:
+    def store(portion: int) -> int:
+        if portion == lost:
+            raise OSError("lost")
+        return backend()
+
+    served: list[int] = []
+    with contextlib.suppress(OSError):
+        served.extend(side_by_side.each(store, range(30)))
+    assert len(set(served)) <= side_by_side.CONNECTIONS
+    assert backend() not in served
+    assert not still_open(set(served))
+
+
+def backend() -> int:
+    """Give the server's process behind this thread's connection."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        return int(cursor.fetchone()[0])
+
+
+def still_open(backends: set[int]) -> set[int]:
+    """Give those that are there still, after a moment to end."""
+    there = set(backends)
+    limit = time.monotonic() + 10
+    while there and time.monotonic() < limit:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pid FROM pg_stat_activity WHERE pid = ANY(%s)", [sorted(backends)])
+            there = {pid for (pid,) in cursor.fetchall()}
+    return there
