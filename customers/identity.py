@@ -36,9 +36,11 @@ def find(external_ids: pl.Series) -> pl.DataFrame:
     if wanted.is_empty():
         return pl.DataFrame(schema=RESOLVED)
     identities = Identity.objects.filter(kind=Identity.Kind.EXTERNAL)
-    if len(wanted) <= FEW:
+    are_few = len(wanted) <= FEW
+    if are_few:
         identities = identities.filter(value__in=wanted["external_id"].to_list())
-    found = bulk.read(identities.values_list("value", "customer_id", "customer__known_since"), RESOLVED)
+    rows = identities.values_list("value", "customer_id", "customer__known_since")
+    found = bulk.read(rows, RESOLVED) if are_few else bulk.read_columns(rows, RESOLVED)
     return found.join(wanted, on="external_id", how="semi")
 
 
