@@ -25,6 +25,7 @@ ALTER SYSTEM SET checkpoint_timeout = '30min';
 ALTER SYSTEM SET work_mem = '64MB';
 ALTER SYSTEM SET maintenance_work_mem = '1GB';
 ALTER SYSTEM SET shared_buffers = '4GB';
+ALTER SYSTEM SET wal_buffers = '128MB';
 """  # as docs/operators.md says for a million customers
 
 
