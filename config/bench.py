@@ -517,8 +517,7 @@ def _copied_out(rows: Any) -> None:
     sql, params = rows.query.sql_with_params()
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            statement = cast("Any", cursor).mogrify(sql, params) if params else sql
-            with cast("Any", cursor).copy(f"COPY ({statement}) TO STDOUT (FORMAT csv)") as copy:
+            with cast("Any", cursor).copy(f"COPY ({bulk.written(rows)}) TO STDOUT (FORMAT csv)") as copy:
                 for _ in copy:
                     pass
         else:

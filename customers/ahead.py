@@ -54,10 +54,7 @@ class Ahead:
 
         if connection.vendor != "postgresql":
             return read
-        sql, params = rows.query.sql_with_params()
-        with connection.cursor() as cursor:
-            asked = str(cast("Any", cursor).mogrify(sql, params)) if params else sql
-        statement = wire_columns.statement(asked, schema, absent, has_beside=True)
+        statement = wire_columns.statement(bulk.written(rows), schema, absent, has_beside=True)
         sent = self._other.submit(wire_columns.answer, connection.connection, statement)
 
         def come() -> Page:

@@ -129,13 +129,22 @@ def read_columns(rows: "models.QuerySet[Any, Any]", schema: Schema, absent: Coll
     if connection.vendor != "postgresql":
         return read(rows, schema)
     try:
-        sql, params = rows.query.sql_with_params()
+        statement = wire_columns.statement(written(rows), schema, absent)
     except EmptyResultSet:
         return _from_sqlite([], schema)
-    with connection.cursor() as cursor, connection.wrap_database_errors:
-        asked = str(cast("Any", cursor).mogrify(sql, params)) if params else sql
-        sent = wire_columns.answer(connection.connection, wire_columns.statement(asked, schema, absent))
+    with connection.wrap_database_errors:
+        sent = wire_columns.answer(connection.connection, statement)
     return wire_columns.Columns(sent, schema, absent).frame()
+
+
+def written(rows: "models.QuerySet[Any, Any]") -> str:
+    """Give a query as PostgreSQL is asked it, with its values in it, over a connection that is open then.
+
+    Raises EmptyResultSet where the database need not be asked: id__in=[].
+    """
+    sql, params = rows.query.sql_with_params()
+    with connection.cursor() as cursor:
+        return str(cast("Any", cursor).mogrify(sql, params)) if params else sql
 
 
 @contextmanager
@@ -148,8 +157,7 @@ def _asked(rows: "models.QuerySet[Any, Any]", schema: Schema) -> Iterator[Any]:
         return
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
-            asked = str(cast("Any", cursor).mogrify(sql, params)) if params else sql
-            with cast("Any", cursor).copy(_copy_out(asked, schema)) as copy:
+            with cast("Any", cursor).copy(_copy_out(written(rows), schema)) as copy:
                 yield copy
         else:
             cursor.execute(_without_converters(sql, schema), params)
