@@ -6,6 +6,7 @@ import polars as pl
 from django.db import transaction
 
 from customers import bulk
+from customers.ids import DENSE
 from customers.models import Attribute, AttributeChange, Customer
 
 CORE = ("country", "city", "language", "time_zone", "birth_date")
@@ -13,7 +14,6 @@ ROWS_A_TRANSACTION = 20_000
 CUSTOMERS_A_TRANSACTION = 2_000
 MANY = 50_000  # customers whose histories are read at once
 FEW = 5_000  # up to here nobody is looked at before
-DENSE = 4  # of so many customers in a row, one at least is told of
 CHANGES: bulk.Schema = {
     "customer_id": pl.Int64,
     "name": pl.String,

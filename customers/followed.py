@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 from django.db import connection, models
-from django.db.models import F, JSONField, Q, Value
+from django.db.models import F, JSONField, Value
 from django.db.models.expressions import Combinable
 from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan
 from django.db.models.functions import NullIf
@@ -14,13 +14,12 @@ from django.db.models.functions import NullIf
 from customers import bulk
 from customers.ahead import Ahead, Coming, Page, ahead
 from customers.generations import Mark
-from customers.ids import among
+from customers.ids import near
 from customers.models import AttributeChange, Event, OrderLine
 from customers.rows import Ints, numbered
 
 FEW = 10_000  # rows whose buckets and events the database looks up; else the buckets of all customers are read once
 ROUND = 250_000  # rows read from the database at a time
-SPREAD = 4  # ids of a page's rows between which at most so many times as many lie, before each is named
 
 EVENT_TIMES: bulk.Schema = {
     "customer_id": pl.Int64,
@@ -198,11 +197,8 @@ def _page(reading: Ahead, source: Source, mark: Mark, end: Mark, most: int) -> C
 
 def _lines_of(reading: Ahead, ids: Ints, end: Mark) -> Coming:
     """Ask for the lines, up to a mark, of some events; others may be among them."""
-    low, high = int(ids.min()), int(ids.max())
-    is_dense = high - low < SPREAD * len(ids)
-    wanted = Q(event_id__gte=low, event_id__lte=high) if is_dense else among("event_id", ids.tolist())
     schema = {name: dtype for name, dtype in LINES.schema.items() if name not in OF_EVENT}
-    rows = _between(LINES, Mark(0, 0), end).filter(wanted).order_by("event_id", "pk")
+    rows = _between(LINES, Mark(0, 0), end).filter(near("event_id", pl.Series(ids))).order_by("event_id", "pk")
     return reading.ask(rows.values_list(*schema, "stored_xact"), schema, LINES.absent)
 
 

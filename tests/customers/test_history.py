@@ -16,6 +16,7 @@ from django.db.models import F
 from pytest_django import Settings
 
 from customers import followed, history
+from customers import ids as customer_ids
 from customers.history import Lake, LakeError, Scope
 from customers.models import Event, OrderLine
 from tests.customers.histories import TIME, add_customers, add_event, add_events, add_line, random_history, tell
@@ -119,7 +120,8 @@ def test_order_lines_come_with_the_pages_of_their_events(monkeypatch: pytest.Mon
     history.sync()
     before = {table: content(history.pin(), table) for table in TABLES}
     assert before["lines"].height == 9
-    for module, name, limit in ((followed, "FEW", 1), (followed, "ROUND", 2), (history, "HELD", 3)):
+    limits = ((followed, "FEW", 1), (followed, "ROUND", 2), (history, "HELD", 3), (customer_ids, "FEW", 0))
+    for module, name, limit in limits:
         monkeypatch.setattr(module, name, limit)
     history.rebuild()
     assert all(content(history.pin(), table).equals(before[table]) for table in TABLES)
