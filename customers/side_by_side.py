@@ -3,12 +3,13 @@ core busy, and the next portion is made ready meanwhile.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Barrier
+from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 CONNECTIONS = 3
 Portion = TypeVar("Portion")
@@ -25,7 +26,7 @@ def each(store: Callable[[Portion], Stored], portions: Sequence[Portion]) -> Gen
         yield from map(store, portions)
         return
     ahead: deque[Future[Stored]] = deque()
-    with ThreadPoolExecutor(CONNECTIONS) as pool:
+    with _pool() as pool:
         try:
             for portion in portions:
                 ahead.append(pool.submit(store, portion))
@@ -36,12 +37,21 @@ def each(store: Callable[[Portion], Stored], portions: Sequence[Portion]) -> Gen
         finally:
             for future in ahead:
                 future.cancel()
-            everyone = Barrier(CONNECTIONS)
-            for _ in range(CONNECTIONS):
-                pool.submit(_close, everyone)
 
 
-def _close(everyone: Barrier) -> None:
-    """Close this thread's connection; who is done waits for the others, so that each thread does it once."""
-    everyone.wait()
-    connection.close()
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Give threads, each with a connection of its own for all its portions; they are closed with it."""
+    opened: list[BaseDatabaseWrapper] = []
+
+    def begin() -> None:
+        own = connections[DEFAULT_DB_ALIAS]
+        own.inc_thread_sharing()  # it is closed from another thread
+        opened.append(own)
+
+    try:
+        with ThreadPoolExecutor(CONNECTIONS, initializer=begin) as pool:
+            yield pool
+    finally:
+        for own in opened:
+            own.close()
