@@ -1,6 +1,7 @@
 """Consent, address and suppression are asked for all customers at once, and messages counted over all campaigns."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -49,8 +50,13 @@ def test_many_customers_are_read_by_bucket_in_as_many_queries_as_few(monkeypatch
     monkeypatch.setattr(eligibility, "FEW", 50)
     people = customers(80)
     consent.suppress("email", "c7@example.test", "bounced", T0)
-    asked, answer = [], wire_columns.answer  # what PostgreSQL sends in columns goes past the queries that Django notes
-    monkeypatch.setattr(wire_columns, "answer", lambda *of: asked.append(of) or answer(*of))  # type: ignore[func-returns-value]
+    asked, answer = list[str](), wire_columns.answer
+
+    def noted(session: Any, statement: str) -> Any:  # what comes in columns goes past the queries that Django notes
+        asked.append(statement)
+        return answer(session, statement)
+
+    monkeypatch.setattr(wire_columns, "answer", noted)
     with CaptureQueriesContext(connection) as queries:
         rows = allowed(people)
     assert len(queries) + len(asked) == 3
