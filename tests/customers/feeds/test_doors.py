@@ -5,12 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission, User
 from django.test import Client
-from django.utils import timezone
 from pytest_django import Settings
 
-from customers import keys
 from customers.feeds import keeping
 from customers.models import AuditEntry, Feed, FeedFile
 from tests.customers.feeds.feeding import MAPPING, T0, imported, of_folder
@@ -24,21 +21,6 @@ ADD = "/admin/customers/feed/add/"
 def folder(settings: Settings, tmp_path: Path) -> Path:
     settings.IMPORT_FOLDERS = [str(tmp_path)]
     return tmp_path
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    _, secret = keys.create("shop", ["imports:read", "imports:write"], timezone.now())
-    return {"Authorization": f"Bearer {secret}"}
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    user = User.objects.create_user("integrator", is_staff=True)
-    for name in ("view_import", "view_feed", "add_feed", "change_feed", "delete_feed"):
-        user.user_permissions.add(Permission.objects.get(codename=name))
-    client.force_login(user)
-    return client
 
 
 def send(client: Client, method: str, rest: str, body: Any, headers: dict[str, str]) -> Any:

@@ -17,7 +17,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from customers import keys, sealed
+from customers import sealed
 from customers.feeds import logins
 from customers.models import Alert, AuditEntry, Feed, FeedFile
 from tests.customers.feeds.feeding import MINUTE, PEOPLE, feed, imported, look
@@ -81,21 +81,6 @@ def guarding(name: str = "Authorization", value: str = BASIC, elsewhere: str = "
 def _ours(settings: Settings, tmp_path: Path) -> None:
     settings.UPLOADS, settings.IMPORT_FOLDERS = str(tmp_path / "uploads"), [str(tmp_path)]
     settings.IMPORT_HOSTS = ["127.0.0.0/8"]
-
-
-@pytest.fixture
-def headers() -> dict[str, str]:
-    _, secret = keys.create("shop", ["imports:read", "imports:write"], timezone.now())
-    return {"Authorization": f"Bearer {secret}"}
-
-
-@pytest.fixture
-def staff(client: Client) -> Client:
-    user = User.objects.create_user("integrator", is_staff=True)
-    for name in ("view_import", "view_feed", "add_feed", "change_feed"):
-        user.user_permissions.add(Permission.objects.get(codename=name))
-    client.force_login(user)
-    return client
 
 
 def send(client: Client, method: str, rest: str, body: Any, headers: dict[str, str]) -> Any:
